@@ -1,0 +1,25 @@
+//! The rules of a karin queue, once, for the module and the gateway.
+//!
+//! Pure: no Redis, no clock, no randomness, no I/O. Time (`now_ms`, milliseconds since 1970) and
+//! random numbers are arguments, so every rule can be tested in microseconds and a replica that
+//! is told the same effects holds the same state.
+#![forbid(unsafe_code)]
+
+pub mod attributes;
+mod check;
+pub mod error;
+pub mod limits;
+pub mod message;
+pub mod queue;
+pub mod receipt;
+mod slab;
+pub mod snapshot;
+mod timed;
+
+pub use attributes::{AttributeName, Attributes, Tags};
+pub use error::Error;
+pub use message::{Message, MessageState};
+pub use queue::{
+    Counts, Demand, Extension, MessageView, Outcome, PopOptions, Popped, Queue, SendOptions, Sent,
+};
+pub use receipt::Receipt;

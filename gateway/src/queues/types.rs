@@ -1,0 +1,177 @@
+//! What the gateway says to a queue and hears from it: plain types, no Redis and no SQS wire words.
+
+use bytes::Bytes;
+
+/// The name of a queue as SQS knows it (`orders`), already checked: 1..=80 of `A-Za-z0-9_-`,
+/// with `.fifo` at its end allowed (sqs-contract §4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueName(std::sync::Arc<str>);
+
+impl QueueName {
+    /// Checks a name; `None` when SQS would not have a queue of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let base = name.strip_suffix(".fifo").unwrap_or(name);
+        let valid = (1..=80).contains(&name.len())
+            && !base.is_empty()
+            && base.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        valid.then(|| Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for QueueName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A message on its way into a queue.
+#[derive(Debug, Clone)]
+pub struct OutgoingMessage {
+    /// The body's bytes, verbatim.
+    pub body: Bytes,
+    /// `None`: the queue's DelaySeconds.
+    pub delay_seconds: Option<u32>,
+    /// Attributes as [`super::attributes::encode`] packs them; empty if there are none.
+    pub attributes: Bytes,
+    /// The size as SQS counts it, in bytes (sqs-contract §6.1).
+    pub size_bytes: usize,
+}
+
+/// A message that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The MessageId.
+    pub id: String,
+    /// The sequence number.
+    pub sequence: u64,
+}
+
+/// How to take messages.
+#[derive(Debug, Clone, Copy)]
+pub struct PopOptions {
+    /// At most this many, 1..=1000.
+    pub count: u32,
+    /// `None`: the queue's VisibilityTimeout.
+    pub visibility_timeout_seconds: Option<u32>,
+    /// Stop before bodies and attributes pass this many bytes (at least one message comes).
+    pub max_bytes: Option<u64>,
+    /// Whose lease it is: set for local functions, so that a successor can release it.
+    pub holder: Option<u32>,
+}
+
+/// What a POPDUE answered.
+#[derive(Debug, Clone, Default)]
+pub struct Popped {
+    /// The messages, each leased to us now.
+    pub messages: Vec<ReceivedMessage>,
+    /// How many another POPDUE would get at once.
+    pub more: u64,
+    /// Milliseconds until the next message is due; `None`: nothing is waiting.
+    pub next_ms: Option<u64>,
+    /// The queue's hint number.
+    pub hint: u64,
+    /// The queue's ReceiveMessageWaitTimeSeconds, in milliseconds.
+    pub wait_ms: u64,
+}
+
+/// A message that was handed out.
+#[derive(Debug, Clone)]
+pub struct ReceivedMessage {
+    /// The MessageId.
+    pub id: String,
+    /// The module's receipt, which is also SQS's ReceiptHandle.
+    pub receipt: String,
+    /// The body's bytes, verbatim; not necessarily UTF-8 (redis-cli can send anything).
+    pub body: Bytes,
+    /// Attributes as packed by [`super::attributes::encode`].
+    pub attributes: Bytes,
+    /// ApproximateReceiveCount, this delivery included.
+    pub receive_count: u64,
+    /// SentTimestamp, epoch milliseconds.
+    pub sent_ms: u64,
+    /// ApproximateFirstReceiveTimestamp, epoch milliseconds.
+    pub first_received_ms: u64,
+    /// When the lease ends, epoch milliseconds on Redis's clock.
+    pub due_ms: u64,
+    /// The sequence number.
+    pub sequence: u64,
+}
+
+/// Which leases a receipt may act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Any receipt of the message, as SQS has it on standard queues.
+    Any,
+    /// Only the current lease's; our own poller always says this.
+    Current,
+}
+
+/// What became of one receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOutcome {
+    /// Done.
+    Done,
+    /// The message does not exist any more.
+    Gone,
+    /// Superseded, where the current one was demanded.
+    Stale,
+    /// The due time was changed by somebody (UNLESSCHANGED).
+    Changed,
+    /// A receipt of another queue.
+    Foreign,
+    /// Not a receipt at all.
+    Malformed,
+}
+
+/// A queue's attributes and counts.
+#[derive(Debug, Clone, Default)]
+pub struct QueueInfo {
+    /// The attributes by SQS name; durations in whole seconds where they are whole.
+    pub attributes: Vec<(String, String)>,
+    /// The tags.
+    pub tags: Vec<(String, String)>,
+    /// Receivable now.
+    pub ready: u64,
+    /// Delayed, never received.
+    pub delayed: u64,
+    /// Received and not yet visible again.
+    pub in_flight: u64,
+    /// CreatedTimestamp, epoch milliseconds.
+    pub created_ms: u64,
+    /// LastModifiedTimestamp, epoch milliseconds.
+    pub modified_ms: u64,
+}
+
+/// Why a queue operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// No such queue.
+    #[error("the queue does not exist")]
+    NoQueue,
+    /// CREATE of one that exists.
+    #[error("the queue exists")]
+    Exists,
+    /// An attribute the module refused, with its words.
+    #[error("attribute refused: {0}")]
+    Attribute(String),
+    /// Larger than the queue allows.
+    #[error("the message is larger than {maximum_message_size} bytes")]
+    TooLarge {
+        /// The queue's MaximumMessageSize, bytes.
+        maximum_message_size: u64,
+    },
+    /// Redis refuses or throttles for lack of room (OOM, KARINFULL).
+    #[error("Redis refuses: {0}")]
+    Full(String),
+    /// Redis is away, loading, or answered too late. Of a send the outcome is unknown.
+    #[error("Redis is unavailable: {0}")]
+    Unavailable(String),
+    /// Something we did not expect; a bug of ours or another version of the module.
+    #[error("unexpected answer: {0}")]
+    Unexpected(String),
+}
