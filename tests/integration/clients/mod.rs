@@ -1,0 +1,1 @@
+//! Real SDKs and tools against the gateway (tests/clients).

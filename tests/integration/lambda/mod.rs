@@ -1,0 +1,1 @@
+//! Mappings, pollers, Lambda endpoints and local functions.

@@ -1,0 +1,1 @@
+//! The module on a real redis-server.

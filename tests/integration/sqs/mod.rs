@@ -1,0 +1,1 @@
+//! SQS as clients speak it, both protocols, over HTTP.

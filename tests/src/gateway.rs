@@ -1,0 +1,234 @@
+//! The real `karin` binary.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::http::Client;
+use crate::process::{Output, Process, tail};
+use crate::redis::RedisServer;
+use crate::{artifact, port, wait};
+
+const LISTENING: &str = "karin is listening on http://";
+
+/// A running gateway; killed when dropped, which fails the test if it logged an error, unless
+/// [`Gateway::tolerate_errors`] was called.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Home and, for an embedded Redis, the data.
+    directory: TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    port: u16,
+    output: Output,
+    process: Option<Process>,
+    errors_tolerated: bool,
+}
+
+impl Gateway {
+    /// Starts karin on `redis`; returns when it listens. It keeps its port over restarts.
+    pub fn start(redis: &RedisServer, arguments: &[&str]) -> Self {
+        let url = redis.url();
+        let mut all = vec!["--redis-url", &url];
+        all.extend(arguments);
+        Self::start_with(&all, &[])
+    }
+
+    /// Starts karin with a Redis of its own in a directory of its own.
+    pub fn start_embedded(arguments: &[&str]) -> Self {
+        let module = artifact::module().display().to_string();
+        let mut all = vec!["--module", &module];
+        all.extend(arguments);
+        Self::start_with(&all, &[])
+    }
+
+    /// Starts karin with exactly these arguments (and `--listen`; without `--redis-url` also
+    /// `--data-dir`), and these variables in its environment.
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        let given = |option: &str| arguments.iter().any(|a| a == option);
+        if !given("--redis-url") && !given("--data-dir") {
+            let data = directory.path().join("data").display().to_string();
+            arguments.extend(["--data-dir".to_owned(), data]);
+        }
+        let environment = environment.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let mut gateway = Self {
+            directory,
+            arguments,
+            environment,
+            port: port::free(),
+            output: Output::default(),
+            process: None,
+            errors_tolerated: false,
+        };
+        gateway.launch();
+        gateway
+    }
+
+    /// `http://127.0.0.1:…`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A raw HTTP client for it.
+    pub fn http(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    /// Its home directory; with an embedded Redis `data` in it is the data directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Its process id. Panics while it is down.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("karin is down").id()
+    }
+
+    /// What it has printed, to both streams, over all its lives.
+    pub fn log(&self) -> String {
+        self.output.text()
+    }
+
+    /// From now on an error in its log does not fail the test.
+    pub fn tolerate_errors(&mut self) {
+        self.errors_tolerated = true;
+    }
+
+    /// SIGKILL; returns when it is gone.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// SIGTERM; returns how it ended.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("karin is down");
+        process.terminate(wait::PATIENCE)
+    }
+
+    /// SIGSTOP: it is there and does not answer.
+    pub fn freeze(&self) {
+        self.process.as_ref().expect("karin is down").signal(Signal::STOP);
+    }
+
+    /// SIGCONT: it goes on.
+    pub fn thaw(&self) {
+        self.process.as_ref().expect("karin is down").signal(Signal::CONT);
+    }
+
+    /// How it ended by itself, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().and_then(Process::ended)
+    }
+
+    /// Kills it if it runs and starts it again as it was; returns when it listens.
+    pub fn restart(&mut self) {
+        self.process = None;
+        self.launch();
+    }
+
+    fn launch(&mut self) {
+        let start = self.log().len();
+        let mut command = command(self.directory.path());
+        command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+        command.args(&self.arguments);
+        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
+        let mut process = Process::spawn(&mut command, &self.output);
+        let address = wait::until_some(wait::PATIENCE, "karin's listening line", || {
+            let ended = process.ended();
+            let log = self.log();
+            let address = listening_address(log.get(start..).unwrap_or_default());
+            assert!(ended.is_none() || address.is_some(), "karin ended: {ended:?}\n{}", tail(&log));
+            address
+        });
+        assert_eq!(address, format!("127.0.0.1:{}", self.port), "karin listens where it was told");
+        self.process = Some(process);
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.process = None;
+        let log = self.log();
+        let logged_error = log.lines().any(|l| l.contains(" ERROR ") || l.contains("panicked at"));
+        if std::thread::panicking() {
+            eprintln!("karin's log:\n{}", tail(&log));
+        } else {
+            assert!(
+                self.errors_tolerated || !logged_error,
+                "karin logged an error:\n{}",
+                tail(&log)
+            );
+        }
+    }
+}
+
+/// What a run of karin that is expected to end by itself gave.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Both streams.
+    pub output: String,
+}
+
+/// Runs karin with these arguments until it ends by itself, as it does after `--help` or a wrong
+/// option; panics when it does not.
+pub fn run(arguments: &[&str]) -> Run {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let output = Output::default();
+    let mut process = Process::spawn(command(directory.path()).args(arguments), &output);
+    let what = format!("the end of karin {arguments:?}");
+    let status = wait::until_some(wait::PATIENCE, &what, || process.ended());
+    // The readers may be a moment behind the exit.
+    let mut length = usize::MAX;
+    wait::until(Duration::from_secs(1), "the end of the output", || {
+        let before = std::mem::replace(&mut length, output.text().len());
+        before == length
+    });
+    Run { status, output: output.text() }
+}
+
+/// karin with a clean environment: no credentials, no configuration, no metadata service.
+fn command(home: &Path) -> Command {
+    let mut command = Command::new(artifact::gateway());
+    command.env_clear().current_dir(home).env("HOME", home);
+    for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "REDIS_SERVER"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("RUST_BACKTRACE", "1");
+    command
+}
+
+fn listening_address(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once(LISTENING)?;
+    let (address, _) = rest.split_once(|c: char| c.is_whitespace() || c == '/')?;
+    Some(address.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listening_address;
+
+    #[test]
+    fn the_address_is_read_once_its_line_is_complete() {
+        let check = |log, expected: Option<&str>| {
+            assert_eq!(listening_address(log).as_deref(), expected, "{log}");
+        };
+        check("x\nkarin is listening on http://127.0.0.1:9324\n", Some("127.0.0.1:9324"));
+        check("karin is listening on http://127.0.0.1:9324/ (SQS)\n", Some("127.0.0.1:9324"));
+        check("karin is listening on http://127.0.0.1:93", None);
+        check("", None);
+    }
+}
