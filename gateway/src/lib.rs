@@ -2,4 +2,9 @@
 //! functions. See ARCHITECTURE.md.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod identity;
+pub mod message_view;
+pub mod protocol;
 pub mod queues;
+pub mod shutdown;
