@@ -1,0 +1,301 @@
+//! The configuration: command line over environment over file, checked once, at start.
+//!
+//! [`Options`] is what was written, every option as text, whichever of the three it came from.
+//! [`Config`] is what it means. Nothing below reads the environment or the file again.
+
+mod options;
+mod specs;
+
+pub use options::Options;
+pub use specs::{FailureReport, FunctionSpec, MappingSpec};
+
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Parser as _;
+
+/// Where karin listens unless told otherwise.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:9324";
+/// What stands before `{queue}` in the key of a queue.
+pub const KEY_PREFIX_DEFAULT: &str = "karin:";
+/// Where the embedded Redis and the instance's number live.
+pub const DATA_DIR_DEFAULT: &str = "./karin-data";
+/// The file read when `--config` names none and it exists.
+pub const CONFIG_FILE_DEFAULT: &str = "karin.toml";
+/// How often mappings are read from AWS where AWS can be reached.
+pub const SYNC_INTERVAL_DEFAULT: Duration = Duration::from_mins(5);
+/// A shorter interval would spend AWS's own rate limit on Lambda's control plane.
+pub const SYNC_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// Longest `--sync-interval`, a week.
+pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
+
+/// Everything karin was told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The Redis to use, as a URL. `None`: the embedded one.
+    pub redis_url: Option<RedisUrl>,
+    /// The `redis-server` program of the embedded Redis.
+    pub redis_server: PathBuf,
+    /// The module's file. `None`: `libkarin.so` next to the binary.
+    pub module: Option<PathBuf>,
+    /// The directory for everything that is kept on this machine.
+    pub data_dir: PathBuf,
+    /// What stands before `{queue}` in a key.
+    pub key_prefix: String,
+    /// The region in URLs and ARNs. `None`: of the first mapping read from AWS, else us-east-1.
+    pub region: Option<String>,
+    /// The 12-digit account in URLs and ARNs. `None`: as the region, else 000000000000.
+    pub account: Option<String>,
+    /// Scheme, host and port of QueueUrls, without a slash at the end. `None`: the Host header's.
+    pub base_url: Option<String>,
+    /// The Lambda endpoint to use instead of AWS's.
+    pub lambda_endpoint: Option<String>,
+    /// Functions run on this machine.
+    pub functions: Vec<FunctionSpec>,
+    /// Mappings given here, besides those read from AWS.
+    pub mappings: Vec<MappingSpec>,
+    /// How often mappings are read from AWS. `None`: never.
+    pub sync_interval: Option<Duration>,
+    /// What to log, as tracing-subscriber's EnvFilter reads it.
+    pub log: String,
+}
+
+/// The URL of a Redis. It may hold a password, so it is never shown whole.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    /// The URL with its password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let rest = rest.split_once('?').map_or(rest, |(place, _)| place);
+        write!(f, "{scheme}://{rest}")
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line's shape is wrong, or help was asked for; clap has the words.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// One option has a value it cannot have; the text is one line.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl ConfigError {
+    fn value(option: &str, text: impl std::fmt::Display) -> Self {
+        Self::Value(format!("--{option}: {text}"))
+    }
+}
+
+impl Config {
+    /// Reads command line (program name first), environment and file.
+    pub fn load(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let given = Options::try_parse_from(arguments)?;
+        let file = read_file(given.config.as_deref())?;
+        let config = Self::from_options(given.or(file), |name| std::env::var_os(name))?;
+        for function in &config.functions {
+            if !function.directory.is_dir() {
+                let directory = function.directory.display();
+                return Err(ConfigError::value(
+                    "function",
+                    format_args!("{}: {directory} is not a directory", function.name),
+                ));
+            }
+        }
+        Ok(config)
+    }
+
+    /// Checks what was written. `environment` is asked for AWS's own variables only.
+    pub fn from_options(
+        options: Options,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let options = options.without_empty();
+        let listen = listen(options.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?;
+        if !listen.ip().is_loopback() && !options.insecure {
+            return Err(ConfigError::value(
+                "listen",
+                format_args!(
+                    "{listen} is not a loopback address and there are no keys, so anybody who \
+                     reaches it could read and delete messages; --insecure allows it"
+                ),
+            ));
+        }
+        let lambda_endpoint = optional(options.lambda_endpoint, "lambda-endpoint", web_address)?;
+        let aws = lambda_endpoint.is_some() || has_aws_credentials(&environment);
+        Ok(Self {
+            listen,
+            redis_url: optional(options.redis_url, "redis-url", redis_url)?,
+            redis_server: options.redis_server.unwrap_or_else(|| "redis-server".to_owned()).into(),
+            module: options.module.map(PathBuf::from),
+            data_dir: options.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.to_owned()).into(),
+            key_prefix: optional(options.key_prefix, "key-prefix", key_prefix)?
+                .unwrap_or_else(|| KEY_PREFIX_DEFAULT.to_owned()),
+            region: optional(options.region, "region", region)?,
+            account: optional(options.account, "account", account)?,
+            base_url: optional(options.base_url, "base-url", web_address)?,
+            lambda_endpoint,
+            functions: specs::functions(&options.function)?,
+            mappings: specs::mappings(&options.map)?,
+            sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
+            log: options.log.unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+/// The file's options; none if no file was named and the default one does not exist.
+fn read_file(named: Option<&str>) -> Result<Options, ConfigError> {
+    let path = Path::new(named.filter(|n| !n.is_empty()).unwrap_or(CONFIG_FILE_DEFAULT));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Options::default());
+        }
+        Err(error) => {
+            return Err(ConfigError::value("config", format_args!("{}: {error}", path.display())));
+        }
+    };
+    parse_file(&text)
+        .map_err(|error| ConfigError::value("config", format_args!("{}: {error}", path.display())))
+}
+
+fn parse_file(text: &str) -> Result<Options, String> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            1 + text.get(..span.start).unwrap_or_default().bytes().filter(|&b| b == b'\n').count()
+        });
+        format!("line {line}: {}", error.message().replace('\n', " "))
+    })
+}
+
+fn optional<T>(
+    written: Option<String>,
+    option: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, ConfigError> {
+    written.map(|w| parse(&w).map_err(|e| ConfigError::value(option, e))).transpose()
+}
+
+fn listen(written: &str) -> Result<SocketAddr, ConfigError> {
+    if let Some(port) = written.strip_prefix("localhost:").and_then(|p| p.parse().ok()) {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    written.parse().map_err(|_| {
+        ConfigError::value(
+            "listen",
+            format_args!("{written:?} is not an address and a port, such as {LISTEN_DEFAULT}"),
+        )
+    })
+}
+
+fn redis_url(written: &str) -> Result<RedisUrl, String> {
+    let known = ["redis://", "redis+unix://", "unix://"];
+    if written.starts_with("rediss://") {
+        return Err("rediss:// (TLS) is not supported by this version".to_owned());
+    }
+    if !known.iter().any(|scheme| written.starts_with(scheme)) {
+        return Err("give redis://HOST:PORT/DATABASE or unix:///PATH".to_owned());
+    }
+    match redis::IntoConnectionInfo::into_connection_info(written) {
+        Ok(_) => Ok(RedisUrl(written.to_owned())),
+        Err(error) => Err(error.to_string().replace('\n', " ")),
+    }
+}
+
+fn key_prefix(written: &str) -> Result<String, String> {
+    if written.bytes().any(|b| matches!(b, b'{' | b'}') || b.is_ascii_control()) {
+        return Err("braces and control characters would change what the keys hash to".to_owned());
+    }
+    Ok(written.to_owned())
+}
+
+fn region(written: &str) -> Result<String, String> {
+    let valid = written.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if valid { Ok(written.to_owned()) } else { Err(format!("{written:?} is not a region")) }
+}
+
+fn account(written: &str) -> Result<String, String> {
+    let valid = written.len() == 12 && written.bytes().all(|b| b.is_ascii_digit());
+    if valid { Ok(written.to_owned()) } else { Err(format!("{written:?} is not 12 digits")) }
+}
+
+/// `http://` or `https://` and a host; the slash at the end goes, so that paths can be put on.
+fn web_address(written: &str) -> Result<String, String> {
+    let address = written.trim_end_matches('/');
+    let uri: Option<hyper::Uri> = address.parse().ok();
+    match uri {
+        Some(uri)
+            if matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
+                && uri.query().is_none() =>
+        {
+            Ok(address.to_owned())
+        }
+        _ => Err(format!("{written:?} is not a URL such as http://127.0.0.1:9324")),
+    }
+}
+
+/// Whether AWS's SDK would find credentials, without asking any address for them.
+fn has_aws_credentials(environment: impl Fn(&str) -> Option<OsString>) -> bool {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let named = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ];
+    named.iter().any(|name| set(name).is_some())
+        || set("AWS_SHARED_CREDENTIALS_FILE")
+            .map(PathBuf::from)
+            .or_else(|| set("HOME").map(|home| Path::new(&home).join(".aws/credentials")))
+            .is_some_and(|file| file.is_file())
+}
+
+fn sync_interval(written: Option<&str>, aws: bool) -> Result<Option<Duration>, ConfigError> {
+    let Some(written) = written else {
+        return Ok(aws.then_some(SYNC_INTERVAL_DEFAULT));
+    };
+    if written == "off" {
+        return Ok(None);
+    }
+    let interval = written.parse().ok().map(Duration::from_secs);
+    match interval {
+        Some(interval) if (SYNC_INTERVAL_MIN..=SYNC_INTERVAL_MAX).contains(&interval) => {
+            Ok(Some(interval))
+        }
+        _ => Err(ConfigError::value(
+            "sync-interval",
+            format_args!(
+                "{written:?} is neither \"off\" nor {} to {} seconds",
+                SYNC_INTERVAL_MIN.as_secs(),
+                SYNC_INTERVAL_MAX.as_secs()
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! What can be written, on the command line, in the environment and in the file.
+
+use serde::Deserialize;
+
+/// karin: Amazon SQS on your own Redis, and the trigger that invokes Lambda functions.
+///
+/// Every option can also be given as the environment variable shown with it, and in the
+/// configuration file under its long name without the dashes (key-prefix = "karin:"). The command
+/// line wins over the environment, the environment over the file.
+#[derive(Debug, Clone, Default, clap::Parser, Deserialize)]
+#[command(name = "karin", version, max_term_width = 100)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The configuration file (TOML) [default: karin.toml, if there is one]
+    #[arg(long, env = "KARIN_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<String>,
+    /// Where to listen for SQS clients; port 0 takes a free port [default: 127.0.0.1:9324]
+    #[arg(long, env = "KARIN_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The Redis to use: redis://[USER:PASSWORD@]HOST:PORT[/DATABASE] or unix:///PATH. It must
+    /// have the module loaded [default: karin starts a Redis of its own]
+    #[arg(long, env = "KARIN_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// The redis-server program of karin's own Redis [default: redis-server, from the PATH]
+    #[arg(long, env = "KARIN_REDIS_SERVER", value_name = "PROGRAM")]
+    pub redis_server: Option<String>,
+    /// The module that karin's own Redis loads [default: libkarin.so next to the karin binary]
+    #[arg(long, env = "KARIN_MODULE", value_name = "FILE")]
+    pub module: Option<String>,
+    /// Where karin's own Redis keeps the queues [default: ./karin-data]
+    #[arg(long, env = "KARIN_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Queue "orders" is the Redis key "<prefix>{orders}" [default: karin:]
+    #[arg(long, env = "KARIN_KEY_PREFIX", value_name = "PREFIX")]
+    pub key_prefix: Option<String>,
+    /// The region in QueueUrls and ARNs [default: that of the first mapping read from AWS, else
+    /// us-east-1]
+    #[arg(long, env = "KARIN_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+    /// The account in QueueUrls and ARNs [default: that of the first mapping read from AWS, else
+    /// 000000000000]
+    #[arg(long, env = "KARIN_ACCOUNT", value_name = "12 DIGITS")]
+    pub account: Option<String>,
+    /// What QueueUrls start with, such as https://queues.example.org [default: the Host the
+    /// client asked for]
+    #[arg(long, env = "KARIN_BASE_URL", value_name = "URL")]
+    pub base_url: Option<String>,
+    /// Read mappings from, and invoke functions at, this Lambda endpoint instead of AWS's
+    #[arg(long, env = "KARIN_LAMBDA_ENDPOINT", value_name = "URL")]
+    pub lambda_endpoint: Option<String>,
+    /// A function run on this machine: DIR/bootstrap, or a command started in DIR (it must come
+    /// last and runs to the end of the value). Repeatable; in the environment one a line
+    #[arg(
+        long,
+        env = "KARIN_FUNCTION",
+        value_delimiter = '\n',
+        value_name = "NAME=DIR[,timeout=SECONDS][,concurrency=N][,command=COMMAND]"
+    )]
+    pub function: Vec<String>,
+    /// Invoke FUNCTION, a name or an ARN, with the messages of QUEUE. Further options:
+    /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true.
+    /// Repeatable; in the environment one a line
+    #[arg(
+        long,
+        env = "KARIN_MAP",
+        value_delimiter = '\n',
+        value_name = "QUEUE=FUNCTION[,batch_size=N][,...]"
+    )]
+    pub map: Vec<String>,
+    /// How often mappings are read from AWS, in seconds, or "off" [default: 300 if there is a
+    /// Lambda endpoint or AWS credentials, else off]
+    #[arg(long, env = "KARIN_SYNC_INTERVAL", value_name = "SECONDS|off")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub sync_interval: Option<String>,
+    /// What to log: a level, or levels by part, such as info,karin_gateway=debug [default: info]
+    #[arg(long, env = "KARIN_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Listen on an address that is not loopback although no keys protect it
+    #[arg(long, env = "KARIN_INSECURE")]
+    pub insecure: bool,
+}
+
+impl Options {
+    /// These options, and `other`'s where these have nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
+        Self {
+            config: self.config.or(other.config),
+            listen: self.listen.or(other.listen),
+            redis_url: self.redis_url.or(other.redis_url),
+            redis_server: self.redis_server.or(other.redis_server),
+            module: self.module.or(other.module),
+            data_dir: self.data_dir.or(other.data_dir),
+            key_prefix: self.key_prefix.or(other.key_prefix),
+            region: self.region.or(other.region),
+            account: self.account.or(other.account),
+            base_url: self.base_url.or(other.base_url),
+            lambda_endpoint: self.lambda_endpoint.or(other.lambda_endpoint),
+            function: list(self.function, other.function),
+            map: list(self.map, other.map),
+            sync_interval: self.sync_interval.or(other.sync_interval),
+            log: self.log.or(other.log),
+            insecure: self.insecure || other.insecure,
+        }
+    }
+
+    /// An empty value means "not given": that is what composed environments hand over. Only an
+    /// empty key prefix means something.
+    pub(super) fn without_empty(mut self) -> Self {
+        for option in [
+            &mut self.listen,
+            &mut self.redis_url,
+            &mut self.redis_server,
+            &mut self.module,
+            &mut self.data_dir,
+            &mut self.region,
+            &mut self.account,
+            &mut self.base_url,
+            &mut self.lambda_endpoint,
+            &mut self.sync_interval,
+            &mut self.log,
+        ] {
+            if option.as_deref().is_some_and(str::is_empty) {
+                *option = None;
+            }
+        }
+        self.function.retain(|f| !f.trim().is_empty());
+        self.map.retain(|m| !m.trim().is_empty());
+        self
+    }
+}
+
+/// `sync-interval = 300` reads as well as `sync-interval = "off"`.
+fn number_or_text<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number of seconds or \"off\"")]
+    enum Written {
+        Number(u64),
+        Text(String),
+    }
+    Ok(Some(match Written::deserialize(deserializer)? {
+        Written::Number(number) => number.to_string(),
+        Written::Text(text) => text,
+    }))
+}

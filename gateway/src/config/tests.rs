@@ -1,0 +1,179 @@
+use super::*;
+
+fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, String> {
+    let mut options = Options::default();
+    let mut arguments = arguments.iter();
+    while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
+        let value = Some((*value).to_owned());
+        match *name {
+            "listen" => options.listen = value,
+            "redis-url" => options.redis_url = value,
+            "key-prefix" => options.key_prefix = value,
+            "account" => options.account = value,
+            "base-url" => options.base_url = value,
+            "lambda-endpoint" => options.lambda_endpoint = value,
+            "sync-interval" => options.sync_interval = value,
+            "function" => options.function.extend(value),
+            "map" => options.map.extend(value),
+            "insecure" => options.insecure = true,
+            other => panic!("{other}"),
+        }
+    }
+    let environment = |name: &str| {
+        environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(*value))
+    };
+    Config::from_options(options, environment).map_err(|e| e.to_string())
+}
+
+#[track_caller]
+fn refuses(arguments: &[&str], words: &str) {
+    let error = config(arguments, &[]).expect_err("it should be refused");
+    assert!(error.contains(words), "{error}");
+    assert!(!error.contains('\n'), "one line: {error}");
+}
+
+#[test]
+fn nothing_given_means_the_documented_defaults() {
+    let config = config(&[], &[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9324");
+    assert_eq!(config.redis_url, None);
+    assert_eq!(config.data_dir, Path::new("./karin-data"));
+    assert_eq!(config.key_prefix, "karin:");
+    assert_eq!((config.region, config.account), (None, None));
+    assert_eq!(config.sync_interval, None);
+    assert_eq!(config.log, "info");
+}
+
+#[test]
+fn an_address_that_is_not_loopback_needs_insecure() {
+    refuses(&["listen", "0.0.0.0:9324"], "--insecure");
+    assert!(config(&["listen", "0.0.0.0:9324", "insecure", ""], &[]).is_ok());
+    assert!(config(&["listen", "[::1]:0"], &[]).is_ok());
+    assert_eq!(config(&["listen", "localhost:1"], &[]).unwrap().listen.to_string(), "127.0.0.1:1");
+}
+
+#[test]
+fn bad_values_give_one_line_that_names_the_option() {
+    refuses(&["listen", "9324"], "--listen: ");
+    refuses(&["redis-url", "localhost:6379"], "--redis-url: ");
+    refuses(&["redis-url", "rediss://localhost"], "TLS");
+    refuses(&["key-prefix", "a{b"], "--key-prefix: ");
+    refuses(&["account", "12345678901"], "12 digits");
+    refuses(&["base-url", "queues.example.org"], "--base-url: ");
+    refuses(&["sync-interval", "0"], "--sync-interval: ");
+    refuses(&["sync-interval", "soon"], "\"off\"");
+}
+
+#[test]
+fn aws_is_asked_only_where_credentials_or_an_endpoint_say_so() {
+    let with = |environment: &[(&str, &str)]| config(&[], environment).unwrap().sync_interval;
+    assert_eq!(with(&[("AWS_PROFILE", "work")]), Some(SYNC_INTERVAL_DEFAULT));
+    assert_eq!(with(&[("AWS_ACCESS_KEY_ID", "")]), None);
+    assert_eq!(with(&[("HOME", "/nonexistent")]), None);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(with(&[("AWS_SHARED_CREDENTIALS_FILE", path)]), Some(SYNC_INTERVAL_DEFAULT));
+    let endpoint = ["lambda-endpoint", "http://127.0.0.1:4570/"];
+    let given = config(&endpoint, &[]).unwrap();
+    assert_eq!(given.lambda_endpoint.as_deref(), Some("http://127.0.0.1:4570"));
+    assert_eq!(given.sync_interval, Some(SYNC_INTERVAL_DEFAULT));
+    let off = config(&["sync-interval", "off"], &[("AWS_PROFILE", "work")]).unwrap();
+    assert_eq!(off.sync_interval, None);
+}
+
+#[test]
+fn a_function_is_read_whole() {
+    let text = "hello=examples/hello,timeout=5,concurrency=2,command=sh -c 'echo a,b'";
+    let config = config(&["function", text, "function", "b=/b"], &[]).unwrap();
+    assert_eq!(
+        config.functions[0],
+        FunctionSpec {
+            name: "hello".to_owned(),
+            directory: "examples/hello".into(),
+            timeout: Duration::from_secs(5),
+            concurrency: Some(2),
+            command: Some("sh -c 'echo a,b'".to_owned()),
+        }
+    );
+    assert_eq!(config.functions[1].timeout, Duration::from_secs(30));
+    assert_eq!(config.functions[1].command, None);
+}
+
+#[test]
+fn a_function_that_is_half_said_is_refused() {
+    refuses(&["function", "hello"], "NAME=DIRECTORY");
+    refuses(&["function", "he llo=d"], "not a function's name");
+    refuses(&["function", "hello="], "directory");
+    refuses(&["function", "hello=d,timeout=0"], "from 1 to 900");
+    refuses(&["function", "hello=d,timout=1"], "timout");
+    refuses(&["function", "hello=d,command= "], "command is empty");
+    refuses(&["function", "a=b", "function", "a=c"], "another function");
+}
+
+#[test]
+fn a_mapping_is_read_whole() {
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:hello";
+    let text = format!(
+        "orders={arn},batch_size=100,window=2,timeout=7,concurrency=3,\
+         report_batch_item_failures=true"
+    );
+    let config = config(&["map", &text, "map", "a=b"], &[]).unwrap();
+    let expected = MappingSpec {
+        queue: QueueName::parse("orders").unwrap(),
+        function: arn.to_owned(),
+        batch_size: 100,
+        window: Duration::from_secs(2),
+        timeout: Some(Duration::from_secs(7)),
+        concurrency: Some(3),
+        report_batch_item_failures: FailureReport::PerMessage,
+    };
+    assert_eq!(config.mappings[0], expected);
+    assert_eq!(config.mappings[1].batch_size, 10);
+    assert_eq!(config.mappings[1].report_batch_item_failures, FailureReport::WholeBatch);
+}
+
+#[test]
+fn a_mapping_out_of_range_is_refused() {
+    refuses(&["map", "orders"], "QUEUE=FUNCTION");
+    refuses(&["map", "or ders=f"], "not a queue's name");
+    refuses(&["map", "orders=f/g"], "neither a function's name nor an ARN");
+    refuses(&["map", "orders=f,batch_size=10001"], "from 1 to 10000");
+    refuses(&["map", "orders=f,batch_size=11"], "window");
+    refuses(&["map", "orders=f,window=301"], "from 0 to 300");
+    refuses(&["map", "orders=f,report_batch_item_failures=yes"], "true|false");
+    refuses(&["map", "a=f", "map", "a=f"], "already");
+}
+
+#[test]
+fn the_file_takes_every_option_and_no_unknown_one() {
+    let text = "listen = \"127.0.0.1:1\"\nmap = [\"a=b\"]\nsync-interval = 60\ninsecure = true\n";
+    let options = parse_file(text).unwrap();
+    assert_eq!(options.listen.as_deref(), Some("127.0.0.1:1"));
+    assert_eq!(options.sync_interval.as_deref(), Some("60"));
+    assert_eq!(options.map, ["a=b"]);
+    assert!(options.insecure);
+    let error = parse_file("listen = \"127.0.0.1:1\"\nlistne = 1\n").unwrap_err();
+    assert!(error.starts_with("line 2: ") && error.contains("listne"), "{error}");
+    assert!(parse_file("listen = 3").is_err());
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let given = Options {
+        listen: Some("127.0.0.1:1".to_owned()),
+        map: vec!["a=b".to_owned()],
+        ..Options::default()
+    };
+    let file = parse_file("listen = \"127.0.0.1:2\"\nmap = [\"c=d\"]\nregion = \"r\"").unwrap();
+    let options = given.or(file);
+    assert_eq!(options.listen.as_deref(), Some("127.0.0.1:1"));
+    assert_eq!(options.map, ["a=b"]);
+    assert_eq!(options.region.as_deref(), Some("r"));
+}
+
+#[test]
+fn a_redis_url_is_shown_without_its_password() {
+    let url = redis_url("redis://user:secret@127.0.0.1:6379/3").unwrap();
+    assert_eq!(url.to_string(), "redis://127.0.0.1:6379/3");
+    assert!(!format!("{url:?}").contains("secret"));
+}
