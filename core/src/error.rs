@@ -11,6 +11,9 @@ pub enum Error {
         /// The queue's limit.
         maximum_message_size_bytes: u64,
     },
+    /// The message would expire before it is due.
+    #[error("the delay is longer than MessageRetentionPeriod")]
+    DelayBeyondRetention,
     /// No slot or sequence number is left.
     #[error("the queue is full")]
     Full,

@@ -7,19 +7,20 @@
 
 pub mod attributes;
 mod check;
+mod effects;
 pub mod error;
+pub mod lease;
 pub mod limits;
-pub mod message;
+mod message;
 pub mod queue;
 pub mod receipt;
 mod slab;
 pub mod snapshot;
 mod timed;
+mod view;
 
 pub use attributes::{AttributeName, Attributes, Tags};
 pub use error::Error;
-pub use message::{Message, MessageState};
-pub use queue::{
-    Counts, Demand, Extension, MessageView, Outcome, PopOptions, Popped, Queue, SendOptions, Sent,
-};
+pub use lease::{Demand, Extension, Outcome};
+pub use queue::{Counts, Hint, MessageView, PopOptions, Popped, Queue, SendOptions, Sent};
 pub use receipt::Receipt;

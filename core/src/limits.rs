@@ -10,6 +10,8 @@ pub const MAXIMUM_MESSAGE_SIZE_BYTES_DEFAULT: u64 = 1_048_576;
 pub const MAXIMUM_MESSAGE_SIZE_BYTES_MAX: u64 = 536_870_912;
 /// The longest duration any command takes: 10 years (design §3).
 pub const DURATION_MS_MAX: u64 = 315_360_000_000;
+/// Delays up to this are never held against the retention: SQS's longest (sqs-contract §4.8).
+pub const DELAY_BEYOND_RETENTION_MS: u64 = 900_000;
 /// Messages one POPDUE hands out at most, and entries one batch command takes (design §3).
 pub const BATCH_MAX: usize = 1_000;
 /// How many entries a walk looks at before it says "more" (design §3).

@@ -1,0 +1,315 @@
+//! A queue as bytes: for RDB files, append-only files and replication.
+//!
+//! All numbers are little-endian. Three kinds of bytes:
+//! - the *header*: version (1), uid, created, modified, last sequence, hint (8 each), attributes
+//!   (count 4, then id 1, length 4, text), tags (count 4, then length 4, name, length 4, value);
+//! - a *record*, one message: meta of [`META_LENGTH`] bytes (state of [`STATE_LENGTH`] bytes, sent 8,
+//!   body length 4, payload length 4), then the payload; a *chunk* is records end to end;
+//! - a *state*, what deliveries change of a message: slot 4, sequence 8, due 8, first received 8,
+//!   leased 8, lease 4, receive count 4, holder 4, place 1 (0 ready, 1 waiting, 2 leased).
+//!
+//! Lists, indexes and counters are rebuilt, never loaded. Everything read is treated as hostile.
+
+use crate::attributes::{AttributeName, Attributes, Tags};
+use crate::error::Error;
+use crate::limits::{SEQUENCE_MAX, SLOTS_MAX, TIME_MS_MAX};
+use crate::message::{Message, MessageState, NO_SLOT};
+use crate::queue::Queue;
+
+/// The version of this layout; also the RDB encoding version.
+pub const ENCODING_VERSION: u8 = 1;
+/// Length of a state, bytes.
+pub const STATE_LENGTH: usize = 49;
+/// Length of a record without its payload, bytes.
+pub const META_LENGTH: usize = STATE_LENGTH + 16;
+/// Length of one entry of [`encode_slot`], bytes.
+pub const SLOT_LENGTH: usize = 12;
+
+/// A state as it was read: checked, not yet applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StateRecord {
+    pub(crate) slot: u32,
+    pub(crate) sequence: u64,
+    pub(crate) due_ms: u64,
+    pub(crate) first_received_ms: u64,
+    pub(crate) lease: u32,
+    pub(crate) receive_count: u32,
+    pub(crate) state: MessageState,
+}
+
+impl Queue {
+    /// The header.
+    pub fn encode_header(&self) -> Vec<u8> {
+        let mut out = vec![ENCODING_VERSION];
+        for number in [self.uid, self.created_ms, self.modified_ms, self.last_sequence, self.hint] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        let attributes: Vec<_> = (1_u8..)
+            .zip(AttributeName::ALL)
+            .filter_map(|(id, name)| Some((id, self.attributes.get(name)?)))
+            .collect();
+        put_length(&mut out, attributes.len());
+        for (id, value) in attributes {
+            out.push(id);
+            put_text(&mut out, &value);
+        }
+        put_length(&mut out, self.tags.len());
+        for (name, value) in self.tags.iter() {
+            put_text(&mut out, name);
+            put_text(&mut out, value);
+        }
+        out
+    }
+
+    /// Reads a header as an empty queue. Errors: [`Error::Corrupt`].
+    pub fn decode_header(bytes: &[u8]) -> Result<Self, Error> {
+        let mut reader = Reader(bytes);
+        if reader.byte()? != ENCODING_VERSION {
+            return Err(Error::Corrupt("unknown header version"));
+        }
+        let uid = reader.u64()?;
+        let (created_ms, modified_ms) = (reader.time_ms()?, reader.time_ms()?);
+        let (last_sequence, hint) = (reader.u64()?, reader.u64()?);
+        if last_sequence > SEQUENCE_MAX {
+            return Err(Error::Corrupt("sequence number out of range"));
+        }
+        let mut attributes = Attributes::default();
+        for _ in 0..reader.u32()? {
+            let id = usize::from(reader.byte()?);
+            let name = id.checked_sub(1).and_then(|index| AttributeName::ALL.get(index));
+            let name = *name.ok_or(Error::Corrupt("unknown attribute"))?;
+            let set = attributes.set(name, reader.text()?);
+            set.map_err(|_| Error::Corrupt("attribute out of range"))?;
+        }
+        let mut tags = Tags::default();
+        for _ in 0..reader.u32()? {
+            let (name, value) = (reader.text()?, reader.text()?);
+            tags.insert(name, value).map_err(|_| Error::Corrupt("too many tags"))?;
+        }
+        reader.finish()?;
+        let queue = Self::new(uid, created_ms, attributes, tags);
+        Ok(Self { modified_ms, last_sequence, hint, ..queue })
+    }
+
+    /// The slots of all messages in the order in which loading is fastest: as they are due.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        let mut next = self.ready.head;
+        let ready = std::iter::from_fn(move || {
+            let slot = next;
+            let MessageState::Ready { next: after, .. } = self.slab.get(slot)?.state else {
+                return None;
+            };
+            next = after;
+            Some(slot)
+        });
+        ready.chain(self.timed.iter().map(|entry| entry.slot))
+    }
+
+    /// Appends the record of one message.
+    pub fn encode_record(&self, slot: u32, out: &mut Vec<u8>) {
+        if let Some(meta) = self.encode_meta(slot) {
+            out.extend_from_slice(&meta);
+            out.extend_from_slice(self.payload(slot).unwrap_or_default());
+        }
+    }
+
+    /// A message's record without its payload.
+    pub fn encode_meta(&self, slot: u32) -> Option<[u8; META_LENGTH]> {
+        let message = self.slab.get(slot)?;
+        let mut meta = Vec::with_capacity(META_LENGTH);
+        self.encode_state(slot, &mut meta);
+        meta.extend_from_slice(&message.sent_ms.to_le_bytes());
+        meta.extend_from_slice(&message.body_length.to_le_bytes());
+        put_length(&mut meta, message.payload.len());
+        meta.try_into().ok()
+    }
+
+    /// A message's body and attributes.
+    pub fn payload(&self, slot: u32) -> Option<&[u8]> {
+        self.slab.get(slot).map(|message| &*message.payload)
+    }
+
+    /// Appends the state of one message.
+    pub fn encode_state(&self, slot: u32, out: &mut Vec<u8>) {
+        let Some(message) = self.slab.get(slot) else { return };
+        let (place, leased_ms, holder) = match message.state {
+            MessageState::Ready { .. } => (0, 0, 0),
+            MessageState::Waiting => (1, 0, 0),
+            MessageState::Leased { leased_ms, holder } => (2, leased_ms, holder),
+        };
+        out.extend_from_slice(&slot.to_le_bytes());
+        for number in [message.sequence, message.due_ms, message.first_received_ms, leased_ms] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for number in [message.lease, message.receive_count, holder] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.push(place);
+    }
+
+    /// Adds the messages of a chunk to a queue that is being loaded. Errors: [`Error::Corrupt`];
+    /// the queue is then to be dropped.
+    pub fn load_messages(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let (meta, tail) =
+                rest.split_first_chunk::<META_LENGTH>().ok_or(Error::Corrupt("cut record"))?;
+            let payload_length = Reader(meta).payload_length()?;
+            let (payload, tail) =
+                tail.split_at_checked(payload_length).ok_or(Error::Corrupt("cut payload"))?;
+            let (slot, message) = decode_message(meta, payload)?;
+            if message.sequence > self.last_sequence {
+                return Err(Error::Corrupt("sequence number above the last"));
+            }
+            self.put(slot, message).map_err(|_| Error::Corrupt("two messages in one slot"))?;
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// Ends loading. Errors: [`Error::Corrupt`] if two messages have one sequence number.
+    pub fn finish_load(&mut self) -> Result<(), Error> {
+        let mut sequences: Vec<u64> = self.slab.iter().map(|(_, m)| m.sequence).collect();
+        sequences.sort_unstable();
+        if sequences.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(Error::Corrupt("two messages of one sequence number"));
+        }
+        self.note_earliest();
+        Ok(())
+    }
+
+    /// The queue's logical content, part by part, for comparing servers: the same for equal
+    /// queues, however their lists and free slots came about. Hint numbers are left out.
+    pub fn digest_items(&self, each: &mut dyn FnMut(&[u8])) {
+        let hintless = Self {
+            hint: 0,
+            ..Self::decode_header(&self.encode_header())
+                .unwrap_or_else(|_| Self::new(self.uid, 0, Attributes::default(), Tags::default()))
+        };
+        each(&hintless.encode_header());
+        let mut slots: Vec<(u64, u32)> =
+            self.slab.iter().map(|(slot, message)| (message.sequence, slot)).collect();
+        slots.sort_unstable();
+        for (_, slot) in slots {
+            let mut record = Vec::new();
+            self.encode_record(slot, &mut record);
+            // Ready and waiting are one to the outside.
+            if let Some(place) = record.get_mut(STATE_LENGTH - 1) {
+                *place = (*place).max(1);
+            }
+            each(&record);
+        }
+    }
+}
+
+/// Appends an entry of `XDEL`: which message of which slot.
+pub fn encode_slot(out: &mut Vec<u8>, slot: u32, sequence: u64) {
+    out.extend_from_slice(&slot.to_le_bytes());
+    out.extend_from_slice(&sequence.to_le_bytes());
+}
+
+/// Reads one message. Errors: [`Error::Corrupt`].
+pub(crate) fn decode_message(meta: &[u8], payload: &[u8]) -> Result<(u32, Message), Error> {
+    let mut reader = Reader(meta);
+    let record = reader.state()?;
+    let sent_ms = reader.time_ms()?;
+    let body_length = reader.u32()?;
+    let payload_length = reader.u32()?;
+    reader.finish()?;
+    let actual = u32::try_from(payload.len()).map_err(|_| Error::Corrupt("payload too long"))?;
+    if actual != payload_length || body_length > payload_length {
+        return Err(Error::Corrupt("lengths disagree"));
+    }
+    let message = Message {
+        sequence: record.sequence,
+        sent_ms,
+        due_ms: record.due_ms,
+        first_received_ms: record.first_received_ms,
+        state: record.state,
+        payload: payload.into(),
+        body_length,
+        lease: record.lease,
+        receive_count: record.receive_count,
+    };
+    Ok((record.slot, message))
+}
+
+/// A cursor over hostile bytes.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// One state.
+    pub(crate) fn state(&mut self) -> Result<StateRecord, Error> {
+        let slot = self.u32()?;
+        let sequence = self.u64()?;
+        let (due_ms, first_received_ms, leased_ms) =
+            (self.time_ms()?, self.time_ms()?, self.time_ms()?);
+        let (lease, receive_count, holder) = (self.u32()?, self.u32()?, self.u32()?);
+        let state = match self.byte()? {
+            0 => MessageState::Ready { prev: NO_SLOT, next: NO_SLOT },
+            1 => MessageState::Waiting,
+            2 if lease != 0 && receive_count != 0 => MessageState::Leased { leased_ms, holder },
+            _ => return Err(Error::Corrupt("impossible state")),
+        };
+        if slot >= SLOTS_MAX || sequence == 0 || sequence > SEQUENCE_MAX {
+            return Err(Error::Corrupt("slot or sequence number out of range"));
+        }
+        Ok(StateRecord { slot, sequence, due_ms, first_received_ms, lease, receive_count, state })
+    }
+
+    /// The payload's length from a whole meta, which stays unread otherwise.
+    fn payload_length(&mut self) -> Result<usize, Error> {
+        let at = self.0.len().checked_sub(4).ok_or(Error::Corrupt("cut record"))?;
+        self.bytes(at)?;
+        usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("payload too long"))
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, Error> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Error> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, Error> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn time_ms(&mut self) -> Result<u64, Error> {
+        let time_ms = self.u64()?;
+        (time_ms <= TIME_MS_MAX).then_some(time_ms).ok_or(Error::Corrupt("time out of range"))
+    }
+
+    fn text(&mut self) -> Result<&'a [u8], Error> {
+        let length = usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("text too long"))?;
+        self.bytes(length)
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Corrupt("bytes left over")) }
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<&'a [u8], Error> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Error::Corrupt("cut"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Error::Corrupt("cut"))?;
+        self.0 = rest;
+        Ok(*array)
+    }
+}
+
+/// Lengths are bounded by what a Redis string holds, far below 4 GiB.
+fn put_length(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    put_length(out, text.len());
+    out.extend_from_slice(text);
+}

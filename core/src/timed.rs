@@ -1,0 +1,217 @@
+//! The index of messages that wait for a time: delayed ones, and leased ones until they lapse.
+//!
+//! Nothing is moved when a time comes: a due entry simply sorts before `now`. What is counted by
+//! kind "up to now" is kept beside the set and brought up to date in bounded steps, because a
+//! million messages may become due in one millisecond.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use crate::limits::{SEQUENCE_MAX, SLOTS_MAX, TIME_MS_MAX};
+
+const LEASED_BIT: u64 = 1 << 31;
+const _: () = assert!(SLOTS_MAX as u64 <= LEASED_BIT);
+const _: () = assert!(TIME_MS_MAX < 1 << 48 && SEQUENCE_MAX < 1 << 48);
+
+/// Which messages an entry is counted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Delayed or given back.
+    Waiting,
+    /// Leased.
+    Leased,
+}
+
+/// One message in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) due_ms: u64,
+    pub(crate) sequence: u64,
+    pub(crate) slot: u32,
+    pub(crate) kind: Kind,
+}
+
+/// (due 48 bits, sequence 48 bits, kind 1 bit, slot 31 bits) in 16 bytes: sorts by due time, then
+/// sequence. Half the memory of a map from a pair to a slot.
+type Key = (u64, u64);
+
+impl Entry {
+    fn key(self) -> Key {
+        let kind = if self.kind == Kind::Leased { LEASED_BIT } else { 0 };
+        let low = (self.sequence & 0xffff_ffff) << 32 | kind | u64::from(self.slot);
+        (self.due_ms << 16 | self.sequence >> 32, low)
+    }
+
+    fn from_key((high, low): Key) -> Self {
+        Self {
+            due_ms: high >> 16,
+            sequence: (high & 0xffff) << 32 | low >> 32,
+            slot: u32::try_from(low & (LEASED_BIT - 1)).unwrap_or(u32::MAX),
+            kind: if low & LEASED_BIT == 0 { Kind::Waiting } else { Kind::Leased },
+        }
+    }
+}
+
+/// Entries by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) waiting: u64,
+    pub(crate) leased: u64,
+}
+
+impl Tally {
+    fn of(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Waiting => &mut self.waiting,
+            Kind::Leased => &mut self.leased,
+        }
+    }
+}
+
+/// The index.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timed {
+    entries: BTreeSet<Key>,
+    total: Tally,
+    /// Entries up to and with the key `counted_until`.
+    due: Tally,
+    counted_until: Key,
+}
+
+impl Timed {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry) {
+        if self.entries.insert(entry.key()) {
+            *self.total.of(entry.kind) += 1;
+            if entry.key() <= self.counted_until {
+                *self.due.of(entry.kind) += 1;
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, entry: Entry) -> bool {
+        let found = self.entries.remove(&entry.key());
+        if found {
+            *self.total.of(entry.kind) -= 1;
+            if entry.key() <= self.counted_until {
+                *self.due.of(entry.kind) -= 1;
+            }
+        }
+        found
+    }
+
+    pub(crate) fn first(&self) -> Option<Entry> {
+        self.entries.first().copied().map(Entry::from_key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().copied().map(Entry::from_key)
+    }
+
+    /// All entries by kind.
+    pub(crate) const fn total(&self) -> Tally {
+        self.total
+    }
+
+    /// Entries due at `now_ms` by kind. Walks at most `budget` entries that became due since the
+    /// last call (or are not due any more, after the clock stepped back); the rest is counted by
+    /// later calls.
+    pub(crate) fn count_due(&mut self, now_ms: u64, budget: usize) -> Tally {
+        let goal = end_of(now_ms.min(TIME_MS_MAX));
+        let mut due = self.due;
+        let mut walked = 0;
+        if goal >= self.counted_until {
+            let bounds = (Bound::Excluded(self.counted_until), Bound::Included(goal));
+            for &key in self.entries.range(bounds).take(budget) {
+                *due.of(Entry::from_key(key).kind) += 1;
+                self.counted_until = key;
+                walked += 1;
+            }
+        } else {
+            let bounds = (Bound::Excluded(goal), Bound::Included(self.counted_until));
+            let mut walk = self.entries.range(bounds).rev();
+            for &key in walk.by_ref().take(budget) {
+                *due.of(Entry::from_key(key).kind) -= 1;
+                walked += 1;
+            }
+            self.counted_until = walk.next().copied().unwrap_or(goal);
+        }
+        if walked < budget {
+            self.counted_until = goal;
+        }
+        self.due = due;
+        due
+    }
+
+    /// Recounts. Errors: what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut total = Tally::default();
+        let mut due = Tally::default();
+        for entry in self.iter() {
+            *total.of(entry.kind) += 1;
+            if entry.key() <= self.counted_until {
+                *due.of(entry.kind) += 1;
+            }
+        }
+        if total != self.total || due != self.due {
+            return Err(format!(
+                "timed index: counted {total:?} and due {due:?}, noted {:?} and {:?}",
+                self.total, self.due
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The last key a millisecond can have.
+const fn end_of(due_ms: u64) -> Key {
+    (due_ms << 16 | 0xffff, u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(due_ms: u64, sequence: u64) -> Entry {
+        let slot = u32::try_from(sequence % 1_000).unwrap();
+        let kind = if sequence.is_multiple_of(2) { Kind::Waiting } else { Kind::Leased };
+        Entry { due_ms, sequence, slot, kind }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_keeps_its_entry_and_sorts_by_due_time_then_sequence(
+            a in (0..=TIME_MS_MAX, 0..=SEQUENCE_MAX), b in (0..=TIME_MS_MAX, 0..=SEQUENCE_MAX)
+        ) {
+            let (first, second) = (entry(a.0, a.1), entry(b.0, b.1));
+            prop_assert_eq!(Entry::from_key(first.key()), first);
+            prop_assert_eq!(first.key() < second.key(), a < b);
+        }
+
+        #[test]
+        fn counting_in_steps_ends_at_the_exact_count(
+            dues in proptest::collection::vec(0_u64..100, 0..200),
+            times in proptest::collection::vec(0_u64..120, 1..20),
+            budget in 1_usize..50,
+        ) {
+            let mut timed = Timed::default();
+            for (sequence, &due_ms) in (1..).zip(&dues) {
+                timed.insert(entry(due_ms, sequence));
+            }
+            for now_ms in times {
+                timed.count_due(now_ms, budget);
+                timed.check().unwrap();
+                for _ in 0..=dues.len() {
+                    timed.count_due(now_ms, budget);
+                }
+                let due = timed.count_due(now_ms, budget);
+                let expected = dues.iter().filter(|&&due_ms| due_ms <= now_ms).count() as u64;
+                prop_assert_eq!(due.waiting + due.leased, expected);
+            }
+        }
+    }
+}
