@@ -1,0 +1,91 @@
+//! Pairs, medians and the table.
+
+use std::fmt;
+
+/// The table's head.
+pub(crate) const HEAD: &str = "\
+| what | reference | karin | ratio (min … max) | reference against itself | goal |
+|---|---|---|---|---|---|";
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// What was measured.
+    pub(crate) what: String,
+    /// The reference's figure.
+    pub(crate) reference: String,
+    /// Our figure.
+    pub(crate) candidate: String,
+    /// The ratio, or what stands for it.
+    pub(crate) ratio: String,
+    /// How far the reference is from itself from run to run.
+    pub(crate) noise: String,
+    /// What we want.
+    pub(crate) goal: &'static str,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, reference, candidate, ratio, noise, goal } = self;
+        write!(f, "| {what} | {reference} | {candidate} | {ratio} | {noise} | {goal} |")
+    }
+}
+
+/// Rates (more is better) of a reference and a candidate, measured in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    reference: Vec<f64>,
+    candidate: Vec<f64>,
+}
+
+impl Pairs {
+    pub(crate) fn push(&mut self, reference: f64, candidate: f64) {
+        self.reference.push(reference);
+        self.candidate.push(candidate);
+    }
+
+    /// The row: medians, the median of the pairs' ratios with its spread, and the ratios of the
+    /// reference's consecutive runs.
+    pub(crate) fn row(&self, what: &str, unit: &str, goal: &'static str) -> Row {
+        let ratios: Vec<f64> =
+            self.candidate.iter().zip(&self.reference).map(|(c, r)| c / r).collect();
+        let noise: Vec<f64> = self.reference.windows(2).map(|two| two[1] / two[0]).collect();
+        Row {
+            what: what.to_owned(),
+            reference: format!("{} {unit}", thousands(median(&self.reference))),
+            candidate: format!("{} {unit}", thousands(median(&self.candidate))),
+            ratio: spread(&ratios),
+            noise: spread(&noise),
+            goal,
+        }
+    }
+}
+
+fn spread(values: &[f64]) -> String {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(0.0, f64::max);
+    format!("{:.2} × ({low:.2} … {high:.2})", median(values))
+}
+
+/// The middle value; 0 of none.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which the share `q` of all values lies (nearest rank); 0 of none.
+pub(crate) fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0.0)
+}
+
+/// `p50 0.31, p99 0.92, max 1.40 ms`.
+pub(crate) fn latencies(milliseconds: &[f64]) -> String {
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|q| quantile(milliseconds, q));
+    format!("p50 {p50:.2}, p99 {p99:.2}, max {max:.2} ms")
+}
+
+fn thousands(value: f64) -> String {
+    if value >= 10_000.0 { format!("{:.1} k", value / 1_000.0) } else { format!("{value:.1}") }
+}
