@@ -15,6 +15,7 @@
 )]
 
 pub mod artifact;
+pub mod clients;
 pub mod gateway;
 pub mod http;
 pub mod port;

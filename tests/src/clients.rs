@@ -1,0 +1,70 @@
+//! The real clients of `tests/clients`: which interpreter runs them, and running them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::artifact::repository;
+
+/// A set of pinned packages that `tests/clients/prepare` installs on first use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packages {
+    /// The current boto3, which speaks the JSON protocol.
+    BotoJson,
+    /// A boto3 from before November 2023, which speaks the Query protocol.
+    BotoQuery,
+    /// The AWS CLI.
+    Cli,
+    /// AWS's Lambda runtime client for Python, and ministack.
+    Lambda,
+    /// Both generations of the JavaScript SDK.
+    Node,
+}
+
+impl Packages {
+    /// Installs the packages unless they are there; returns the interpreter, beside which the
+    /// packages' own programs stand.
+    pub fn interpreter(self) -> PathBuf {
+        let name = match self {
+            Self::BotoJson => "json",
+            Self::BotoQuery => "query",
+            Self::Cli => "cli",
+            Self::Lambda => "lambda",
+            Self::Node => "node",
+        };
+        let output = Command::new(folder().join("prepare")).arg(name).output();
+        let output = output.unwrap_or_else(|e| panic!("tests/clients/prepare: {e}"));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tests/clients/prepare {name}: {errors}");
+        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    }
+}
+
+/// `tests/clients`.
+pub fn folder() -> PathBuf {
+    repository().join("tests/clients")
+}
+
+/// A command with an environment in which AWS's clients find nothing of this machine.
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
+}
+
+/// Runs a script of `tests/clients`; panics with all it printed when it does not end well.
+#[track_caller]
+pub fn run(packages: Packages, script: &str, arguments: &[&str]) {
+    let mut command = command(&packages.interpreter());
+    command.current_dir(folder()).arg(script).args(arguments);
+    let output = command.output().unwrap_or_else(|e| panic!("{script}: {e}"));
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{printed}");
+    assert!(output.status.success(), "{script} {arguments:?}:\n{printed}\n{errors}");
+}
