@@ -40,8 +40,12 @@ pub(crate) struct StateRecord {
 impl Queue {
     /// The header.
     pub fn encode_header(&self) -> Vec<u8> {
+        self.header_with_hint(self.hint)
+    }
+
+    fn header_with_hint(&self, hint: u64) -> Vec<u8> {
         let mut out = vec![ENCODING_VERSION];
-        for number in [self.uid, self.created_ms, self.modified_ms, self.last_sequence, self.hint] {
+        for number in [self.uid, self.created_ms, self.modified_ms, self.last_sequence, hint] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         let attributes: Vec<_> = (1_u8..)
@@ -181,12 +185,7 @@ impl Queue {
     /// The queue's logical content, part by part, for comparing servers: the same for equal
     /// queues, however their lists and free slots came about. Hint numbers are left out.
     pub fn digest_items(&self, each: &mut dyn FnMut(&[u8])) {
-        let hintless = Self {
-            hint: 0,
-            ..Self::decode_header(&self.encode_header())
-                .unwrap_or_else(|_| Self::new(self.uid, 0, Attributes::default(), Tags::default()))
-        };
-        each(&hintless.encode_header());
+        each(&self.header_with_hint(0));
         let mut slots: Vec<(u64, u32)> =
             self.slab.iter().map(|(slot, message)| (message.sequence, slot)).collect();
         slots.sort_unstable();
