@@ -100,8 +100,8 @@ const checks = {
       { step: "finalizeRequest", name: "spy", override: true },
     );
     await sqs.listQueues({});
-    const expected = { json: "application/x-amz-json-1.0", query: "application/x-www-form-urlencoded" };
-    assert.equal(type, expected[protocol]);
+    const types = { json: "x-amz-json-1.0", query: "x-www-form-urlencoded" };
+    assert.equal(type, `application/${types[protocol]}`);
   },
 
   async "a queue is created, found and listed"() {
@@ -139,7 +139,8 @@ const checks = {
     const message = { QueueUrl, MessageBody: "x", MessageAttributes: attributes };
     const sent = await sqs.sendMessage(message);
     assert.equal(sent.MD5OfMessageAttributes, attributesMd5(attributes));
-    const [all] = await receive(QueueUrl, { MessageAttributeNames: ["All"], AttributeNames: ["All"] });
+    const every = { MessageAttributeNames: ["All"], AttributeNames: ["All"] };
+    const [all] = await receive(QueueUrl, every);
     sameAttributes(all.MessageAttributes);
     assert.equal(all.MD5OfMessageAttributes, attributesMd5(attributes));
     assert.equal(all.Attributes.ApproximateReceiveCount, "1");
@@ -171,7 +172,8 @@ const checks = {
     handles.push({ Id: "bad", ReceiptHandle: "garbage" });
     const deleted = await sqs.deleteMessageBatch({ QueueUrl, Entries: handles });
     assert.equal(deleted.Successful.length, bodies.length);
-    assert.deepEqual(deleted.Failed.map((f) => [f.Id, f.Code]), [["bad", "ReceiptHandleIsInvalid"]]);
+    const [failed] = deleted.Failed;
+    assert.deepEqual([failed.Id, failed.Code], ["bad", "ReceiptHandleIsInvalid"]);
     assert.deepEqual(await counts(QueueUrl), [0, 0, 0]);
   },
 

@@ -14,3 +14,4 @@ mod harness;
 mod lambda;
 mod module;
 mod sqs;
+mod tidy;
