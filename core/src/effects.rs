@@ -26,17 +26,25 @@ impl Queue {
         Ok(())
     }
 
-    /// `XPUT`: a message with all its state. Errors: [`Error::Corrupt`].
-    pub fn apply_put(&mut self, meta: &[u8], payload: &[u8]) -> Result<(), Error> {
-        let (slot, message) = decode_message(meta, payload)?;
-        self.last_sequence = self.last_sequence.max(message.sequence);
-        if self.slab.get(slot).is_some_and(|present| present.sequence > message.sequence) {
-            return Ok(());
+    /// `XPUT`: messages with all their state, each (meta, payload). Errors: [`Error::Corrupt`].
+    pub fn apply_puts(&mut self, messages: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        let decoded: Result<Vec<_>, Error> =
+            messages.iter().map(|(meta, payload)| decode_message(meta, payload)).collect();
+        for (slot, message) in decoded? {
+            self.last_sequence = self.last_sequence.max(message.sequence);
+            if self.slab.get(slot).is_some_and(|present| present.sequence > message.sequence) {
+                continue;
+            }
+            self.take(slot);
+            self.put(slot, message).map_err(|_| Error::Corrupt("slot out of range"))?;
+            self.note_earliest();
         }
-        self.take(slot);
-        self.put(slot, message).map_err(|_| Error::Corrupt("slot out of range"))?;
-        self.note_earliest();
         Ok(())
+    }
+
+    /// `XPUT` of one message. Errors: [`Error::Corrupt`].
+    pub fn apply_put(&mut self, meta: &[u8], payload: &[u8]) -> Result<(), Error> {
+        self.apply_puts(&[(meta, payload)])
     }
 
     /// `XLEASE`: new states of messages. Errors: [`Error::Corrupt`].

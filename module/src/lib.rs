@@ -1,1 +1,119 @@
+//! `libkarin.so`: the queue of karin-core as a Redis data type with `KARIN.*` commands.
+//!
+//! Glue only: arguments in, core called, effects replicated, replies out. What a queue does is in
+//! karin-core; what the commands promise is in docs/commands.md.
 
+#![allow(missing_docs, reason = "the only public items are the entry points redis_module! makes")]
+
+mod args;
+mod clock;
+mod commands;
+mod data_type;
+mod docs;
+mod ffi;
+mod hint;
+mod registry;
+mod replicate;
+mod reply;
+
+use commands::{
+    ack, create, debug, extend, guard, info, internal, list, popdue, purge, release, send, sendm,
+    set,
+};
+use data_type::QUEUE_TYPE;
+use redis_module::logging::log_warning;
+use redis_module::raw::ModuleOptions;
+use redis_module::{Context, ContextFlags, RedisString, Status, redis_module};
+
+/// 0.1.0, as MODULE LIST shows it.
+const VERSION: i32 = 100;
+
+redis_module! {
+    name: "karin",
+    version: VERSION,
+    allocator: (redis_module::alloc::RedisAlloc, redis_module::alloc::RedisAlloc),
+    data_types: [QUEUE_TYPE],
+    init: init,
+    commands: [
+        // Name, handler, flags, first key, last key, step, ACL categories needed (none: redis 7.0
+        // has none for modules and would refuse to load), ACL categories where there are any.
+        ["karin.ack", guard(ack::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.create", guard(create::run), "write deny-oom", 1, 1, 1, "", "write slow"],
+        ["karin.debug", guard(debug::run), "readonly admin", 0, 0, 0, "", "admin slow dangerous"],
+        ["karin.extend", guard(extend::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.info", guard(info::run), "readonly fast", 1, 1, 1, "", "read fast"],
+        ["karin.list", guard(list::run), "readonly", 0, 0, 0, "", "read slow"],
+        ["karin.popdue", guard(popdue::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.purge", guard(purge::run), "write", 1, 1, 1, "", "write slow"],
+        ["karin.release", guard(release::run), "write", 1, 1, 1, "", "write slow"],
+        ["karin.send", guard(send::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
+        ["karin.sendm", guard(sendm::run), "write deny-oom", 1, 1, 1, "", "write slow"],
+        ["karin.set", guard(set::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.xdel", guard(internal::xdel), "write", 1, 1, 1, "", "write slow dangerous"],
+        ["karin.xlease", guard(internal::xlease), "write", 1, 1, 1, "", "write slow dangerous"],
+        ["karin.xpurge", guard(internal::xpurge), "write", 1, 1, 1, "", "write slow dangerous"],
+        ["karin.xput", guard(internal::xput), "write", 1, 1, 1, "", "write slow dangerous"],
+        ["karin.xqueue", guard(internal::xqueue), "write", 1, 1, 1, "", "write slow dangerous"],
+    ],
+}
+
+/// The last step of loading: what the table cannot say.
+fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
+    log_panics();
+    if !ffi::is_complete() {
+        log_warning("karin: needs Redis 7.0 or later, or Valkey");
+        return Status::Err;
+    }
+    if let Err(argument) = configure(arguments) {
+        log_warning(format!("karin: unknown module argument {argument}; there is 'debug yes'"));
+        return Status::Err;
+    }
+    ctx.set_module_options(
+        ModuleOptions::HANDLE_IO_ERRORS
+            | ModuleOptions::NO_IMPLICIT_SIGNAL_MODIFIED
+            | ModuleOptions::HANDLE_REPL_ASYNC_LOAD,
+    );
+    if !ffi::subscribe(ctx) || !docs::ALL.iter().all(|doc| ffi::describe(ctx, doc)) {
+        log_warning("karin: the server refuses the module's events or documentation");
+        return Status::Err;
+    }
+    let flags = ctx.get_flags();
+    if flags.contains(ContextFlags::CLUSTER) {
+        hint::use_shards();
+    }
+    if flags.contains(ContextFlags::EVICTED) {
+        log_warning(
+            "karin: maxmemory-policy may evict whole queues; use noeviction, or a volatile-* \
+             policy and no EXPIRE on queues",
+        );
+    }
+    Status::Ok
+}
+
+/// Reads the module's arguments, pairs of a name and `yes` or `no`. Errors: the one that is
+/// unknown, on one line.
+fn configure(arguments: &[RedisString]) -> Result<(), String> {
+    let unknown = |argument: &RedisString| format!("'{}'", argument.as_slice().escape_ascii());
+    let (pairs, rest) = arguments.as_chunks::<2>();
+    for [name, value] in pairs {
+        if !name.as_slice().eq_ignore_ascii_case(b"debug") {
+            return Err(unknown(name));
+        }
+        if value.as_slice().eq_ignore_ascii_case(b"yes") {
+            clock::make_adjustable();
+        } else if !value.as_slice().eq_ignore_ascii_case(b"no") {
+            return Err(unknown(value));
+        }
+    }
+    rest.first().map_or(Ok(()), |argument| Err(unknown(argument)))
+}
+
+/// Panics are caught ([`commands::guard`], ffi.rs); the server's log keeps what they said, since a
+/// daemon's standard error is nowhere.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        // The log function panics on NUL, and keys in messages are binary.
+        let text = panic.to_string().replace('\0', "\\0");
+        log_warning(format!("karin: {text}"));
+    }));
+}

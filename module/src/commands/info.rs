@@ -1,0 +1,59 @@
+//! `KARIN.INFO key`: attributes, tags, counts and times of a queue.
+
+use karin_core::{AttributeName, Queue};
+use redis_module::{Context, KeyMode};
+
+use crate::args::Args;
+use crate::clock;
+use crate::commands::with_queue;
+use crate::docs::{Arg, Doc, KeyUse};
+use crate::reply::{Failure, Reply};
+
+pub(crate) const DOC: Doc = Doc {
+    name: c"karin.info",
+    summary: c"Returns the attributes, tags, counts and times of a queue.",
+    complexity: c"O(1), amortized over the messages that became due.",
+    arity: 2,
+    key: Some(KeyUse::READ),
+    arguments: &[Arg::KEY],
+};
+
+pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let key = arguments.string()?;
+    arguments.finish()?;
+    let now_ms = clock::now_ms();
+    with_queue(ctx, key, KeyMode::READ, |queue| {
+        reply(Reply(ctx), queue, now_ms);
+        Ok(())
+    })
+}
+
+fn reply(reply: Reply<'_>, queue: &mut Queue, now_ms: u64) {
+    let counts = queue.counts(now_ms);
+    reply.map(14);
+    reply.field("uid").bulk(format!("{:016x}", queue.uid()).as_bytes());
+    let attributes: Vec<_> = AttributeName::ALL
+        .into_iter()
+        .filter_map(|name| Some((name.as_str(), queue.attributes().get(name)?)))
+        .collect();
+    reply.field("attributes").map(attributes.len());
+    for (name, value) in attributes {
+        reply.field(name).bulk(&value);
+    }
+    reply.field("tags").map(queue.tags().len());
+    for (name, value) in queue.tags().iter() {
+        reply.bulk(name);
+        reply.bulk(value);
+    }
+    reply.field("ready").number(counts.ready);
+    reply.field("delayed").number(counts.delayed);
+    reply.field("in_flight").number(counts.in_flight);
+    reply.field("dead").number(0);
+    reply.field("bytes").number(queue.bytes());
+    reply.field("sequence").number(queue.last_sequence());
+    reply.field("oldest_sent_ms").number_or_none(queue.oldest_sent_ms());
+    reply.field("next_due_ms").number_or_none(queue.next_due_ms());
+    reply.field("hint").number(queue.hint());
+    reply.field("created_ms").number(queue.created_ms());
+    reply.field("modified_ms").number(queue.modified_ms());
+}

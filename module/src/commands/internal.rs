@@ -1,0 +1,117 @@
+//! The internal commands `KARIN.XDEL`, `XLEASE`, `XPURGE`, `XPUT`, `XQUEUE`: effects on their way
+//! to replicas and from the append-only file.
+//!
+//! They read no clock, no random number and no configuration, apply twice as once, and take their
+//! bytes for hostile: a bad one is refused whole. Each replicates itself, or a replica's own
+//! append-only file would lose it (module-facts §2). On a key that is gone they do nothing, since
+//! there is nothing left for an effect to be on; only XQUEUE makes a key.
+
+use karin_core::limits::SEQUENCE_MAX;
+use karin_core::{Error, Queue};
+use redis_module::{Context, RedisString};
+
+use crate::args::Args;
+use crate::commands::WRITE;
+use crate::docs::{Arg, Doc, KeyUse};
+use crate::ffi::{self, Key, Value};
+use crate::registry;
+use crate::reply::{Failure, Reply};
+
+const SUMMARY: &std::ffi::CStr = c"Internal: carries an effect to replicas and the AOF.";
+
+const fn doc(name: &'static std::ffi::CStr, arity: i32, arguments: &'static [Arg]) -> Doc {
+    let key = Some(KeyUse::UPDATE);
+    Doc { name, summary: SUMMARY, complexity: c"O(N log M)", arity, key, arguments }
+}
+
+pub(crate) const XDEL_DOC: Doc = doc(c"karin.xdel", 3, &[Arg::KEY, Arg::string(c"slots")]);
+pub(crate) const XLEASE_DOC: Doc = doc(c"karin.xlease", 3, &[Arg::KEY, Arg::string(c"states")]);
+pub(crate) const XPURGE_DOC: Doc =
+    doc(c"karin.xpurge", 3, &[Arg::KEY, Arg::integer(c"up-to-sequence")]);
+pub(crate) const XPUT_DOC: Doc = doc(
+    c"karin.xput",
+    -4,
+    &[
+        Arg::KEY,
+        Arg::block(c"message", &[Arg::string(c"meta"), Arg::string(c"payload")]).repeated(),
+    ],
+);
+pub(crate) const XQUEUE_DOC: Doc = doc(c"karin.xqueue", 3, &[Arg::KEY, Arg::string(c"header")]);
+
+/// `KARIN.XDEL key slots`: messages are gone.
+pub(crate) fn xdel(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let (key, slots) = (arguments.string()?, arguments.bytes()?);
+    arguments.finish()?;
+    apply(ctx, key, |queue| queue.apply_delete(slots))
+}
+
+/// `KARIN.XLEASE key states`: messages stand elsewhere.
+pub(crate) fn xlease(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let (key, states) = (arguments.string()?, arguments.bytes()?);
+    arguments.finish()?;
+    apply(ctx, key, |queue| queue.apply_states(states))
+}
+
+/// `KARIN.XPURGE key up_to_sequence`: all messages up to that are gone.
+pub(crate) fn xpurge(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let key = arguments.string()?;
+    let up_to_sequence = arguments.integer("the sequence number", 0, SEQUENCE_MAX)?;
+    arguments.finish()?;
+    apply(ctx, key, |queue| {
+        queue.apply_purge(up_to_sequence);
+        Ok(())
+    })
+}
+
+/// `KARIN.XPUT key meta payload [meta payload …]`: messages are there.
+pub(crate) fn xput(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let key = arguments.string()?;
+    let mut messages = Vec::new();
+    while arguments.remaining() > 0 {
+        messages.push((arguments.bytes()?, arguments.bytes()?));
+    }
+    arguments.finish()?;
+    apply(ctx, key, |queue| queue.apply_puts(&messages))
+}
+
+/// `KARIN.XQUEUE key header`: the queue is there, with these attributes.
+pub(crate) fn xqueue(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure> {
+    let (name, header) = (arguments.string()?, arguments.bytes()?);
+    arguments.finish()?;
+    let mut key = Key::open(ctx, name, WRITE);
+    match key.value() {
+        Value::Queue(queue) => queue.apply_header(header)?,
+        Value::Missing => {
+            key.set(Queue::decode_header(header)?);
+            registry::add(ffi::selected_db(ctx), name.as_slice());
+        }
+        Value::Other => return Err(Failure::WrongType),
+    }
+    finish(ctx, name);
+    Ok(())
+}
+
+fn apply(
+    ctx: &Context,
+    name: &RedisString,
+    effect: impl FnOnce(&mut Queue) -> Result<(), Error>,
+) -> Result<(), Failure> {
+    match Key::open(ctx, name, WRITE).value() {
+        Value::Queue(queue) => {
+            effect(queue)?;
+            // Replicas publish nothing; the hint is taken so that none is left over for the first
+            // command after a failover.
+            queue.take_hint();
+            finish(ctx, name);
+        }
+        Value::Missing => Reply(ctx).ok(),
+        Value::Other => return Err(Failure::WrongType),
+    }
+    Ok(())
+}
+
+fn finish(ctx: &Context, name: &RedisString) {
+    ctx.replicate_verbatim();
+    ffi::signal_modified(ctx, name);
+    Reply(ctx).ok();
+}

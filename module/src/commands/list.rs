@@ -1,0 +1,129 @@
+//! `KARIN.LIST [PREFIX p] [AFTER key] [COUNT n] [DUE s]`: the queues of the selected database.
+
+use karin_core::limits::WALK_BUDGET;
+use karin_core::{Counts, Queue};
+use redis_module::Context;
+
+use crate::args::Args;
+use crate::commands::popdue::count_argument;
+use crate::docs::{Arg, Doc};
+use crate::ffi::{self, Key, Value};
+use crate::reply::{Failure, Reply};
+use crate::{clock, registry, replicate};
+
+pub(crate) const DOC: Doc = Doc {
+    name: c"karin.list",
+    summary: c"Returns the queues of this node in the selected database, sorted by name.",
+    complexity: c"O(log N + K) for N queues and K looked at, at most 1000 a call.",
+    arity: -1,
+    key: None,
+    arguments: &[
+        Arg::string(c"prefix").token(c"PREFIX").optional(),
+        Arg::string(c"after").token(c"AFTER").optional(),
+        Arg::integer(c"count").token(c"COUNT").optional(),
+        Arg::double(c"seconds").token(c"DUE").optional(),
+    ],
+};
+
+const COUNT_DEFAULT: usize = 100;
+
+struct Input<'a> {
+    prefix: &'a [u8],
+    after: Option<&'a [u8]>,
+    count: usize,
+    due_within_ms: Option<u64>,
+}
+
+struct Row {
+    name: Box<[u8]>,
+    counts: Counts,
+    next_ms: Option<u64>,
+    hint: u64,
+    wait_ms: u64,
+}
+
+/// A page of queues and the name to go on from, if there are more.
+struct Page {
+    rows: Vec<Row>,
+    after: Option<Box<[u8]>>,
+}
+
+pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
+    let page = execute(ctx, &parse(arguments)?);
+    reply(Reply(ctx), &page);
+    Ok(())
+}
+
+fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
+    let (mut prefix, mut after, mut count, mut due_within_ms) = (None, None, None, None);
+    while arguments.option("PREFIX", &mut prefix, |rest, _| rest.bytes())?
+        || arguments.option("AFTER", &mut after, |rest, _| rest.bytes())?
+        || arguments.option("COUNT", &mut count, count_argument)?
+        || arguments.option("DUE", &mut due_within_ms, Args::seconds_ms)?
+    {}
+    arguments.finish()?;
+    Ok(Input {
+        prefix: prefix.unwrap_or_default(),
+        after,
+        count: count.unwrap_or(COUNT_DEFAULT),
+        due_within_ms,
+    })
+}
+
+fn execute(ctx: &Context, input: &Input<'_>) -> Page {
+    let now_ms = clock::now_ms();
+    let db = ffi::selected_db(ctx);
+    let may_forget = registry::may_forget(ctx);
+    // One name more than may be looked at tells whether there are more.
+    let names = registry::names(db, input.prefix, input.after, WALK_BUDGET + 1);
+    let mut rows = Vec::new();
+    let mut last = None;
+    for (looked_at, name) in names.into_iter().enumerate() {
+        if looked_at == WALK_BUDGET || rows.len() == input.count {
+            return Page { rows, after: last };
+        }
+        match Key::look_at(ctx, &replicate::string(&name)).value() {
+            Value::Queue(queue) => {
+                let next_ms = queue.next_wait_ms(now_ms);
+                let is_due = |within_ms| next_ms.is_some_and(|next_ms| next_ms <= within_ms);
+                if input.due_within_ms.is_none_or(is_due) {
+                    rows.push(row(name.clone(), queue, now_ms));
+                }
+            }
+            Value::Missing | Value::Other if may_forget => registry::remove(db, &name),
+            Value::Missing | Value::Other => {}
+        }
+        last = Some(name);
+    }
+    Page { rows, after: None }
+}
+
+fn row(name: Box<[u8]>, queue: &mut Queue, now_ms: u64) -> Row {
+    Row {
+        name,
+        counts: queue.counts(now_ms),
+        next_ms: queue.next_wait_ms(now_ms),
+        hint: queue.hint(),
+        wait_ms: queue.attributes().receive_message_wait_time_ms,
+    }
+}
+
+fn reply(reply: Reply<'_>, page: &Page) {
+    reply.map(2);
+    reply.field("queues").array(page.rows.len());
+    for row in &page.rows {
+        reply.array(8);
+        reply.bulk(&row.name);
+        reply.number(row.counts.ready);
+        reply.number(row.counts.delayed);
+        reply.number(row.counts.in_flight);
+        reply.number(0);
+        reply.number_or_none(row.next_ms);
+        reply.number(row.hint);
+        reply.number(row.wait_ms);
+    }
+    match &page.after {
+        Some(name) => reply.field("after").bulk(name),
+        None => reply.field("after").null(),
+    }
+}

@@ -1,0 +1,121 @@
+//! `KARIN.SENDM key n [NOMKQUEUE] MSG body [DELAY s] [ATTRS blob] [SIZE bytes] [MSG …]`: appends
+//! n messages in one atomic command.
+
+use karin_core::limits::{BATCH_MAX, SEQUENCE_MAX, SLOTS_MAX};
+use karin_core::{Error, Queue};
+use redis_module::{Context, RedisString};
+
+use crate::args::Args;
+use crate::clock;
+use crate::commands::send::{ATTRS, DELAY, Message, NOMKQUEUE, SIZE, append, effect};
+use crate::docs::{Arg, Doc, KeyUse};
+use crate::reply::{Failure, Reply};
+
+pub(crate) const DOC: Doc = Doc {
+    name: c"karin.sendm",
+    summary: c"Appends several messages at once. Makes the queue if there is none.",
+    complexity: c"O(1) for each message, O(log N) for each with a delay.",
+    arity: -5,
+    key: Some(KeyUse::INSERT),
+    arguments: &[
+        Arg::KEY,
+        Arg::integer(c"messages"),
+        NOMKQUEUE,
+        Arg::block(c"message", &[Arg::string(c"body"), DELAY, ATTRS, SIZE])
+            .token(c"MSG")
+            .repeated(),
+    ],
+};
+
+struct Input<'a> {
+    key: &'a RedisString,
+    messages: Vec<Message<'a>>,
+    nomkqueue: bool,
+}
+
+enum Entry {
+    Sent { id: [u8; 36], sequence: u64 },
+    TooLarge { maximum_message_size_bytes: u64 },
+}
+
+pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
+    let input = parse(arguments)?;
+    let (hint, entries) = execute(ctx, &input)?;
+    let reply = Reply(ctx);
+    reply.array(2);
+    reply.number(hint);
+    reply.array(entries.len());
+    for entry in &entries {
+        reply.array(2);
+        match entry {
+            Entry::Sent { id, sequence } => {
+                reply.bulk(id);
+                reply.number(*sequence);
+            }
+            Entry::TooLarge { maximum_message_size_bytes } => {
+                reply.simple(c"KARINTOOLARGE");
+                reply.number(*maximum_message_size_bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
+    let key = arguments.string()?;
+    let maximum = u64::try_from(BATCH_MAX).unwrap_or(u64::MAX);
+    let count = arguments.integer("n", 1, maximum)?;
+    let mut nomkqueue = false;
+    arguments.flag("NOMKQUEUE", &mut nomkqueue)?;
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        if !arguments.word("MSG") {
+            return Err(Failure::Refused("n is not the number of MSG given"));
+        }
+        let mut message = Message::new(arguments.string()?);
+        while message.parse_option(&mut arguments)? {}
+        messages.push(message);
+    }
+    if arguments.word("MSG") {
+        return Err(Failure::Refused("n is not the number of MSG given"));
+    }
+    arguments.finish()?;
+    Ok(Input { key, messages, nomkqueue })
+}
+
+fn execute(ctx: &Context, input: &Input<'_>) -> Result<(u64, Vec<Entry>), Failure> {
+    let now_ms = clock::now_ms();
+    append(ctx, input.key, input.nomkqueue, now_ms, |queue, appended| {
+        check_all(queue, &input.messages)?;
+        let mut entries = Vec::with_capacity(input.messages.len());
+        for message in &input.messages {
+            match queue.send(now_ms, &message.options()) {
+                Ok(sent) => {
+                    appended.push(effect(queue, sent.slot, message));
+                    let id = queue.message_id(sent.sequence);
+                    entries.push(Entry::Sent { id, sequence: sent.sequence });
+                }
+                Err(Error::TooLarge { maximum_message_size_bytes, .. }) => {
+                    entries.push(Entry::TooLarge { maximum_message_size_bytes });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((queue.hint(), entries))
+    })
+}
+
+/// Refuses, before anything is sent, what would refuse a message in the middle for any reason but
+/// its size.
+fn check_all(queue: &Queue, messages: &[Message<'_>]) -> Result<(), Failure> {
+    let count = messages.len();
+    let slots = queue.len().saturating_add(count);
+    let sequence = queue.last_sequence().saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    if slots > usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX) || sequence > SEQUENCE_MAX {
+        return Err(Error::Full.into());
+    }
+    for message in messages {
+        queue.check_delay(message.options().delay_ms.unwrap_or(queue.attributes().delay_ms))?;
+    }
+    Ok(())
+}

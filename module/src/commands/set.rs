@@ -1,0 +1,60 @@
+//! `KARIN.SET key attribute value [attribute value …]`: changes attributes.
+
+use karin_core::AttributeName;
+use redis_module::{Context, RedisString};
+
+use crate::args::Args;
+use crate::commands::create::parse_attribute_name;
+use crate::commands::{WRITE, with_queue};
+use crate::docs::{Arg, Doc, KeyUse};
+use crate::reply::{Failure, Reply};
+use crate::{clock, replicate};
+
+pub(crate) const DOC: Doc = Doc {
+    name: c"karin.set",
+    summary: c"Changes attributes of a queue, all or none.",
+    complexity: c"O(N) for N attributes.",
+    arity: -4,
+    key: Some(KeyUse::UPDATE),
+    arguments: &[
+        Arg::KEY,
+        Arg::block(c"setting", &[Arg::string(c"attribute"), Arg::string(c"value")]).repeated(),
+    ],
+};
+
+struct Input<'a> {
+    key: &'a RedisString,
+    settings: Vec<(AttributeName, &'a [u8])>,
+}
+
+pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
+    execute(ctx, &parse(arguments)?)?;
+    Reply(ctx).ok();
+    Ok(())
+}
+
+fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
+    let key = arguments.string()?;
+    let mut settings = Vec::new();
+    while arguments.remaining() > 0 {
+        let name = parse_attribute_name(&mut arguments)?;
+        settings.push((name, arguments.bytes()?));
+    }
+    arguments.finish()?;
+    Ok(Input { key, settings })
+}
+
+fn execute(ctx: &Context, input: &Input<'_>) -> Result<(), Failure> {
+    let now_ms = clock::now_ms();
+    let (header, hint) = with_queue(ctx, input.key, WRITE, |queue| {
+        let mut attributes = queue.attributes().clone();
+        for &(name, value) in &input.settings {
+            attributes.set(name, value)?;
+        }
+        queue.set_attributes(now_ms, attributes);
+        Ok((queue.encode_header(), queue.take_hint()))
+    })?;
+    replicate::header(ctx, input.key, &header);
+    replicate::announce(ctx, input.key, hint, now_ms);
+    Ok(())
+}

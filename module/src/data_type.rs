@@ -1,0 +1,97 @@
+//! The Redis data type `karinmq-q`: how a queue is saved, loaded, rewritten, copied, compared.
+//!
+//! In an RDB a queue is its header, chunks of whole messages, and an empty string as the end mark.
+//! In a rewritten append-only file it is the internal commands that build it.
+
+use karin_core::Queue;
+use karin_core::snapshot::ENCODING_VERSION;
+use redis_module::native_types::RedisType;
+use redis_module::raw;
+
+use crate::{ffi, registry};
+
+/// How much of a queue is written as one string, unless one message is larger.
+const CHUNK_BYTES: usize = 262_144;
+
+/// The type. `KARIN.*` commands work on keys of this type only.
+pub(crate) static QUEUE_TYPE: RedisType = RedisType::new(
+    "karinmq-q",
+    ENCODING_VERSION as i32,
+    raw::RedisModuleTypeMethods {
+        // What redis 7.0 knows: it refuses a higher version than its own.
+        version: 4,
+        rdb_load: Some(ffi::rdb_load),
+        rdb_save: Some(ffi::rdb_save),
+        aof_rewrite: Some(ffi::aof_rewrite),
+        mem_usage: Some(ffi::mem_usage),
+        digest: Some(ffi::digest),
+        free: Some(ffi::free),
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: Some(ffi::free_effort),
+        unlink: None,
+        copy: None,
+        defrag: None,
+        mem_usage2: None,
+        free_effort2: None,
+        unlink2: None,
+        copy2: Some(ffi::copy),
+        aux_save2: None,
+    },
+);
+
+/// Writes a queue to an RDB or a DUMP payload.
+pub(crate) fn save(queue: &Queue, io: *mut raw::RedisModuleIO) {
+    raw::save_slice(io, &queue.encode_header());
+    let mut chunk = Vec::new();
+    for slot in queue.slots() {
+        queue.encode_record(slot, &mut chunk);
+        if chunk.len() >= CHUNK_BYTES {
+            raw::save_slice(io, &chunk);
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        raw::save_slice(io, &chunk);
+    }
+    raw::save_slice(io, &[]);
+}
+
+/// Reads a queue. Errors: what is wrong, for the log; RESTORE answers "Bad data format".
+pub(crate) fn load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result<Queue, String> {
+    if !(1..=i32::from(ENCODING_VERSION)).contains(&encoding_version) {
+        return Err(format!(
+            "a queue was saved with encoding version {encoding_version} by a newer module; \
+             this one reads up to {ENCODING_VERSION}"
+        ));
+    }
+    let header = load_string(io)?;
+    let mut queue = Queue::decode_header(header.as_ref()).map_err(|e| e.to_string())?;
+    loop {
+        let chunk = load_string(io)?;
+        if chunk.as_ref().is_empty() {
+            break;
+        }
+        queue.load_messages(chunk.as_ref()).map_err(|e| e.to_string())?;
+    }
+    queue.finish_load().map_err(|e| e.to_string())?;
+    if let Some((db, name)) = ffi::loaded_key(io) {
+        registry::add(db, name);
+    }
+    Ok(queue)
+}
+
+fn load_string(io: *mut raw::RedisModuleIO) -> Result<redis_module::RedisBuffer, String> {
+    raw::load_string_buffer(io).map_err(|e| format!("a queue is cut short: {e}"))
+}
+
+/// The uid of the copy of a queue. Master and replica each make the copy, so it is not drawn but
+/// made of what both know (FNV-1a).
+pub(crate) fn uid_of_copy(queue: &Queue, db: i32, name: &[u8]) -> u64 {
+    let parts: [&[u8]; 4] =
+        [&queue.uid().to_be_bytes(), &queue.last_sequence().to_be_bytes(), &db.to_be_bytes(), name];
+    parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
