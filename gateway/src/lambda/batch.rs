@@ -1,0 +1,213 @@
+//! A batch being gathered: which records fit into one event, counted to the byte.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::queues::ReceivedMessage;
+
+/// The largest event a synchronous Invoke takes, bytes. Source: esm-contract §1.
+pub const EVENT_BYTES_MAX: usize = 6_291_456;
+/// What POPDUE can hand out at once.
+const POP_COUNT_MAX: u32 = 1_000;
+/// What a record adds to its body and attributes at least, bytes: names of members, ids, times.
+/// Only an estimate for POPDUE's MAXBYTES; what counts is the record as written.
+const RECORD_OVERHEAD_BYTES: usize = 600;
+
+const OPENING: &[u8] = br#"{"Records":["#;
+const CLOSING: &[u8] = b"]}";
+
+/// Messages gathered for one event.
+#[derive(Debug)]
+pub struct Batch {
+    messages: Vec<Held>,
+    records: Vec<Vec<u8>>,
+    bytes: usize,
+    count_max: usize,
+    first_lease_ends: Option<Instant>,
+}
+
+/// What is kept of a message while its function runs.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The MessageId.
+    pub id: String,
+    /// The receipt of our lease.
+    pub receipt: String,
+}
+
+/// How a record found its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It is in.
+    Taken,
+    /// It is for a later event; this one is complete.
+    Full,
+    /// It is larger than an event can be, alone.
+    Never,
+}
+
+impl Batch {
+    /// An empty batch of at most `batch_size` messages.
+    pub fn new(batch_size: u32) -> Self {
+        Self {
+            messages: Vec::new(),
+            records: Vec::new(),
+            bytes: OPENING.len() + CLOSING.len(),
+            count_max: usize::try_from(batch_size.max(1)).unwrap_or(usize::MAX),
+            first_lease_ends: None,
+        }
+    }
+
+    /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
+    pub fn push(&mut self, message: &ReceivedMessage, record: Vec<u8>, lease_ends: Instant) -> Fit {
+        let comma = usize::from(!self.records.is_empty());
+        if OPENING.len() + record.len() + CLOSING.len() > EVENT_BYTES_MAX {
+            return Fit::Never;
+        }
+        if self.is_full() || self.bytes + comma + record.len() > EVENT_BYTES_MAX {
+            self.count_max = self.records.len();
+            return Fit::Full;
+        }
+        self.bytes += comma + record.len();
+        self.messages.push(Held { id: message.id.clone(), receipt: message.receipt.clone() });
+        self.records.push(record);
+        let earlier = self.first_lease_ends.map_or(lease_ends, |first| first.min(lease_ends));
+        self.first_lease_ends = Some(earlier);
+        Fit::Taken
+    }
+
+    /// The messages gathered so far.
+    pub fn messages(&self) -> &[Held] {
+        &self.messages
+    }
+
+    /// Whether nothing was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether nothing more is taken.
+    pub fn is_full(&self) -> bool {
+        self.records.len() >= self.count_max || self.rest_bytes() < 2 * RECORD_OVERHEAD_BYTES
+    }
+
+    /// How many messages to ask for next, 1..=1000.
+    pub fn wanted(&self) -> u32 {
+        let count = self.count_max.saturating_sub(self.records.len());
+        let room = self.rest_bytes() / (2 * RECORD_OVERHEAD_BYTES);
+        u32::try_from(count.min(room)).unwrap_or(u32::MAX).clamp(1, POP_COUNT_MAX)
+    }
+
+    /// How many bytes of bodies and attributes to ask for next, with [`Batch::wanted`] messages.
+    pub fn wanted_bytes(&self) -> u64 {
+        let overhead = usize::try_from(self.wanted()).unwrap_or(0) * RECORD_OVERHEAD_BYTES;
+        u64::try_from(self.rest_bytes().saturating_sub(overhead)).unwrap_or(u64::MAX)
+    }
+
+    fn rest_bytes(&self) -> usize {
+        EVENT_BYTES_MAX.saturating_sub(self.bytes)
+    }
+
+    /// When the earliest lease of the batch ends; `None` while it is empty.
+    pub fn first_lease_ends(&self) -> Option<Instant> {
+        self.first_lease_ends
+    }
+
+    /// The event, and the messages in it.
+    pub fn finish(self) -> (Bytes, Vec<Held>) {
+        let mut event = Vec::with_capacity(self.bytes);
+        event.extend_from_slice(OPENING);
+        for (index, record) in self.records.iter().enumerate() {
+            if index > 0 {
+                event.push(b',');
+            }
+            event.extend_from_slice(record);
+        }
+        event.extend_from_slice(CLOSING);
+        debug_assert_eq!(event.len(), self.bytes, "the accounting is exact");
+        (event.into(), self.messages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn message(id: usize) -> ReceivedMessage {
+        ReceivedMessage {
+            id: id.to_string(),
+            receipt: format!("r{id}"),
+            body: Bytes::new(),
+            attributes: Bytes::new(),
+            receive_count: 1,
+            sent_ms: 0,
+            first_received_ms: 0,
+            due_ms: 0,
+            sequence: 1,
+        }
+    }
+
+    fn record(bytes: usize) -> Vec<u8> {
+        let mut record = vec![b'x'; bytes];
+        record[0] = b'"';
+        record[bytes - 1] = b'"';
+        record
+    }
+
+    #[test]
+    fn an_event_is_filled_to_the_last_byte_and_not_beyond() {
+        let empty = OPENING.len() + CLOSING.len();
+        let now = Instant::now();
+        let mut batch = Batch::new(10_000);
+        assert_eq!(batch.push(&message(1), record(1_000_000), now), Fit::Taken);
+        let rest = EVENT_BYTES_MAX - empty - 1_000_000 - 1;
+        assert_eq!(batch.push(&message(2), record(rest), now), Fit::Taken);
+        assert_eq!(batch.push(&message(3), record(2), now), Fit::Full);
+        let (event, held) = batch.finish();
+        assert_eq!(event.len(), EVENT_BYTES_MAX);
+        assert_eq!(held.len(), 2);
+
+        let mut batch = Batch::new(10_000);
+        assert_eq!(batch.push(&message(1), record(1_000_000), now), Fit::Taken);
+        assert_eq!(batch.push(&message(2), record(rest + 1), now), Fit::Full);
+        assert!(batch.is_full());
+    }
+
+    #[test]
+    fn a_record_that_no_event_can_hold_is_told_apart() {
+        let mut batch = Batch::new(10);
+        let largest = EVENT_BYTES_MAX - OPENING.len() - CLOSING.len();
+        let now = Instant::now();
+        assert_eq!(batch.push(&message(1), record(largest + 1), now), Fit::Never);
+        assert_eq!(batch.push(&message(1), record(largest), now), Fit::Taken);
+        assert_eq!(batch.finish().0.len(), EVENT_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_batch_holds_its_batch_size_and_knows_its_earliest_lease() {
+        let mut batch = Batch::new(2);
+        let now = Instant::now();
+        assert!(batch.is_empty());
+        assert_eq!(batch.wanted(), 2);
+        let later = now + Duration::from_secs(5);
+        assert_eq!(batch.push(&message(1), b"{}".to_vec(), later), Fit::Taken);
+        assert_eq!(batch.wanted(), 1);
+        assert_eq!(batch.push(&message(2), b"{}".to_vec(), now), Fit::Taken);
+        assert!(batch.is_full());
+        assert_eq!(batch.push(&message(3), b"{}".to_vec(), now), Fit::Full);
+        assert_eq!(batch.first_lease_ends(), Some(now));
+        let (event, held) = batch.finish();
+        assert_eq!(&event[..], br#"{"Records":[{},{}]}"#);
+        assert_eq!(held.iter().map(|h| h.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn a_large_batch_is_asked_for_in_pops_of_a_thousand_with_room_for_what_records_add() {
+        let batch = Batch::new(10_000);
+        assert_eq!(batch.wanted(), 1_000);
+        let room = EVENT_BYTES_MAX - 1_000 * RECORD_OVERHEAD_BYTES;
+        assert!(batch.wanted_bytes() <= room as u64);
+    }
+}

@@ -1,0 +1,322 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A function given as a shell script for bash, on the example's own Runtime API client.
+fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)) -> LocalFunction {
+    let bootstrap = directory.join("bootstrap");
+    fs::write(&bootstrap, format!("#!/usr/bin/env bash\n{CLIENT}\n{script}\n")).unwrap();
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut given = FunctionSpec {
+        name: "f".into(),
+        directory: directory.into(),
+        timeout: Duration::from_secs(20),
+        concurrency: Some(1),
+        command: None,
+    };
+    spec(&mut given);
+    let identity = Identity::new(None, None, None);
+    let functions = LocalFunctions::new(&[given], &identity, "http://127.0.0.1:1", None);
+    functions.get("f").unwrap().clone()
+}
+
+const CLIENT: &str = r#"
+export LC_ALL=C
+api=/2018-06-01/runtime
+call() { # METHOD PATH BODY
+  local connection line length=0
+  exec {connection}<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API##*:}"
+  printf '%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' \
+    "$1" "$2" "${#3}" "$3" >&"$connection"
+  read -r _ status _ <&"$connection"
+  headers=
+  while IFS= read -r line <&"$connection" && line=${line%$'\r'} && [[ -n $line ]]; do
+    headers+="$line"$'\n'
+    case ${line,,} in
+      content-length:*) length=${line#*: } ;;
+      lambda-runtime-aws-request-id:*) id=${line#*: } ;;
+    esac
+  done
+  body=
+  ((length == 0)) || IFS= read -r -N "$length" body <&"$connection"
+  exec {connection}>&-
+}
+next() { call GET $api/invocation/next ''; }
+answer() { call POST "$api/invocation/$id/response" "$1"; }
+"#;
+
+async fn invoke(function: &LocalFunction, event: &str) -> Answer {
+    let start_by = Instant::now() + Duration::from_secs(30);
+    function.invoke(Bytes::copy_from_slice(event.as_bytes()), start_by).await
+}
+
+#[track_caller]
+fn success(answer: Answer) -> String {
+    match answer {
+        Answer::Ran { function_error: None, payload } => {
+            String::from_utf8(payload.to_vec()).unwrap()
+        }
+        other => panic!("no success: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn error(answer: Answer) -> Value {
+    match answer {
+        Answer::Ran { function_error: Some(kind), payload } => {
+            assert_eq!(kind, "Unhandled");
+            serde_json::from_slice(&payload).unwrap()
+        }
+        other => panic!("no error: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_process_answers_event_after_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while next; do answer "$$ $body"; done"#;
+    let function = function(directory.path(), script, |_| ());
+    let first = success(invoke(&function, r#"{"é":"\n"}"#).await);
+    let (pid, event) = first.split_once(' ').unwrap();
+    assert_eq!(event, r#"{"é":"\n"}"#, "byte for byte");
+    for n in 0..20 {
+        let again = success(invoke(&function, &n.to_string()).await);
+        assert_eq!(again, format!("{pid} {n}"), "the process stays");
+    }
+}
+
+#[tokio::test]
+async fn the_example_runs_and_reports_no_failures() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello");
+    let spec = FunctionSpec {
+        name: "hello".into(),
+        directory: example,
+        timeout: Duration::from_secs(20),
+        concurrency: None,
+        command: None,
+    };
+    let identity = Identity::new(None, None, None);
+    let functions = LocalFunctions::new(&[spec], &identity, "http://127.0.0.1:1", None);
+    let event = json!({"Records": [{"body": "say \"body\":\"x\" \\ é"}, {"body": ""}]});
+    for _ in 0..50 {
+        let answer = invoke(functions.get("hello").unwrap(), &event.to_string()).await;
+        assert_eq!(success(answer), r#"{"batchItemFailures":[]}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_process_sees_what_lambda_promises_and_nothing_of_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"next; answer "$headers
+$(env)
+cwd=$PWD""#;
+    let function = function(directory.path(), script, |_| ());
+    let seen = success(invoke(&function, "{}").await).to_lowercase();
+    for line in [
+        "content-type: application/json",
+        "lambda-runtime-invoked-function-arn: \
+         arn:aws:lambda:us-east-1:000000000000:function:f",
+        "lambda-runtime-trace-id: root=1-",
+        "lambda-runtime-deadline-ms: 1",
+        "_handler=f",
+        "aws_lambda_function_name=f",
+        "aws_region=us-east-1",
+        "aws_endpoint_url_sqs=http://127.0.0.1:1",
+        "aws_ec2_metadata_disabled=true",
+        "aws_lambda_runtime_api=127.0.0.1:",
+        &format!("cwd={}", directory.path().display()).to_lowercase(),
+    ] {
+        assert!(seen.contains(line), "{line} in {seen}");
+    }
+    for name in ["home=", "cargo", "rust"] {
+        let found = seen.lines().find(|line| line.starts_with(name));
+        assert_eq!(found, None, "karin's own environment is not passed on");
+    }
+}
+
+#[tokio::test]
+async fn an_error_a_crash_and_a_failed_start_are_function_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"next; call POST $api/invocation/$id/error '{"errorType":"E"}'"#;
+    let told = function(directory.path(), script, |_| ());
+    assert_eq!(error(invoke(&told, "{}").await), json!({"errorType": "E"}));
+
+    let crashing = function(directory.path(), "next; exit 3", |_| ());
+    let crash = error(invoke(&crashing, "{}").await);
+    assert_eq!(crash["errorType"], "Runtime.ExitError");
+    assert!(crash["errorMessage"].as_str().unwrap().contains("exit status: 3"), "{crash}");
+
+    let killed = function(directory.path(), "next; kill -9 $$", |_| ());
+    let crash = error(invoke(&killed, "{}").await);
+    assert!(crash["errorMessage"].as_str().unwrap().contains("signal: 9"), "{crash}");
+
+    let script = r#"call POST $api/init/error '{"errorType":"I"}'; exit 1"#;
+    let failing = function(directory.path(), script, |_| ());
+    assert_eq!(error(invoke(&failing, "{}").await), json!({"errorType": "I"}));
+
+    let ending = function(directory.path(), "exit 4", |_| ());
+    assert_eq!(error(invoke(&ending, "{}").await)["errorType"], "Runtime.ExitError");
+}
+
+#[tokio::test]
+async fn a_function_that_overruns_its_timeout_is_killed_with_its_children() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"next; sleep 600 & echo $! > child; wait"#;
+    let function = function(directory.path(), script, |spec| {
+        spec.timeout = Duration::from_secs(1);
+    });
+    let timeout = error(invoke(&function, "{}").await);
+    assert_eq!(timeout["errorType"], "Sandbox.Timedout");
+    let message = timeout["errorMessage"].as_str().unwrap();
+    assert!(message.ends_with("Error: Task timed out after 1.00 seconds"), "{message}");
+    let child = fs::read_to_string(directory.path().join("child")).unwrap();
+    let child = rustix::process::Pid::from_raw(child.trim().parse().unwrap()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_alive(child) {
+        assert!(Instant::now() < deadline, "the child lives on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether a process runs; one that nobody has reaped yet does not.
+fn is_alive(process: rustix::process::Pid) -> bool {
+    let stat = format!("/proc/{}/stat", process.as_raw_nonzero());
+    fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused_and_the_process_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"
+next
+printf -v big '%*s' "$((6291456 + 101))" ''
+answer "$big"
+next
+answer "the status was $status"
+next
+answer "${big:1}"
+next
+"#;
+    let function = function(directory.path(), script, |_| ());
+    let refused = error(invoke(&function, "1").await);
+    assert_eq!(refused["errorType"], "Function.ResponseSizeTooLarge");
+    let largest = success(invoke(&function, "2").await);
+    assert!(largest.starts_with("the status was"), "{largest}");
+    assert_eq!(success(invoke(&function, "3").await).len(), RESPONSE_BYTES_MAX);
+}
+
+const RESPONSE_BYTES_MAX: usize = 6_291_556;
+
+#[tokio::test]
+async fn wrong_calls_are_told_so_and_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"
+next
+right=$id; seen=
+id=nonsense; answer x; seen+="$status "
+call GET $api/invocation/next ''; seen+="$status "
+call POST $api/init/error '{}'; seen+="$status "
+call GET /nowhere ''; seen+="$status "
+id=$right; answer "$seen"
+first=$status
+answer again; second=$status
+next; answer "$first $second"
+next
+"#;
+    let function = function(directory.path(), script, |_| ());
+    assert_eq!(success(invoke(&function, "{}").await), "400 403 403 404 ");
+    assert_eq!(success(invoke(&function, "{}").await), "202 403");
+}
+
+#[tokio::test]
+async fn more_events_than_processes_wait_their_turn_or_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while next; do sleep 0.3; answer "$$"; done"#;
+    let function = function(directory.path(), script, |spec| spec.concurrency = Some(2));
+    let answers = futures_util::future::join_all((0..4).map(|_| invoke(&function, "{}"))).await;
+    let pids: std::collections::HashSet<_> = answers.into_iter().map(success).collect();
+    assert_eq!(pids.len(), 2, "two processes did all the work");
+
+    let clone = function.clone();
+    let blocked = tokio::spawn(async move {
+        futures_util::future::join_all((0..2).map(|_| invoke(&clone, "{}"))).await
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while function.0.slots.available_permits() > 0 {
+        assert!(Instant::now() < deadline, "both processes are busy");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let refused = function.invoke("{}".into(), Instant::now()).await;
+    assert!(
+        matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(blocked.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_died_while_it_waited_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"next; answer "$$"; call GET $api/nothing ''"#;
+    let function = function(directory.path(), script, |_| ());
+    let mut pids = std::collections::HashSet::new();
+    for _ in 0..3 {
+        pids.insert(success(invoke(&function, "{}").await));
+    }
+    assert_eq!(pids.len(), 3, "each ended after its answer");
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_be_started_waits_for_somebody_to_repair_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = FunctionSpec {
+        name: "f".into(),
+        directory: directory.path().into(),
+        timeout: Duration::from_secs(1),
+        concurrency: None,
+        command: None,
+    };
+    let identity = Identity::new(None, None, None);
+    let functions = LocalFunctions::new(&[spec], &identity, "http://127.0.0.1:1", None);
+    let answer = invoke(functions.get("f").unwrap(), "{}").await;
+    assert!(
+        matches!(&answer, Answer::Refused(Refusal { fault: Fault::Operator, .. })),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_start_is_left_to_later_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while [[ ! -e go ]]; do sleep 0.02; done
+while next; do answer "$$"; done"#;
+    let function = function(directory.path(), script, |_| ());
+    let start_by = Instant::now() + Duration::from_millis(200);
+    let refused = function.invoke("{}".into(), start_by).await;
+    assert!(
+        matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
+        "{refused:?}"
+    );
+    fs::write(directory.path().join("go"), "").unwrap();
+    success(invoke(&function, "{}").await);
+}
+
+#[tokio::test]
+async fn stopping_kills_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while next; do answer "$$"; done"#;
+    let function = function(directory.path(), script, |_| ());
+    let pid = success(invoke(&function, "{}").await).parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    function.stop();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "the process lives on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(matches!(invoke(&function, "{}").await, Answer::Refused(_)));
+}
