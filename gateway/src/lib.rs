@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod identity;
+pub mod lambda;
 pub mod message_view;
 pub mod protocol;
 pub mod queues;
