@@ -1,0 +1,317 @@
+//! The one connection all commands share.
+//!
+//! A keeper task holds it up. While Redis is away every call fails at once; nobody queues up
+//! behind a dead server. No command is resent by itself once its bytes may have left, but for
+//! those that change nothing when they run twice ([`Client::call_idempotent`]).
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Value,
+    aio::{MultiplexedConnection, PubSub},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{QueueError, reply};
+
+/// How long a command may take before Redis counts as away (design §4).
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to connect, sign in and check, all together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first pause between two attempts to connect; each is twice the one before.
+const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// The longest pause: how late a Redis that came back may be noticed.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long an idempotent command waits for the connection that broke under it to come back.
+const RETRY_PATIENCE: Duration = Duration::from_millis(500);
+/// Commands that may wait for the writer before callers are held back.
+const PIPELINE_DEPTH: usize = 1_024;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Redis answers and will not do: trying again helps nobody before somebody changes it.
+    #[error("{0}")]
+    Refused(String),
+    /// Redis does not answer, or not yet.
+    #[error("{0}")]
+    Away(String),
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
+#[derive(Clone)]
+enum Link {
+    Up { connection: MultiplexedConnection, generation: u64 },
+    Down { why: Arc<str> },
+}
+
+/// The shared connection. See the module's head.
+pub(super) struct Client {
+    target: ConnectionInfo,
+    /// What to do about a missing module; part of that error's text.
+    remedy: String,
+    link: watch::Sender<Link>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("target", self.target.addr()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    pub(super) fn new(target: ConnectionInfo, remedy: String) -> Self {
+        let (link, _) = watch::channel(Link::Down { why: "not connected yet".into() });
+        Self { target, remedy, link }
+    }
+
+    /// Connects for the first time, so that a Redis that will not do is told at the start.
+    pub(super) async fn connect_first(self: &Arc<Self>) -> Result<(), ConnectError> {
+        let connection = self.connect(1).await?;
+        self.warn_of_eviction(connection.clone()).await;
+        self.link.send_replace(Link::Up { connection, generation: 1 });
+        Ok(())
+    }
+
+    /// Keeps the connection up, for ever.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let mut link = self.link.subscribe();
+        let mut generation = 1;
+        loop {
+            // The sender is in `self`, so it cannot be gone.
+            let _ = link.wait_for(|link| matches!(link, Link::Down { .. })).await;
+            generation += 1;
+            let mut pause = RECONNECT_PAUSE_MIN;
+            let mut told = None;
+            loop {
+                match self.connect(generation).await {
+                    Ok(connection) => {
+                        tracing::info!(redis = %self.target.addr(), "connected to Redis");
+                        self.link.send_replace(Link::Up { connection, generation });
+                        break;
+                    }
+                    Err(error) => {
+                        let why: Arc<str> = error.to_string().into();
+                        if told.as_ref() != Some(&why) {
+                            tracing::warn!(redis = %self.target.addr(), "no Redis: {why}");
+                        }
+                        told = Some(Arc::clone(&why));
+                        self.link.send_replace(Link::Down { why });
+                    }
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
+            }
+        }
+    }
+
+    /// Runs one command once. Errors: all of [`QueueError`]; `Unavailable` leaves open whether
+    /// the command ran.
+    pub(super) async fn call(&self, command: &Cmd) -> Result<Value, QueueError> {
+        self.attempt(command).await.map_err(Failure::into_error)
+    }
+
+    /// Runs a command that may run twice: if the connection breaks under it, once more.
+    pub(super) async fn call_idempotent(&self, command: &Cmd) -> Result<Value, QueueError> {
+        match self.attempt(command).await {
+            Err(Failure::Broken(error)) => {
+                if timeout(RETRY_PATIENCE, self.up()).await.is_err() {
+                    return Err(error);
+                }
+                self.call(command).await
+            }
+            result => result.map_err(Failure::into_error),
+        }
+    }
+
+    /// Waits until there is a connection. Returns its generation.
+    pub(super) async fn up(&self) -> u64 {
+        let mut link = self.link.subscribe();
+        loop {
+            if let Link::Up { generation, .. } = *link.borrow_and_update() {
+                return generation;
+            }
+            // The sender is in `self`, so it cannot be gone.
+            let _ = link.changed().await;
+        }
+    }
+
+    /// Waits until the connection of that generation is gone.
+    pub(super) async fn left(&self, ours: u64) {
+        let is_other = |link: &Link| match link {
+            Link::Up { generation, .. } => *generation != ours,
+            Link::Down { .. } => true,
+        };
+        let _ = self.link.subscribe().wait_for(is_other).await;
+    }
+
+    /// A connection of its own for subscriptions.
+    pub(super) async fn subscriber(&self) -> Result<PubSub, String> {
+        let connect = async {
+            let socket = self.open().await.map_err(|e| e.to_string())?;
+            PubSub::new(self.target.redis_settings(), socket).await.map_err(|e| e.to_string())
+        };
+        timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+    }
+
+    async fn attempt(&self, command: &Cmd) -> Result<Value, Failure> {
+        let (mut connection, generation) = match &*self.link.borrow() {
+            Link::Up { connection, generation } => (connection.clone(), *generation),
+            Link::Down { why } => {
+                return Err(Failure::Final(QueueError::Unavailable(why.to_string())));
+            }
+        };
+        match connection.send_packed_command(command).await {
+            Ok(Value::ServerError(error)) => Err(Failure::Final(reply::error(&error))),
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let text = error.to_string();
+                if error.is_timeout() {
+                    // The server hangs: the next ones shall hear so at once.
+                    self.lost(generation, &format!("no answer within {RESPONSE_TIMEOUT:?}"));
+                    return Err(Failure::Final(QueueError::Unavailable(text)));
+                }
+                self.lost(generation, &text);
+                Err(Failure::Broken(QueueError::Unavailable(text)))
+            }
+        }
+    }
+
+    /// Notes that the connection of that generation is gone; the keeper makes another.
+    fn lost(&self, ours: u64, why: &str) {
+        self.link.send_if_modified(|link| {
+            let is_ours = matches!(link, Link::Up { generation, .. } if *generation == ours);
+            if is_ours {
+                tracing::warn!(redis = %self.target.addr(), "the connection to Redis is gone: {why}");
+                *link = Link::Down { why: why.into() };
+            }
+            is_ours
+        });
+    }
+
+    async fn connect(
+        self: &Arc<Self>,
+        generation: u64,
+    ) -> Result<MultiplexedConnection, ConnectError> {
+        timeout(CONNECT_TIMEOUT, self.connect_untimed(generation)).await.unwrap_or_else(|_| {
+            let target = self.target.addr();
+            Err(ConnectError::Away(format!(
+                "{target} does not answer within {CONNECT_TIMEOUT:?}"
+            )))
+        })
+    }
+
+    async fn connect_untimed(
+        self: &Arc<Self>,
+        generation: u64,
+    ) -> Result<MultiplexedConnection, ConnectError> {
+        let away = |error: &dyn std::fmt::Display| {
+            ConnectError::Away(format!("{}: {error}", self.target.addr()))
+        };
+        let socket = self.open().await.map_err(|e| away(&e))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_pipeline_buffer_size(PIPELINE_DEPTH);
+        let settings = self.target.redis_settings();
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(settings, socket, config).await.map_err(
+                |error| match error.kind() {
+                    redis::ErrorKind::AuthenticationFailed => ConnectError::Refused(format!(
+                        "the Redis at {} does not accept the user or password: {error}",
+                        self.target.addr()
+                    )),
+                    _ => away(&error),
+                },
+            )?;
+        let client: Weak<Self> = Arc::downgrade(self);
+        tokio::spawn(async move {
+            driver.await;
+            if let Some(client) = client.upgrade() {
+                client.lost(generation, "it was closed");
+            }
+        });
+        self.check(connection.clone()).await?;
+        Ok(connection)
+    }
+
+    async fn open(&self) -> std::io::Result<Box<dyn Socket>> {
+        match self.target.addr() {
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            _ => Err(std::io::Error::other("TLS is not supported by this version")),
+        }
+    }
+
+    /// Whether this Redis can do the work: asked with a command a minimal user has anyway.
+    async fn check(&self, mut connection: MultiplexedConnection) -> Result<(), ConnectError> {
+        let target = self.target.addr();
+        let mut command = redis::cmd("KARIN.LIST");
+        command.arg("COUNT").arg(1);
+        let error = match connection.send_packed_command(&command).await {
+            Ok(Value::ServerError(error)) => error,
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(ConnectError::Away(format!("{target}: {error}"))),
+        };
+        let details = error.details().unwrap_or_default();
+        match error.code() {
+            "ERR" if details.starts_with("unknown command") => Err(ConnectError::Refused(format!(
+                "the Redis at {target} has not loaded karin's module; {}",
+                self.remedy
+            ))),
+            code @ ("NOAUTH" | "NOPERM" | "WRONGPASS") => Err(ConnectError::Refused(format!(
+                "the Redis at {target} does not let us in: {code} {details}"
+            ))),
+            code => Err(ConnectError::Away(format!("{target}: {code} {details}"))),
+        }
+    }
+
+    /// A policy that evicts any key would evict whole queues.
+    async fn warn_of_eviction(&self, mut connection: MultiplexedConnection) {
+        let mut command = redis::cmd("INFO");
+        command.arg("memory");
+        // A minimal user may not ask; then there is nothing to say.
+        let Ok(Value::BulkString(info)) = connection.send_packed_command(&command).await else {
+            return;
+        };
+        let info = String::from_utf8_lossy(&info);
+        let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        if let Some(policy) = policy.filter(|policy| policy.starts_with("allkeys")) {
+            tracing::warn!(
+                policy,
+                "this Redis deletes keys, and so whole queues, when its memory is full; \
+                 run CONFIG SET maxmemory-policy noeviction"
+            );
+        }
+    }
+}
+
+/// A call that failed.
+enum Failure {
+    /// The connection broke under the command.
+    Broken(QueueError),
+    /// Trying again at once is of no use.
+    Final(QueueError),
+}
+
+impl Failure {
+    fn into_error(self) -> QueueError {
+        match self {
+            Self::Broken(error) | Self::Final(error) => error,
+        }
+    }
+}

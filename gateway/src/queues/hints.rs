@@ -1,0 +1,164 @@
+//! Listening to the hints: one subscription connection for all queues, and the minute's sweep.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use redis::aio::PubSubSink;
+use tokio::{
+    select,
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+};
+
+use super::{
+    Naming, QueueError, QueueName, client::Client, reply, table::Table, waiting::Source,
+};
+
+/// How often a lost hint is made good for (design §4).
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// How far the sweep looks: what is due later, the next one sees. In seconds.
+const SWEEP_REACH_SECONDS: u64 = 60;
+/// Queues of one page of the sweep.
+const SWEEP_PAGE: u64 = 1_000;
+/// How long a subscription may take to be confirmed.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause after a subscription connection ended.
+const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(20);
+/// The pause after one could not be made.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps the table told of what the hints say, for ever.
+pub(super) async fn listen(client: Arc<Client>, table: Arc<Table>, naming: Naming) {
+    loop {
+        // Nobody waits, nobody listens.
+        table.wanted().await;
+        let generation = client.up().await;
+        let why = select! {
+            why = listen_once(&client, &table, &naming) => why,
+            () = client.left(generation) => "Redis went away".to_owned(),
+        };
+        table.with(|lines, _| lines.forget());
+        tracing::debug!("the subscription ended: {why}");
+        sleep(RESUBSCRIBE_PAUSE).await;
+    }
+}
+
+/// One life of the subscription connection. Returns why it ended.
+async fn listen_once(client: &Client, table: &Table, naming: &Naming) -> String {
+    let (mut sink, mut stream) = match client.subscriber().await {
+        Ok(connection) => connection.split(),
+        Err(why) => {
+            sleep(RECONNECT_PAUSE).await;
+            return why;
+        }
+    };
+    let mut sweep = interval_at(Instant::now() + SWEEP_INTERVAL, SWEEP_INTERVAL);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        select! {
+            message = stream.next() => {
+                let Some(message) = message else { return "it was closed".to_owned() };
+                note(table, naming, message.get_channel_name(), message.get_payload_bytes());
+            }
+            queues = table.wanted() => {
+                if let Err(why) = subscribe(&mut sink, naming, &queues).await {
+                    sleep(RECONNECT_PAUSE).await;
+                    return why;
+                }
+                table.with(|lines, now| lines.subscribed(&queues, now));
+            }
+            _ = sweep.tick() => {
+                if let Err(why) = tidy(&mut sink, table, naming).await {
+                    return why;
+                }
+                // What went wrong shows at the connection all commands share.
+                if let Err(error) = look(client, table, naming).await {
+                    tracing::debug!("the sweep failed: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// `<ms until due> <hint number>`
+fn note(table: &Table, naming: &Naming, channel: &str, payload: &[u8]) {
+    let hint = parse(payload);
+    let Some((queue, (in_ms, number))) = naming.queue_of_channel(channel).zip(hint) else {
+        tracing::debug!(channel, "a hint nobody can read");
+        return;
+    };
+    table.with(|lines, now| lines.hint(&queue, number, in_ms, now));
+}
+
+fn parse(payload: &[u8]) -> Option<(u64, u64)> {
+    let (in_ms, number) = std::str::from_utf8(payload).ok()?.split_once(' ')?;
+    Some((in_ms.parse().ok()?, number.parse().ok()?))
+}
+
+async fn subscribe(
+    sink: &mut PubSubSink,
+    naming: &Naming,
+    queues: &[QueueName],
+) -> Result<(), String> {
+    let channels: Vec<String> = queues.iter().map(|queue| naming.channel(queue)).collect();
+    confirmed(sink.subscribe(&channels)).await
+}
+
+/// Leaves the lines nobody stands in.
+async fn tidy(sink: &mut PubSubSink, table: &Table, naming: &Naming) -> Result<(), String> {
+    let gone = table.with(|lines, _| lines.tidy());
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let channels: Vec<String> = gone.iter().map(|queue| naming.channel(queue)).collect();
+    confirmed(sink.unsubscribe(&channels)).await
+}
+
+async fn confirmed(
+    request: impl Future<Output = redis::RedisResult<()>>,
+) -> Result<(), String> {
+    match timeout(SUBSCRIBE_TIMEOUT, request).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("no confirmation of a subscription".to_owned()),
+    }
+}
+
+/// Asks for everything that is due soon, in case a hint was lost.
+async fn look(client: &Client, table: &Table, naming: &Naming) -> Result<(), QueueError> {
+    let mut after = None;
+    loop {
+        if table.with(|lines, _| lines.is_empty()) {
+            return Ok(());
+        }
+        let mut command = redis::cmd("KARIN.LIST");
+        command.arg("PREFIX").arg(naming.key_start(""));
+        command.arg("COUNT").arg(SWEEP_PAGE).arg("DUE").arg(SWEEP_REACH_SECONDS);
+        if let Some(after) = &after {
+            command.arg("AFTER").arg(after);
+        }
+        let page = reply::page(client.call_idempotent(&command).await?)?;
+        for row in page.rows {
+            let key = String::from_utf8(row.key).ok();
+            if let Some(queue) = key.and_then(|key| naming.queue_of_key(&key)) {
+                table.with(|lines, now| lines.outlook(&queue, row.outlook, Source::List, now));
+            }
+        }
+        if page.after.is_none() {
+            return Ok(());
+        }
+        after = page.after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_two_numbers() {
+        assert_eq!(parse(b"0 7"), Some((0, 7)));
+        assert_eq!(parse(b"2500 18446744073709551615"), Some((2500, u64::MAX)));
+        for bad in [&b""[..], b"7", b"-1 7", b"1 2 3", b"a b", b"\xff 1"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+}

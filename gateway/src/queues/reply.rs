@@ -1,0 +1,284 @@
+//! From Redis's answers to the gateway's types. Pure.
+//!
+//! A map is a map in RESP3 and a flat array in RESP2; both are read. Bodies are moved, not copied.
+
+use bytes::Bytes;
+use redis::{ServerError, Value};
+
+use super::{Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent};
+
+/// What an error means for a queue. Its class is its first word (docs/commands.md).
+pub(super) fn error(error: &ServerError) -> QueueError {
+    classify(error.code(), error.details().unwrap_or_default())
+}
+
+fn classify(code: &str, details: &str) -> QueueError {
+    match code {
+        "KARINNOQUEUE" => QueueError::NoQueue,
+        "KARINEXISTS" => QueueError::Exists,
+        "KARINATTRIBUTE" | "KARINUNSUPPORTED" => QueueError::Attribute(details.to_owned()),
+        "KARINTOOLARGE" => match maximum_message_size(details) {
+            Some(maximum_message_size) => QueueError::TooLarge { maximum_message_size },
+            None => QueueError::Unexpected(format!("{code} {details}")),
+        },
+        "OOM" | "KARINFULL" => QueueError::Full(format!("{code} {details}")),
+        "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK"
+        | "BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED" => {
+            QueueError::Unavailable(format!("{code} {details}"))
+        }
+        _ => QueueError::Unexpected(format!("{code} {details}")),
+    }
+}
+
+/// `message of <n> bytes, MaximumMessageSize is <m> bytes`
+fn maximum_message_size(details: &str) -> Option<u64> {
+    let (_, rest) = details.split_once("MaximumMessageSize is ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+/// What a reply says about when to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outlook {
+    /// The hint number it was true at.
+    pub(super) hint: u64,
+    /// Milliseconds until something is due; `None`: nothing is waiting.
+    pub(super) next_ms: Option<u64>,
+}
+
+impl Outlook {
+    /// What a POPDUE's answer says.
+    pub(super) fn of(popped: &Popped) -> Self {
+        let next_ms = if popped.more > 0 { Some(0) } else { popped.next_ms };
+        Self { hint: popped.hint, next_ms }
+    }
+}
+
+/// One queue of a LIST.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The key.
+    pub(super) key: Vec<u8>,
+    /// When to look there.
+    pub(super) outlook: Outlook,
+}
+
+/// A page of a LIST.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    /// The queues.
+    pub(super) rows: Vec<Row>,
+    /// Where to go on; `None`: that was the last page.
+    pub(super) after: Option<Vec<u8>>,
+}
+
+/// `[id, sequence, hint]`
+pub(super) fn sent(value: Value) -> Result<(Sent, u64), QueueError> {
+    let [id, sequence, hint] = fixed(value)?;
+    Ok((Sent { id: text(id)?, sequence: number(&sequence)? }, number(&hint)?))
+}
+
+/// `[hint, [[id, sequence] | [KARINTOOLARGE, maximum], …]]`, as many as were sent.
+pub(super) fn sent_batch(
+    value: Value,
+    count: usize,
+) -> Result<(u64, Vec<Result<Sent, QueueError>>), QueueError> {
+    let [hint, results] = fixed(value)?;
+    let results = array(results)?.into_iter().map(sent_entry).collect::<Result<Vec<_>, _>>()?;
+    if results.len() != count {
+        return Err(QueueError::Unexpected(format!("{} answers to {count}", results.len())));
+    }
+    Ok((number(&hint)?, results))
+}
+
+fn sent_entry(value: Value) -> Result<Result<Sent, QueueError>, QueueError> {
+    let [first, second] = fixed(value)?;
+    let second = number(&second)?;
+    Ok(match text(first)? {
+        word if word == "KARINTOOLARGE" => {
+            Err(QueueError::TooLarge { maximum_message_size: second })
+        }
+        id => Ok(Sent { id, sequence: second }),
+    })
+}
+
+/// A POPDUE's map.
+pub(super) fn popped(value: Value) -> Result<Popped, QueueError> {
+    let mut popped = Popped::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"messages" => {
+                popped.messages = array(value)?.into_iter().map(message).collect::<Result<_, _>>()?;
+            }
+            b"more" => popped.more = number(&value)?,
+            b"next" => popped.next_ms = number_or_none(&value)?,
+            b"hint" => popped.hint = number(&value)?,
+            b"wait" => popped.wait_ms = number(&value)?,
+            _ => {}
+        }
+    }
+    Ok(popped)
+}
+
+fn message(value: Value) -> Result<ReceivedMessage, QueueError> {
+    let [id, receipt, body, attributes, count, sent, first, due, sequence] = fixed(value)?;
+    Ok(ReceivedMessage {
+        id: text(id)?,
+        receipt: text(receipt)?,
+        body: bytes(body)?.into(),
+        attributes: Bytes::from(bytes(attributes)?),
+        receive_count: number(&count)?,
+        sent_ms: number(&sent)?,
+        first_received_ms: number(&first)?,
+        due_ms: number(&due)?,
+        sequence: number(&sequence)?,
+    })
+}
+
+/// One answer a receipt.
+pub(super) fn outcomes(value: Value, count: usize) -> Result<Vec<ReceiptOutcome>, QueueError> {
+    let outcomes = array(value)?.into_iter().map(outcome).collect::<Result<Vec<_>, _>>()?;
+    if outcomes.len() != count {
+        return Err(QueueError::Unexpected(format!("{} answers to {count}", outcomes.len())));
+    }
+    Ok(outcomes)
+}
+
+fn outcome(value: Value) -> Result<ReceiptOutcome, QueueError> {
+    let word = match value {
+        Value::Int(1) => return Ok(ReceiptOutcome::Done),
+        Value::Int(0) => return Ok(ReceiptOutcome::Gone),
+        other => text(other)?,
+    };
+    match word.as_str() {
+        "KARINGONE" => Ok(ReceiptOutcome::Gone),
+        "KARINSTALE" => Ok(ReceiptOutcome::Stale),
+        "KARINCHANGED" => Ok(ReceiptOutcome::Changed),
+        "KARINFOREIGN" => Ok(ReceiptOutcome::Foreign),
+        "KARINRECEIPT" => Ok(ReceiptOutcome::Malformed),
+        _ => Err(QueueError::Unexpected(word)),
+    }
+}
+
+/// INFO's map.
+pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
+    let mut info = QueueInfo::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"attributes" => info.attributes = texts(value)?,
+            b"tags" => info.tags = texts(value)?,
+            b"ready" => info.ready = number(&value)?,
+            b"delayed" => info.delayed = number(&value)?,
+            b"in_flight" => info.in_flight = number(&value)?,
+            b"created_ms" => info.created_ms = number(&value)?,
+            b"modified_ms" => info.modified_ms = number(&value)?,
+            _ => {}
+        }
+    }
+    Ok(info)
+}
+
+fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
+    let pairs = map(value)?.into_iter();
+    pairs.map(|(name, value)| Ok((utf8(name)?, text(value)?))).collect()
+}
+
+/// LIST's map.
+pub(super) fn page(value: Value) -> Result<Page, QueueError> {
+    let mut page = Page::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"queues" => page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?,
+            b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
+            _ => {}
+        }
+    }
+    Ok(page)
+}
+
+fn row(value: Value) -> Result<Row, QueueError> {
+    let [key, _ready, _delayed, _in_flight, _dead, next, hint, _wait] = fixed(value)?;
+    let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
+    Ok(Row { key: bytes(key)?, outlook })
+}
+
+/// A number that counts something.
+pub(super) fn number(value: &Value) -> Result<u64, QueueError> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).map_err(|_| unexpected("a count", value)),
+        _ => Err(unexpected("a number", value)),
+    }
+}
+
+fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
+    if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
+}
+
+fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.into_bytes()),
+        Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
+        Value::Nil => Ok(Vec::new()),
+        Value::Int(number) => Ok(number.to_string().into_bytes()),
+        other => Err(unexpected("a string", &other)),
+    }
+}
+
+fn text(value: Value) -> Result<String, QueueError> {
+    bytes(value).and_then(utf8)
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, QueueError> {
+    String::from_utf8(bytes).map_err(|_| QueueError::Unexpected("text that is no UTF-8".to_owned()))
+}
+
+fn array(value: Value) -> Result<Vec<Value>, QueueError> {
+    match value {
+        Value::Array(items) => Ok(items),
+        other => Err(unexpected("an array", &other)),
+    }
+}
+
+fn fixed<const N: usize>(value: Value) -> Result<[Value; N], QueueError> {
+    array(value)?
+        .try_into()
+        .map_err(|items: Vec<Value>| {
+            QueueError::Unexpected(format!("{} fields instead of {N}", items.len()))
+        })
+}
+
+fn map(value: Value) -> Result<Vec<(Vec<u8>, Value)>, QueueError> {
+    match value {
+        Value::Map(pairs) => {
+            pairs.into_iter().map(|(name, value)| Ok((bytes(name)?, value))).collect()
+        }
+        Value::Array(items) => {
+            let mut pairs = Vec::with_capacity(items.len() / 2);
+            let mut items = items.into_iter();
+            while let Some(name) = items.next() {
+                let value = items.next().ok_or_else(|| unexpected("a value", &name))?;
+                pairs.push((bytes(name)?, value));
+            }
+            Ok(pairs)
+        }
+        other => Err(unexpected("a map", &other)),
+    }
+}
+
+/// Names the kind only: the value may be a message's body, which no log may show.
+fn unexpected(wanted: &str, value: &Value) -> QueueError {
+    let kind = match value {
+        Value::Nil => "nothing",
+        Value::Int(_) => "a number",
+        Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a string",
+        Value::Array(_) => "an array",
+        Value::Map(_) => "a map",
+        Value::ServerError(_) => "an error",
+        _ => "something else",
+    };
+    QueueError::Unexpected(format!("{kind} instead of {wanted}"))
+}
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;
