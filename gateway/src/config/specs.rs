@@ -6,21 +6,21 @@ use super::ConfigError;
 use crate::queues::QueueName;
 
 /// A local function's timeout unless told otherwise.
-pub const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub(super) const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest a function may run, seconds; AWS's own limit.
-pub const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 900;
+pub(super) const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 900;
 /// Records of one invocation unless told otherwise (BatchSize, esm-contract §2).
-pub const BATCH_SIZE_DEFAULT: u32 = 10;
+pub(super) const BATCH_SIZE_DEFAULT: u32 = 10;
 /// Most records of one invocation on a standard queue.
-pub const BATCH_SIZE_MAX: u32 = 10_000;
+pub(super) const BATCH_SIZE_MAX: u32 = 10_000;
 /// From this batch size on AWS demands a window of at least a second.
-pub const BATCH_SIZE_WITHOUT_WINDOW_MAX: u32 = 10;
+pub(super) const BATCH_SIZE_WITHOUT_WINDOW_MAX: u32 = 10;
 /// The longest MaximumBatchingWindowInSeconds.
-pub const WINDOW_SECONDS_MAX: u64 = 300;
+pub(super) const WINDOW_SECONDS_MAX: u64 = 300;
 /// Most invocations at the same time.
-pub const CONCURRENCY_MAX: u32 = 1_000;
+pub(super) const CONCURRENCY_MAX: u32 = 1_000;
 /// Longest name of a Lambda function.
-pub const FUNCTION_NAME_LENGTH_MAX: usize = 64;
+pub(super) const FUNCTION_NAME_LENGTH_MAX: usize = 64;
 
 /// A function run on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

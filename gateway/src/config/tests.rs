@@ -1,4 +1,5 @@
 use super::*;
+use crate::queues::QueueName;
 
 fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, String> {
     let mut options = Options::default();

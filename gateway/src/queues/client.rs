@@ -205,9 +205,7 @@ impl Client {
     ) -> Result<MultiplexedConnection, ConnectError> {
         timeout(CONNECT_TIMEOUT, self.connect_untimed(generation)).await.unwrap_or_else(|_| {
             let target = self.target.addr();
-            Err(ConnectError::Away(format!(
-                "{target} does not answer within {CONNECT_TIMEOUT:?}"
-            )))
+            Err(ConnectError::Away(format!("{target} does not answer within {CONNECT_TIMEOUT:?}")))
         })
     }
 
@@ -224,16 +222,15 @@ impl Client {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_pipeline_buffer_size(PIPELINE_DEPTH);
         let settings = self.target.redis_settings();
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(settings, socket, config).await.map_err(
-                |error| match error.kind() {
-                    redis::ErrorKind::AuthenticationFailed => ConnectError::Refused(format!(
-                        "the Redis at {} does not accept the user or password: {error}",
-                        self.target.addr()
-                    )),
-                    _ => away(&error),
-                },
-            )?;
+        let (connection, driver) = MultiplexedConnection::new_with_config(settings, socket, config)
+            .await
+            .map_err(|error| match error.kind() {
+                redis::ErrorKind::AuthenticationFailed => ConnectError::Refused(format!(
+                    "the Redis at {} does not accept the user or password: {error}",
+                    self.target.addr()
+                )),
+                _ => away(&error),
+            })?;
         let client: Weak<Self> = Arc::downgrade(self);
         tokio::spawn(async move {
             driver.await;

@@ -9,9 +9,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
-use super::{
-    Naming, QueueError, QueueName, client::Client, reply, table::Table, waiting::Source,
-};
+use super::{Naming, QueueError, QueueName, client::Client, reply, table::Table, waiting::Source};
 
 /// How often a lost hint is made good for (design §4).
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
@@ -113,9 +111,7 @@ async fn tidy(sink: &mut PubSubSink, table: &Table, naming: &Naming) -> Result<(
     confirmed(sink.unsubscribe(&channels)).await
 }
 
-async fn confirmed(
-    request: impl Future<Output = redis::RedisResult<()>>,
-) -> Result<(), String> {
+async fn confirmed(request: impl Future<Output = redis::RedisResult<()>>) -> Result<(), String> {
     match timeout(SUBSCRIBE_TIMEOUT, request).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("no confirmation of a subscription".to_owned()),

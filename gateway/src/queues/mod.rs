@@ -79,10 +79,7 @@ impl Queues {
     /// Connects. A Redis that is away is no error: calls fail until it comes.
     ///
     /// Errors: [`ConnectError::Refused`] if Redis answers and cannot do the work.
-    pub async fn connect(
-        options: QueuesOptions,
-        shutdown: Shutdown,
-    ) -> Result<Self, ConnectError> {
+    pub async fn connect(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
         let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
         let target = connection_info(&options.address).map_err(|e| refused(&e))?;
         let client = Arc::new(Client::new(target, remedy(&options.module)));

@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(naming.queue_of_key("karin:{orders.fifo}"), Some(queue.clone()));
         assert_eq!(naming.channel(&queue), "karin:due:karin:{orders.fifo}");
         assert_eq!(naming.queue_of_channel("karin:due:karin:{orders.fifo}"), Some(queue));
-        for foreign in ["karin:orders", "other:{orders}", "karin:{or ders}", "karin:{orders}:gone"] {
+        for foreign in ["karin:orders", "other:{orders}", "karin:{or ders}", "karin:{orders}:gone"]
+        {
             assert_eq!(naming.queue_of_key(foreign), None, "{foreign}");
         }
     }

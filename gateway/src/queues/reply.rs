@@ -107,7 +107,8 @@ pub(super) fn popped(value: Value) -> Result<Popped, QueueError> {
     for (name, value) in map(value)? {
         match name.as_slice() {
             b"messages" => {
-                popped.messages = array(value)?.into_iter().map(message).collect::<Result<_, _>>()?;
+                popped.messages =
+                    array(value)?.into_iter().map(message).collect::<Result<_, _>>()?;
             }
             b"more" => popped.more = number(&value)?,
             b"next" => popped.next_ms = number_or_none(&value)?,
@@ -187,7 +188,9 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
     let mut page = Page::default();
     for (name, value) in map(value)? {
         match name.as_slice() {
-            b"queues" => page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?,
+            b"queues" => {
+                page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?
+            }
             b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
             _ => {}
         }
@@ -240,11 +243,9 @@ fn array(value: Value) -> Result<Vec<Value>, QueueError> {
 }
 
 fn fixed<const N: usize>(value: Value) -> Result<[Value; N], QueueError> {
-    array(value)?
-        .try_into()
-        .map_err(|items: Vec<Value>| {
-            QueueError::Unexpected(format!("{} fields instead of {N}", items.len()))
-        })
+    array(value)?.try_into().map_err(|items: Vec<Value>| {
+        QueueError::Unexpected(format!("{} fields instead of {N}", items.len()))
+    })
 }
 
 fn map(value: Value) -> Result<Vec<(Vec<u8>, Value)>, QueueError> {

@@ -68,12 +68,7 @@ pub(super) struct Lines<W> {
 
 impl<W> Default for Lines<W> {
     fn default() -> Self {
-        Self {
-            lines: HashMap::new(),
-            timers: BTreeSet::new(),
-            next_ticket: 1,
-            woken: Vec::new(),
-        }
+        Self { lines: HashMap::new(), timers: BTreeSet::new(), next_ticket: 1, woken: Vec::new() }
     }
 }
 
@@ -158,7 +153,13 @@ impl<W> Lines<W> {
     }
 
     /// A POPDUE or LIST answered. After a POPDUE whoever was woken has looked.
-    pub(super) fn outlook(&mut self, queue: &QueueName, outlook: Outlook, by: Source, now: Instant) {
+    pub(super) fn outlook(
+        &mut self,
+        queue: &QueueName,
+        outlook: Outlook,
+        by: Source,
+        now: Instant,
+    ) {
         if let Some(line) = self.lines.get_mut(queue) {
             line.note(outlook, now);
             if by == Source::Pop {
