@@ -2,6 +2,7 @@
 //! functions. See ARCHITECTURE.md.
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod config;
 pub mod identity;
 pub mod lambda;

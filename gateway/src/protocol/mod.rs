@@ -1,7 +1,197 @@
 //! SQS on the wire: bytes → typed request, typed response → bytes. Pure: no clock, no Redis.
+//!
+//! Nothing outside this folder knows JSON, forms or XML.
 
+mod error;
+mod json;
+mod json_writer;
+pub mod limits;
 pub mod md5;
+mod members;
+mod query;
+mod queue_url;
+pub mod request;
+pub mod response;
 mod text;
+mod xml;
 
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+
+pub(crate) use error::echo;
+pub use error::{ErrorCode, SqsError};
+pub(crate) use json::is_json_object;
 pub use text::is_sqs_text;
 pub(crate) use text::is_sqs_utf8;
+
+use json::JsonMembers;
+use query::QueryMembers;
+use request::{Action, Request, Surroundings};
+use response::Response;
+
+/// The two protocols of SQS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// AWS JSON 1.0.
+    Json,
+    /// The Query protocol: forms and URLs in, XML out.
+    Query,
+}
+
+/// A request whose protocol and action are known and whose members are not yet read.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    parts: &'a Parts,
+    protocol: Protocol,
+    action: Result<Action, SqsError>,
+    body: &'a Bytes,
+    parameters: Option<QueryMembers<'a>>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Finds out protocol and action.
+    ///
+    /// Source: sqs-contract §1.1.
+    pub fn new(parts: &'a Parts, body: &'a Bytes) -> Self {
+        let protocol = protocol_of(parts);
+        let mut parameters = None;
+        let action = match protocol {
+            Protocol::Json => action_of_target(parts),
+            Protocol::Query => QueryMembers::parse(body, parts.uri.query()).and_then(|mut read| {
+                let action = action_of_parameters(parts, &mut read);
+                parameters = Some(read);
+                action
+            }),
+        };
+        Self { parts, protocol, action, body, parameters }
+    }
+
+    /// The protocol, in which the answer goes out too.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The action.
+    ///
+    /// # Errors
+    /// [`SqsError::MissingAction`], [`SqsError::UnknownOperation`],
+    /// [`SqsError::MalformedQueryString`].
+    pub fn action(&self) -> Result<Action, &SqsError> {
+        self.action.as_ref().copied()
+    }
+
+    /// Reads the members.
+    ///
+    /// # Errors
+    /// Those of [`Self::action`], [`SqsError::Serialization`],
+    /// [`SqsError::MissingParameter`].
+    pub fn read(self) -> Result<Request, SqsError> {
+        let action = self.action?;
+        let around = Surroundings {
+            name_in_path: queue_url::name_in_path(self.parts.uri.path()),
+            trace_header: trace_header(self.parts),
+        };
+        match self.parameters {
+            Some(parameters) => request::read(action, parameters, around),
+            None => request::read(action, JsonMembers::parse(self.body)?, around),
+        }
+    }
+}
+
+/// The protocol of a request, which its body has no part in.
+///
+/// Source: sqs-contract §1.1.
+pub fn protocol_of(parts: &Parts) -> Protocol {
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = content_type.is_some_and(|value| value.to_ascii_lowercase().contains("json"));
+    let has_target = parts.headers.contains_key(TARGET);
+    if parts.method == Method::POST && (has_target || is_json) {
+        Protocol::Json
+    } else {
+        Protocol::Query
+    }
+}
+
+const TARGET: &str = "x-amz-target";
+
+/// The action in the header X-Amz-Target.
+///
+/// Errors: [`SqsError::UnknownOperation`].
+pub(crate) fn action_of_target(parts: &Parts) -> Result<Action, SqsError> {
+    let target = parts.headers.get(TARGET).and_then(|value| value.to_str().ok());
+    let target = target.unwrap_or_default();
+    let name = target.strip_prefix("AmazonSQS.").unwrap_or(target);
+    let action = target.strip_prefix("AmazonSQS.").and_then(Action::parse);
+    action.ok_or_else(|| SqsError::UnknownOperation(name.to_owned()))
+}
+
+fn action_of_parameters(
+    parts: &Parts,
+    parameters: &mut QueryMembers<'_>,
+) -> Result<Action, SqsError> {
+    use members::Members as _;
+    let name = parameters.text("Action")?.ok_or(SqsError::MissingAction)?;
+    let at_queue = queue_url::name_in_path(parts.uri.path()).is_some();
+    let action = Action::parse(&name).filter(|action| !(at_queue && action.is_refused_at_queue()));
+    action.ok_or(SqsError::UnknownOperation(name))
+}
+
+fn trace_header(parts: &Parts) -> Option<&str> {
+    parts.headers.get("x-amzn-trace-id")?.to_str().ok().filter(|value| !value.is_empty())
+}
+
+/// Writes an answer or an error.
+pub fn write(
+    protocol: Protocol,
+    request_id: &str,
+    answer: &Result<Response, SqsError>,
+) -> hyper::Response<Full<Bytes>> {
+    let (status, body) = match (answer, protocol) {
+        (Ok(response), Protocol::Json) => (200, json_writer::write(response).ok()),
+        (Ok(response), Protocol::Query) => (200, xml::write(response, request_id).ok()),
+        (Err(SqsError::MissingAction), _) => return missing_action(request_id),
+        (Err(error), Protocol::Json) => (error.code().status, json_writer::write_error(error).ok()),
+        (Err(error), Protocol::Query) => {
+            (error.code().status, xml::write_error(error, request_id).ok())
+        }
+    };
+    // Writing into memory does not fail; if it did, an empty 500 would be the truth.
+    let status = if body.is_some() { status } else { 500 };
+    let mut response = respond(status, request_id, body.unwrap_or_default());
+    let content_type = match protocol {
+        Protocol::Json => "application/x-amz-json-1.0",
+        Protocol::Query => "text/xml",
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let (Err(error), Protocol::Json) = (answer, protocol) {
+        let code = error.code();
+        let legacy = format!("{};{}", code.query, code.fault());
+        if let Ok(value) = HeaderValue::try_from(legacy) {
+            response.headers_mut().insert("x-amzn-query-error", value);
+        }
+    }
+    response
+}
+
+/// What AWS answers where no action is named, to a browser for instance: recorded to the byte.
+///
+/// Source: sqs-contract §1.1.
+fn missing_action(request_id: &str) -> hyper::Response<Full<Bytes>> {
+    respond(404, request_id, b"<UnknownOperationException/>\n".to_vec())
+}
+
+fn respond(status: u16, request_id: &str, body: Vec<u8>) -> hyper::Response<Full<Bytes>> {
+    let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", value);
+    }
+    response
+}

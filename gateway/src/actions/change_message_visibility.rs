@@ -1,0 +1,39 @@
+//! ChangeMessageVisibility.
+//!
+//! Source: sqs-contract §4.10; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
+//! APIReference/API_ChangeMessageVisibility.html>.
+
+use super::number::within;
+use super::{Sqs, failure, named};
+use crate::protocol::request::ChangeMessageVisibility;
+use crate::protocol::{SqsError, limits};
+use crate::queues::{Demand, ReceiptOutcome};
+
+pub(super) async fn handle(sqs: &Sqs, input: ChangeMessageVisibility) -> Result<(), SqsError> {
+    let queue = named(input.queue)?;
+    let handle = input.receipt_handle;
+    let Some(seconds) = within(input.visibility_timeout, &limits::VISIBILITY_TIMEOUT_SECONDS)
+    else {
+        let reason = "Must be between 0 and 43200.";
+        let error = SqsError::invalid_value(input.visibility_timeout, "VisibilityTimeout", reason);
+        return Err(sqs.refusal(&queue, error).await);
+    };
+    let outcomes = sqs.queues.extend(&queue, &[(&handle, seconds)], Demand::Any).await;
+    match outcomes.map_err(failure::of_request)?.first() {
+        Some(outcome) => judge(*outcome, handle),
+        None => Err(SqsError::InternalFailure("no answer for the receipt".to_owned())),
+    }
+}
+
+fn judge(outcome: ReceiptOutcome, handle: String) -> Result<(), SqsError> {
+    match outcome {
+        ReceiptOutcome::Done => Ok(()),
+        ReceiptOutcome::Gone | ReceiptOutcome::Stale | ReceiptOutcome::Changed => {
+            let reason =
+                "Message does not exist or is not available for visibility timeout change.";
+            Err(SqsError::invalid_value(handle, "ReceiptHandle", reason))
+        }
+        ReceiptOutcome::Foreign => Err(SqsError::ReceiptHandleOfAnotherQueue(handle)),
+        ReceiptOutcome::Malformed => Err(SqsError::ReceiptHandleIsInvalid(handle)),
+    }
+}

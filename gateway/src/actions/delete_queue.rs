@@ -1,0 +1,12 @@
+//! DeleteQueue.
+//!
+//! Source: sqs-contract §4.3;
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>.
+
+use super::{Sqs, failure, named};
+use crate::protocol::SqsError;
+use crate::protocol::request::NamedQueue;
+
+pub(super) async fn handle(sqs: &Sqs, queue: NamedQueue) -> Result<(), SqsError> {
+    sqs.queues.delete(&named(queue)?).await.map_err(failure::of_request)
+}

@@ -1,0 +1,182 @@
+//! The actions of SQS, one file each: checks in SQS's order, then one call to the queues.
+
+mod batch;
+mod change_message_visibility;
+mod create_queue;
+mod delete_message;
+mod delete_message_batch;
+mod delete_queue;
+mod failure;
+mod get_queue_attributes;
+mod get_queue_url;
+mod list_queues;
+mod message;
+mod message_attributes;
+mod number;
+mod purge_queue;
+mod queue_attributes;
+mod receive_message;
+mod request_id;
+mod send_message;
+mod send_message_batch;
+mod tags;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_LENGTH, HOST};
+use hyper::http::request::Parts;
+
+use crate::identity::Identity;
+use crate::protocol::request::{Action, NamedQueue, Request};
+use crate::protocol::response::Response;
+use crate::protocol::{self, Incoming, SqsError, limits};
+use crate::queues::{QueueError, QueueName, Queues};
+use request_id::RequestIds;
+
+/// The host in QueueUrls for a client that sent no Host header (HTTP/1.0).
+const HOST_DEFAULT: &str = "localhost";
+
+/// SQS. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sqs {
+    queues: Queues,
+    identity: Identity,
+    request_ids: Arc<RequestIds>,
+}
+
+impl Sqs {
+    /// SQS on these queues, in the name of `identity`.
+    pub fn new(queues: Queues, identity: Identity) -> Self {
+        Self { queues, identity, request_ids: Arc::new(RequestIds::seeded()) }
+    }
+
+    /// Answers one request, whatever it is. Dropping the future is safe: what a ReceiveMessage
+    /// took meanwhile is given back.
+    pub async fn answer(&self, parts: &Parts, body: Bytes) -> hyper::Response<Full<Bytes>> {
+        let request_id = self.request_ids.next();
+        let incoming = Incoming::new(parts, &body);
+        let protocol = incoming.protocol();
+        let action = incoming.action().map_or("-", Action::name);
+        let (queue, answer) = match incoming.read() {
+            Ok(request) => {
+                // A long poll need not hold what it has read.
+                drop(body);
+                let queue = request.queue().cloned();
+                (queue, self.perform(host(parts), request).await)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        log(action, queue.as_ref(), &request_id, &answer);
+        protocol::write(protocol, &request_id, &answer)
+    }
+
+    /// Answers a request whose body is longer than [`limits::REQUEST_BYTES_MAX`].
+    ///
+    /// Source: sqs-contract §§4.8 and 10.
+    pub fn body_too_large(&self, parts: &Parts) -> hyper::Response<Full<Bytes>> {
+        let request_id = self.request_ids.next();
+        let protocol = protocol::protocol_of(parts);
+        let action = protocol::action_of_target(parts).ok();
+        let error = match action {
+            Some(Action::SendMessageBatch) => {
+                let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+                let length = length.and_then(|v| v.parse().ok());
+                SqsError::BatchRequestTooLong(length.unwrap_or(limits::REQUEST_BYTES_MAX as u64))
+            }
+            _ => failure::message_too_large(*limits::MAXIMUM_MESSAGE_SIZE_BYTES.end()),
+        };
+        let answer = Err(error);
+        log(action.map_or("-", Action::name), None, &request_id, &answer);
+        protocol::write(protocol, &request_id, &answer)
+    }
+
+    async fn perform(&self, host: &str, request: Request) -> Result<Response, SqsError> {
+        match request {
+            Request::ChangeMessageVisibility(input) => {
+                change_message_visibility::handle(self, input).await?;
+                Ok(Response::ChangeMessageVisibility)
+            }
+            Request::CreateQueue(input) => {
+                create_queue::handle(self, host, input).await.map(Response::CreateQueue)
+            }
+            Request::DeleteMessage(input) => {
+                delete_message::handle(self, input).await?;
+                Ok(Response::DeleteMessage)
+            }
+            Request::DeleteMessageBatch(input) => {
+                delete_message_batch::handle(self, input).await.map(Response::DeleteMessageBatch)
+            }
+            Request::DeleteQueue(queue) => {
+                delete_queue::handle(self, queue).await?;
+                Ok(Response::DeleteQueue)
+            }
+            Request::GetQueueAttributes(input) => {
+                get_queue_attributes::handle(self, input).await.map(Response::GetQueueAttributes)
+            }
+            Request::GetQueueUrl(input) => {
+                get_queue_url::handle(self, host, input).await.map(Response::GetQueueUrl)
+            }
+            Request::ListQueues(input) => {
+                list_queues::handle(self, host, input).await.map(Response::ListQueues)
+            }
+            Request::PurgeQueue(queue) => {
+                purge_queue::handle(self, queue).await?;
+                Ok(Response::PurgeQueue)
+            }
+            Request::ReceiveMessage(input) => {
+                receive_message::handle(self, input).await.map(Response::ReceiveMessage)
+            }
+            Request::SendMessage(input) => {
+                send_message::handle(self, input).await.map(Response::SendMessage)
+            }
+            Request::SendMessageBatch(input) => {
+                send_message_batch::handle(self, input).await.map(Response::SendMessageBatch)
+            }
+        }
+    }
+
+    /// What to answer where the request is refused for `error` before the queue was asked: that
+    /// the queue is missing comes first (sqs-contract §2.5). Costs a round trip in this rare case
+    /// instead of one in every case.
+    async fn refusal(&self, queue: &QueueName, error: SqsError) -> SqsError {
+        match self.queues.info(queue).await {
+            Err(QueueError::NoQueue) => SqsError::QueueDoesNotExist,
+            _ => error,
+        }
+    }
+}
+
+/// The queue a request names.
+fn named(queue: NamedQueue) -> Result<QueueName, SqsError> {
+    queue.ok_or(SqsError::QueueDoesNotExist)
+}
+
+fn host(parts: &Parts) -> &str {
+    let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+    let authority = parts.uri.authority().map(hyper::http::uri::Authority::as_str);
+    header.or(authority).unwrap_or(HOST_DEFAULT)
+}
+
+/// One event a request; never bodies, handles or other texts of the client.
+fn log(
+    action: &str,
+    queue: Option<&QueueName>,
+    request_id: &str,
+    answer: &Result<Response, SqsError>,
+) {
+    let queue = queue.map_or("-", QueueName::as_str);
+    match answer {
+        Ok(_) => tracing::debug!(action, queue, request_id, "done"),
+        Err(error) => {
+            let code = error.code();
+            if code.is_sender_fault() {
+                tracing::info!(action, queue, request_id, code = code.json, "refused");
+            } else {
+                let cause = error.cause().unwrap_or("-");
+                tracing::warn!(action, queue, request_id, code = code.json, cause, "failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Request ids: shaped like UUID v4, unique, cheap, no secrets.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Weyl increment of SplitMix64: 2^64 divided by the golden ratio.
+const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A source of request ids that threads share without a lock.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    seeds: [u64; 2],
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    /// A source that begins anywhere.
+    pub(super) fn seeded() -> Self {
+        // Without randomness the ids of two runs could be alike, which harms nothing but a search
+        // in the log.
+        let seed = || getrandom::u64().unwrap_or(GOLDEN_GAMMA);
+        Self { seeds: [seed(), seed()], count: AtomicU64::new(0) }
+    }
+
+    /// The next id.
+    pub(super) fn next(&self) -> String {
+        let step = self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN_GAMMA);
+        let [high, low] = self.seeds.map(|seed| mix(seed.wrapping_add(step)));
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xFFFF,
+            high & 0xFFF,
+            (low >> 48) & 0x3FFF | 0x8000,
+            low & 0xFFFF_FFFF_FFFF,
+        )
+    }
+}
+
+/// The output function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
+/// Generators).
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_uuids_of_version_4_and_differ() {
+        let ids = RequestIds::seeded();
+        let mut seen = HashSet::new();
+        for _ in 0..1000 {
+            let id = ids.next();
+            assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+            assert_eq!(id.as_bytes()[14], b'4', "{id}");
+            assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
+            assert!(seen.insert(id));
+        }
+    }
+}
