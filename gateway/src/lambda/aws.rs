@@ -21,7 +21,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 /// Makes clients, when they are first needed: a gateway without AWS loads no certificates and
 /// looks for no credentials.
 #[derive(Debug)]
-pub struct Aws {
+pub(super) struct Aws {
     endpoint: Option<String>,
     region: Option<String>,
     shared: OnceCell<SdkConfig>,
@@ -30,7 +30,7 @@ pub struct Aws {
 
 impl Aws {
     /// Clients as the configuration has them.
-    pub fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             endpoint: config.lambda_endpoint.clone(),
             region: config.region.clone(),
@@ -40,18 +40,18 @@ impl Aws {
     }
 
     /// Whether calls go to an endpoint that was given, rather than to AWS itself.
-    pub fn is_custom(&self) -> bool {
+    pub(super) fn is_custom(&self) -> bool {
         self.endpoint.is_some()
     }
 
     /// The client for lists, which retries.
-    pub async fn control(&self) -> Client {
+    pub(super) async fn control(&self) -> Client {
         Client::new(self.shared().await)
     }
 
     /// The client for invoking in the region of `function`, if that is an ARN. It never retries:
     /// a repeated Invoke runs the function again (esm-contract, fact 12).
-    pub async fn invoker(&self, function: &str) -> Client {
+    pub(super) async fn invoker(&self, function: &str) -> Client {
         let shared = self.shared().await;
         let home = shared.region().map_or(REGION_DEFAULT, Region::as_ref);
         let region = function.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));

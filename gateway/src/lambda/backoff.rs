@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Doubles a delay with each failure, up to a bound, and spreads it a little.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(super) struct Backoff {
     min: Duration,
     max: Duration,
     failures: u32,
@@ -13,12 +13,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// No failure yet.
-    pub fn new(min: Duration, max: Duration) -> Self {
+    pub(super) fn new(min: Duration, max: Duration) -> Self {
         Self { min, max, failures: 0, resume_at: None }
     }
 
     /// Notes a failure; the next attempt is due after a delay that is at least `at_least`.
-    pub fn fail(&mut self, at_least: Option<Duration>) {
+    pub(super) fn fail(&mut self, at_least: Option<Duration>) {
         let delay = self.min.saturating_mul(1 << self.failures.min(20)).min(self.max);
         self.failures = self.failures.saturating_add(1);
         let delay = spread(delay).max(at_least.unwrap_or_default());
@@ -26,23 +26,23 @@ impl Backoff {
     }
 
     /// Notes a success: the next attempt is due at once, the next failure counts as the first.
-    pub fn succeed(&mut self) {
+    pub(super) fn succeed(&mut self) {
         self.failures = 0;
         self.resume_at = None;
     }
 
     /// How long until the next attempt is due.
-    pub fn remaining(&self) -> Duration {
+    pub(super) fn remaining(&self) -> Duration {
         self.resume_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Whether the last attempt failed.
-    pub fn is_failing(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         self.failures > 0
     }
 
     /// Failures in a row.
-    pub fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 }
@@ -51,7 +51,7 @@ impl Backoff {
 fn spread(delay: Duration) -> Duration {
     let mut byte = [0];
     let _no_secret = getrandom::fill(&mut byte);
-    delay - delay.mul_f32(f32::from(byte[0]) / 255.0 / 5.0)
+    delay.mul_f32(1.0 - f32::from(byte[0]) / 255.0 / 5.0)
 }
 
 #[cfg(test)]

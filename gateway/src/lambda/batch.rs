@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::queues::ReceivedMessage;
 
 /// The largest event a synchronous Invoke takes, bytes. Source: esm-contract §1.
-pub const EVENT_BYTES_MAX: usize = 6_291_456;
+pub(super) const EVENT_BYTES_MAX: usize = 6_291_456;
 /// What POPDUE can hand out at once.
 const POP_COUNT_MAX: u32 = 1_000;
 /// What a record adds to its body and attributes at least, bytes: names of members, ids, times.
@@ -19,7 +19,7 @@ const CLOSING: &[u8] = b"]}";
 
 /// Messages gathered for one event.
 #[derive(Debug)]
-pub struct Batch {
+pub(super) struct Batch {
     messages: Vec<Held>,
     records: Vec<Vec<u8>>,
     bytes: usize,
@@ -29,16 +29,16 @@ pub struct Batch {
 
 /// What is kept of a message while its function runs.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub(super) struct Held {
     /// The MessageId.
-    pub id: String,
+    pub(super) id: String,
     /// The receipt of our lease.
-    pub receipt: String,
+    pub(super) receipt: String,
 }
 
 /// How a record found its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
+pub(super) enum Fit {
     /// It is in.
     Taken,
     /// It is for a later event; this one is complete.
@@ -49,7 +49,7 @@ pub enum Fit {
 
 impl Batch {
     /// An empty batch of at most `batch_size` messages.
-    pub fn new(batch_size: u32) -> Self {
+    pub(super) fn new(batch_size: u32) -> Self {
         Self {
             messages: Vec::new(),
             records: Vec::new(),
@@ -60,7 +60,12 @@ impl Batch {
     }
 
     /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
-    pub fn push(&mut self, message: &ReceivedMessage, record: Vec<u8>, lease_ends: Instant) -> Fit {
+    pub(super) fn push(
+        &mut self,
+        message: &ReceivedMessage,
+        record: Vec<u8>,
+        lease_ends: Instant,
+    ) -> Fit {
         let comma = usize::from(!self.records.is_empty());
         if OPENING.len() + record.len() + CLOSING.len() > EVENT_BYTES_MAX {
             return Fit::Never;
@@ -78,29 +83,29 @@ impl Batch {
     }
 
     /// The messages gathered so far.
-    pub fn messages(&self) -> &[Held] {
+    pub(super) fn messages(&self) -> &[Held] {
         &self.messages
     }
 
     /// Whether nothing was gathered.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
     /// Whether nothing more is taken.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.records.len() >= self.count_max || self.rest_bytes() < 2 * RECORD_OVERHEAD_BYTES
     }
 
     /// How many messages to ask for next, 1..=1000.
-    pub fn wanted(&self) -> u32 {
+    pub(super) fn wanted(&self) -> u32 {
         let count = self.count_max.saturating_sub(self.records.len());
         let room = self.rest_bytes() / (2 * RECORD_OVERHEAD_BYTES);
         u32::try_from(count.min(room)).unwrap_or(u32::MAX).clamp(1, POP_COUNT_MAX)
     }
 
     /// How many bytes of bodies and attributes to ask for next, with [`Batch::wanted`] messages.
-    pub fn wanted_bytes(&self) -> u64 {
+    pub(super) fn wanted_bytes(&self) -> u64 {
         let overhead = usize::try_from(self.wanted()).unwrap_or(0) * RECORD_OVERHEAD_BYTES;
         u64::try_from(self.rest_bytes().saturating_sub(overhead)).unwrap_or(u64::MAX)
     }
@@ -110,12 +115,12 @@ impl Batch {
     }
 
     /// When the earliest lease of the batch ends; `None` while it is empty.
-    pub fn first_lease_ends(&self) -> Option<Instant> {
+    pub(super) fn first_lease_ends(&self) -> Option<Instant> {
         self.first_lease_ends
     }
 
     /// The event, and the messages in it.
-    pub fn finish(self) -> (Bytes, Vec<Held>) {
+    pub(super) fn finish(self) -> (Bytes, Vec<Held>) {
         let mut event = Vec::with_capacity(self.bytes);
         event.extend_from_slice(OPENING);
         for (index, record) in self.records.iter().enumerate() {

@@ -12,23 +12,23 @@ use crate::queues::attributes::MessageAttribute;
 
 /// Where the records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventSource {
+pub(super) struct EventSource {
     /// The queue's ARN: a mapping's EventSourceArn verbatim, or ours.
-    pub arn: String,
+    pub(super) arn: String,
     /// The ARN's region.
-    pub region: String,
+    pub(super) region: String,
 }
 
 impl EventSource {
     /// The source with this ARN.
-    pub fn new(arn: String) -> Self {
+    pub(super) fn new(arn: String) -> Self {
         let region = arn.split(':').nth(3).unwrap_or_default().to_owned();
         Self { arn, region }
     }
 }
 
 /// A message as a record, in JSON. `None` if it cannot be written, which no message brings about.
-pub fn record(message: &ReceivedMessage, source: &EventSource) -> Option<Vec<u8>> {
+pub(super) fn record(message: &ReceivedMessage, source: &EventSource) -> Option<Vec<u8>> {
     let record = Record { message, view: MessageView::new(message), source };
     let mut json = Vec::with_capacity(1_024 + message.body.len() + message.body.len() / 8);
     serde_json::to_writer(&mut json, &record).ok()?;

@@ -12,6 +12,7 @@ use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use bytes::Bytes;
+use hyper_util::client::legacy::Error as Connection;
 
 use crate::lambda::aws::Aws;
 use crate::lambda::local::LocalFunction;
@@ -23,7 +24,7 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(8);
 
 /// Where a function is.
 #[derive(Debug, Clone)]
-pub enum Target {
+pub(super) enum Target {
     /// Behind AWS's Lambda API.
     Aws {
         /// The clients.
@@ -38,7 +39,12 @@ pub enum Target {
 impl Target {
     /// Runs the function with this event and says what came of it. It may run for `timeout`; a
     /// local one starts before `start_by` or not at all.
-    pub async fn invoke(&self, event: Bytes, timeout: Duration, start_by: Instant) -> Answer {
+    pub(super) async fn invoke(
+        &self,
+        event: Bytes,
+        timeout: Duration,
+        start_by: Instant,
+    ) -> Answer {
         match self {
             Self::Aws { aws, function } => {
                 let client = aws.invoker(function).await;
@@ -68,7 +74,7 @@ async fn invoke_aws(
         .await;
     match result {
         Ok(output) => returned(output),
-        Err(error) => failed(error, is_custom),
+        Err(error) => failed(&error, is_custom),
     }
 }
 
@@ -81,8 +87,8 @@ fn returned(output: InvokeOutput) -> Answer {
     Answer::Ran { function_error: output.function_error, payload: payload.into() }
 }
 
-fn failed(error: SdkError<InvokeError>, is_custom: bool) -> Answer {
-    match &error {
+fn failed(error: &SdkError<InvokeError>, is_custom: bool) -> Answer {
+    match error {
         SdkError::ServiceError(context) => {
             let raw = context.raw();
             let status = raw.status().as_u16();
@@ -105,12 +111,12 @@ fn failed(error: SdkError<InvokeError>, is_custom: bool) -> Answer {
             let reason = format!("{status} {} {message}", code.unwrap_or_default());
             Answer::Refused(Refusal { fault: fault(status, code), reason, retry_after })
         }
-        SdkError::ConstructionFailure(_) => refused(Fault::Operator, &error),
-        SdkError::DispatchFailure(_) if misses_credentials(&error) => {
-            refused(Fault::Operator, &error)
+        SdkError::ConstructionFailure(_) => refused(Fault::Operator, error),
+        SdkError::DispatchFailure(_) if misses_credentials(error) => {
+            refused(Fault::Operator, error)
         }
-        SdkError::DispatchFailure(_) if was_never_sent(&error) => refused(Fault::Transient, &error),
-        _ => Answer::Unknown { reason: DisplayErrorContext(&error).to_string() },
+        SdkError::DispatchFailure(_) if was_never_sent(error) => refused(Fault::Transient, error),
+        _ => Answer::Unknown { reason: DisplayErrorContext(error).to_string() },
     }
 }
 
@@ -149,7 +155,7 @@ fn misses_credentials(error: &SdkError<InvokeError>) -> bool {
 
 /// Whether the connection was never made, so that nothing can have run.
 fn was_never_sent(error: &SdkError<InvokeError>) -> bool {
-    find::<hyper_util::client::legacy::Error>(error).is_some_and(|e| e.is_connect())
+    find::<Connection>(error).is_some_and(Connection::is_connect)
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

@@ -9,7 +9,7 @@ use crate::lambda::outcome::Reporting;
 use crate::queues::QueueName;
 
 /// Invocations at a time where nothing else is said.
-pub const CONCURRENCY_DEFAULT: u32 = 10;
+pub(super) const CONCURRENCY_DEFAULT: u32 = 10;
 /// BatchSize where nothing else is said (esm-contract §2).
 const BATCH_SIZE_DEFAULT: u32 = 10;
 /// The largest BatchSize (esm-contract §2).
@@ -17,30 +17,30 @@ const BATCH_SIZE_MAX: u32 = 10_000;
 
 /// A mapping, from the configuration or from AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
+pub(super) struct Mapping {
     /// What tells it from others: AWS's UUID, or queue and function for a configured one.
-    pub key: String,
+    pub(super) key: String,
     /// The queue.
-    pub queue: QueueName,
+    pub(super) queue: QueueName,
     /// AWS's EventSourceArn, verbatim; `None` for a configured mapping.
-    pub source_arn: Option<String>,
+    pub(super) source_arn: Option<String>,
     /// The function's name or ARN, with its qualifier if it has one; what Invoke gets.
-    pub function: String,
+    pub(super) function: String,
     /// At most this many records in one event.
-    pub batch_size: u32,
+    pub(super) batch_size: u32,
     /// How long to gather, from the first message on.
-    pub window: Duration,
+    pub(super) window: Duration,
     /// The function's timeout, if the mapping itself says it.
-    pub timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// At most this many invocations at a time, if the mapping says it.
-    pub concurrency: Option<u32>,
+    pub(super) concurrency: Option<u32>,
     /// Whether the function's answer names the messages that failed.
-    pub reporting: Reporting,
+    pub(super) reporting: Reporting,
 }
 
 impl Mapping {
     /// The function's bare name.
-    pub fn function_name(&self) -> &str {
+    pub(super) fn function_name(&self) -> &str {
         function_name(&self.function)
     }
 }
@@ -66,25 +66,25 @@ impl From<&MappingSpec> for Mapping {
 
 /// The bare name in a function's name or ARN, without qualifier: `f`, `f:live`,
 /// `arn:aws:lambda:eu-west-1:111122223333:function:f:live`, `111122223333:function:f` are all `f`.
-pub fn function_name(function: &str) -> &str {
+pub(super) fn function_name(function: &str) -> &str {
     let name = function.split_once("function:").map_or(function, |(_, name)| name);
     name.split(':').next().unwrap_or(name)
 }
 
 /// What a list of AWS's mappings means for us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(super) struct Selection {
     /// The mappings to serve, in the order of the list.
-    pub ours: Vec<Mapping>,
+    pub(super) ours: Vec<Mapping>,
     /// Mappings of SQS queues that are not served, each with the reason, for people.
-    pub remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
     /// Account and region of the first of ours.
-    pub home: Option<(String, String)>,
+    pub(super) home: Option<(String, String)>,
 }
 
 /// Selects the mappings that are ours: those of SQS queues that AWS itself does not poll, because
 /// they are deployed as disabled. Source: esm-contract §7.1.
-pub fn select(listed: &[EventSourceMappingConfiguration]) -> Selection {
+pub(super) fn select(listed: &[EventSourceMappingConfiguration]) -> Selection {
     let mut selection = Selection::default();
     for configuration in listed {
         let Some(arn) = configuration.event_source_arn() else { continue };
@@ -125,7 +125,7 @@ fn read(configuration: &EventSourceMappingConfiguration, arn: &str) -> Result<Ma
             .into());
     }
     let name = arn.rsplit(':').next().unwrap_or_default();
-    if name.ends_with(".fifo") {
+    if name.strip_suffix(".fifo").is_some() {
         return Err("karin has no FIFO queues yet".into());
     }
     let queue = QueueName::parse(name).ok_or_else(|| format!("{name:?} is no queue's name"))?;
@@ -153,7 +153,7 @@ const REPORT_RESPONSE_TYPE: &str = "ReportBatchItemFailures";
 
 /// The mappings to serve: the configured ones, and AWS's that do not repeat one of them (same
 /// queue, same function), for then the configured one decides.
-pub fn combine(configured: &[Mapping], from_aws: &[Mapping]) -> Vec<Mapping> {
+pub(super) fn combine(configured: &[Mapping], from_aws: &[Mapping]) -> Vec<Mapping> {
     let repeated = |mapping: &Mapping| {
         configured
             .iter()

@@ -17,7 +17,7 @@ mod sync;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub fn start(
     holder: Option<u32>,
     identity: Identity,
     endpoint: &str,
-    karin: Option<PathBuf>,
+    karin: Option<&Path>,
 ) -> Lambda {
     let (stop, stopped) = shutdown::channel();
     let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     /// The function ran and its environment answered.
     Ran {
         /// Set if the function failed; `Handled` or `Unhandled`, which makes no difference.
@@ -29,18 +29,18 @@ pub enum Answer {
 
 /// An invocation that never ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     /// Whose fault it is.
-    pub fault: Fault,
+    pub(super) fault: Fault,
     /// The words for the log.
-    pub reason: String,
+    pub(super) reason: String,
     /// How long the refuser asks us to wait.
-    pub retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Why an invocation was refused: decides what happens to the mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// Too many at once: less concurrency, soon again.
     Throttled,
     /// The platform's trouble: again with growing delays.
@@ -53,7 +53,7 @@ pub enum Fault {
 
 /// Whether the mapping has `ReportBatchItemFailures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reporting {
+pub(super) enum Reporting {
     /// The function's answer is looked at.
     ItemFailures,
     /// The function's answer means nothing.
@@ -62,7 +62,7 @@ pub enum Reporting {
 
 /// What to do with the messages of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It ran: delete those marked `true`, leave the others to the end of their lease.
     Settled {
         /// One entry a message, in the batch's order.
@@ -80,7 +80,7 @@ pub enum Verdict {
 }
 
 /// Judges an answer for the batch of messages with these ids.
-pub fn judge(answer: Answer, reporting: Reporting, ids: &[&str]) -> Verdict {
+pub(super) fn judge(answer: Answer, reporting: Reporting, ids: &[&str]) -> Verdict {
     let (function_error, payload) = match answer {
         Answer::Ran { function_error, payload } => (function_error, payload),
         Answer::Refused(refusal) if refusal.fault == Fault::Payload => {
@@ -192,7 +192,7 @@ const OPERATOR_CODES: [&str; 20] = [
 
 /// Whose fault an error answer of Invoke is. `code` is the error's name, if it has one.
 /// Source: esm-contract §7.4.
-pub fn fault(status: u16, code: Option<&str>) -> Fault {
+pub(super) fn fault(status: u16, code: Option<&str>) -> Fault {
     if status == 429 || code == Some("EC2ThrottledException") {
         return Fault::Throttled;
     }

@@ -17,26 +17,26 @@ const PAGES_MAX: usize = 10_000;
 
 /// What was read from AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct View {
+pub(super) struct View {
     /// The mappings.
-    pub selection: Selection,
+    pub(super) selection: Selection,
     /// How long functions may run.
-    pub timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
 }
 
 /// How long functions may run, by name. Of several versions the longest counts: a lease that is
 /// too long delays a retry, one that is too short runs a message twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Timeouts(HashMap<String, Duration>);
+pub(super) struct Timeouts(HashMap<String, Duration>);
 
 impl Timeouts {
     /// Of this function, given by name or ARN; `None` if AWS did not tell.
-    pub fn of(&self, function: &str) -> Option<Duration> {
+    pub(super) fn of(&self, function: &str) -> Option<Duration> {
         self.0.get(function_name(function)).copied()
     }
 
     /// Takes over what was read now; what was not read stays.
-    pub fn update(&mut self, read: Self) {
+    pub(super) fn update(&mut self, read: Self) {
         self.0.extend(read.0);
     }
 
@@ -49,13 +49,13 @@ impl Timeouts {
 /// Why AWS was not read; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct SyncError(String);
+pub(super) struct SyncError(String);
 
 /// Reads all mappings, and the timeouts of all functions if there is a mapping to serve. Functions
 /// without permission to list them are no failure: their timeouts stay unknown.
 ///
 /// Errors: AWS is away or refuses.
-pub async fn read(client: &Client, wants_timeouts: bool) -> Result<View, SyncError> {
+pub(super) async fn read(client: &Client, wants_timeouts: bool) -> Result<View, SyncError> {
     let mut configurations = Vec::new();
     let mut pages = client.list_event_source_mappings().into_paginator().send();
     for _ in 0..PAGES_MAX {

@@ -11,7 +11,7 @@ mod runtime_api;
 
 pub use reaper::{REAPER_SUBCOMMAND, run as run_reaper};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ const PROCESSES_MIN: u32 = 2;
 
 /// What a local function is.
 #[derive(Debug)]
-pub struct LocalSpec {
+pub(super) struct LocalSpec {
     name: Arc<str>,
     directory: PathBuf,
     command: Option<String>,
@@ -68,14 +68,14 @@ impl LocalSpec {
     }
 }
 
-fn is_executable(path: &std::path::Path) -> bool {
+fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 /// A local function with its processes. Cheap to clone; all clones share the processes.
 #[derive(Debug, Clone)]
-pub struct LocalFunction(Arc<Pool>);
+pub(super) struct LocalFunction(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
@@ -96,21 +96,21 @@ struct State {
 
 /// All local functions.
 #[derive(Debug)]
-pub struct LocalFunctions(Vec<LocalFunction>);
+pub(super) struct LocalFunctions(Vec<LocalFunction>);
 
 impl LocalFunctions {
     /// The functions of the configuration; `endpoint` is our own URL, `karin` the binary whose
     /// internal subcommands see to it that nothing outlives us (`None`: they are not used).
-    pub fn new(
+    pub(super) fn new(
         specs: &[FunctionSpec],
         identity: &Identity,
         endpoint: &str,
-        karin: Option<PathBuf>,
+        karin: Option<&Path>,
     ) -> Self {
         if specs.is_empty() {
             return Self(Vec::new());
         }
-        let reaper = Reaper::start(karin.as_deref());
+        let reaper = Reaper::start(karin);
         let functions = specs.iter().map(|spec| {
             let spec = LocalSpec {
                 name: spec.name.as_str().into(),
@@ -121,7 +121,7 @@ impl LocalFunctions {
                 processes: spec.concurrency.unwrap_or_else(processes_default).max(1),
                 identity: identity.clone(),
                 endpoint: endpoint.to_owned(),
-                karin: karin.clone(),
+                karin: karin.map(Path::to_path_buf),
             };
             LocalFunction::new(spec, reaper.clone())
         });
@@ -129,12 +129,12 @@ impl LocalFunctions {
     }
 
     /// The function of this name.
-    pub fn get(&self, name: &str) -> Option<&LocalFunction> {
+    pub(super) fn get(&self, name: &str) -> Option<&LocalFunction> {
         self.0.iter().find(|function| &*function.0.spec.name == name)
     }
 
     /// Kills all processes; nothing starts any more.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.0.iter().for_each(LocalFunction::stop);
     }
 }
@@ -159,18 +159,18 @@ impl LocalFunction {
     }
 
     /// How long an invocation may take.
-    pub fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         self.0.spec.timeout
     }
 
     /// How many processes there may be.
-    pub fn processes(&self) -> u32 {
+    pub(super) fn processes(&self) -> u32 {
         self.0.spec.processes
     }
 
     /// Runs the function with this event, in a process that waits or in a new one; refuses if none
     /// is ready by `start_by`.
-    pub async fn invoke(&self, event: Bytes, start_by: Instant) -> Answer {
+    pub(super) async fn invoke(&self, event: Bytes, start_by: Instant) -> Answer {
         for _ in 0..OFFERS_MAX {
             let mut slot = match self.slot(start_by).await {
                 Ok(slot) => slot,

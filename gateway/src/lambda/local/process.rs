@@ -288,11 +288,10 @@ fn log_line(function: &str, line: &[u8], phase: &watch::Receiver<Phase>) {
     if text.is_empty() {
         return;
     }
-    match &*phase.borrow() {
-        Phase::Running(request_id) => {
-            tracing::info!(target: "karin::function", function, request_id, "{text}");
-        }
-        _ => tracing::info!(target: "karin::function", function, "{text}"),
+    if let Phase::Running(request_id) = &*phase.borrow() {
+        tracing::info!(target: "karin::function", function, request_id, "{text}");
+    } else {
+        tracing::info!(target: "karin::function", function, "{text}");
     }
 }
 

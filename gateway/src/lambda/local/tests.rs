@@ -165,7 +165,7 @@ async fn an_error_a_crash_and_a_failed_start_are_function_errors() {
 #[tokio::test]
 async fn a_function_that_overruns_its_timeout_is_killed_with_its_children() {
     let directory = tempfile::tempdir().unwrap();
-    let script = r#"next; sleep 600 & echo $! > child; wait"#;
+    let script = "next; sleep 600 & echo $! > child; wait";
     let function = function(directory.path(), script, |spec| {
         spec.timeout = Duration::from_secs(1);
     });
