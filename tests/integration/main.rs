@@ -9,6 +9,7 @@
 )]
 
 mod clients;
+mod deployment;
 mod gateway;
 mod harness;
 mod lambda;

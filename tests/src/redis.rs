@@ -69,9 +69,9 @@ impl RedisServer {
         self.try_connection().unwrap_or_else(|e| panic!("{}: {e}", self.url()))
     }
 
-    /// `redis+unix://…`, for the gateway and the redis crate.
+    /// `unix://…`, for the gateway and the redis crate.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket_path().display())
+        format!("unix://{}", self.socket_path().display())
     }
 
     /// `redis://127.0.0.1:…`.

@@ -1,0 +1,38 @@
+# The one list of commands; CI calls these. Each does what it says on a fresh Debian or Ubuntu
+# machine with Rust (https://rustup.rs): missing Debian packages are installed, and named first.
+# macOS: written for, untested; install redis, llvm, node and python3 yourself.
+
+.PHONY: help run build lint test test-clients test-long fuzz bench
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+
+run: ## build karin, start it with the example function on the queue "hello"
+	@scripts/run
+
+build: ## the release build: target/release/karin and target/release/libkarin.so
+	@scripts/install-packages build
+	cargo build --release -p karin-module -p karin-gateway
+
+lint: ## format and clippy, warnings are errors
+	@scripts/install-packages build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+test: ## what CI runs: all tests on real parts, with the time of each phase
+	@scripts/test
+
+test-clients: ## the tests with every SQS client, including those slow to install
+	@KARIN_TEST_CLIENTS=all scripts/test clients::
+
+test-long: ## the tests that take their time: twenty kills, long runs of the properties
+	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test
+
+fuzz: ## random inputs: for now the property tests of core and gateway, 200,000 cases each
+	@scripts/install-packages build
+	PROPTEST_CASES=200000 cargo test --release -p karin-core -p karin-gateway
+
+bench: ## ratios against a reference measured in the same run
+	@scripts/install-packages build redis
+	cargo build --release -p karin-module -p karin-gateway -p karin-bench
+	target/release/karin-bench

@@ -1,0 +1,184 @@
+//! `redis.conf` and `docker-compose.yml` at the top of the repository: what they start, works.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+
+use karin_tests::artifact;
+use karin_tests::clients::Packages;
+use karin_tests::gateway::{self, Gateway};
+use karin_tests::redis::RedisServer;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "change-me";
+
+/// `redis.conf` with the module where the build put it, and the rest as it stands.
+fn redis_conf() -> String {
+    let text = std::fs::read_to_string(artifact::repository().join("redis.conf")).unwrap();
+    let lines = text.lines().map(|line| match line.strip_prefix("loadmodule ") {
+        Some(path) => {
+            assert!(path.ends_with("/libkarin.so"), "{line}");
+            format!("loadmodule {}", artifact::module().display())
+        }
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A connection as the user karin.
+fn as_karin(redis: &RedisServer) -> redis::Connection {
+    let mut connection = redis.connection();
+    let answer = redis::cmd("AUTH").arg("karin").arg(PASSWORD).exec(&mut connection);
+    answer.expect("AUTH karin");
+    connection
+}
+
+fn call(connection: &mut redis::Connection, command: &str) -> Result<redis::Value, String> {
+    let mut words = command.split(' ');
+    let mut call = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        call.arg(word);
+    });
+    call.query(connection).map_err(|e| e.to_string())
+}
+
+#[test]
+fn the_server_of_redis_conf_keeps_queues_safely() {
+    let mut redis = RedisServer::start_with_config(&redis_conf(), &[]);
+    let setting = |name: &str| redis.cli(&["CONFIG", "GET", name]).replace('\n', " ");
+    assert_eq!(setting("appendonly"), "appendonly yes");
+    assert_eq!(setting("appendfsync"), "appendfsync everysec");
+    assert_eq!(setting("maxmemory-policy"), "maxmemory-policy noeviction");
+    call(&mut as_karin(&redis), "KARIN.SEND karin:{q} hello").unwrap();
+    redis.restart();
+    let popped = redis.cli(&["KARIN.POPDUE", "karin:{q}"]);
+    assert!(popped.contains("hello"), "{popped}");
+}
+
+#[test]
+fn the_user_of_redis_conf_can_use_karin_and_nothing_else() {
+    let redis = RedisServer::start_with_config(&redis_conf(), &[]);
+    let mut connection = as_karin(&redis);
+    for refused in [
+        "KARIN.SEND other:{q} hello",
+        "KARIN.DEBUG CLOCK 1",
+        "KARIN.XPURGE karin:{q}",
+        "SUBSCRIBE other",
+        "GET other",
+        "CONFIG GET dir",
+        "FLUSHALL",
+        "KEYS *",
+        "MODULE LIST",
+        "SHUTDOWN",
+        "EVAL return 0",
+    ] {
+        let error = call(&mut connection, refused).expect_err(refused);
+        assert!(error.contains("NOPERM") || error.contains("permissions"), "{refused}: {error}");
+    }
+}
+
+#[test]
+fn the_gateway_works_as_the_user_of_redis_conf() {
+    let redis = RedisServer::start_with_config(&redis_conf(), &[]);
+    let url = format!("redis://karin:{PASSWORD}@127.0.0.1:{}", redis.port());
+    works(&Gateway::start_with(&["--redis-url", &url], &[]));
+    let denied = redis.cli(&["ACL", "LOG"]);
+    assert_eq!(denied, "", "the gateway asked for what its user may not do");
+}
+
+/// Makes a queue, waits in a long poll for a message, and deletes both.
+#[track_caller]
+fn works(gateway: &Gateway) {
+    let call = |action: &str, body: Value| {
+        let response = gateway.http().json(action, &body.to_string());
+        assert_eq!(response.status, 200, "{action}: {response:?}");
+        if response.body.is_empty() { Value::Null } else { response.json() }
+    };
+    let url = &call("CreateQueue", json!({"QueueName": "works"}))["QueueUrl"];
+    let received = std::thread::scope(|scope| {
+        let poll = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+        let receiver = scope.spawn(|| call("ReceiveMessage", poll));
+        call("SendMessage", json!({"QueueUrl": url, "MessageBody": "hello", "DelaySeconds": 1}));
+        receiver.join().unwrap()
+    });
+    let message = &received["Messages"][0];
+    assert_eq!(message["Body"], "hello");
+    let handle = &message["ReceiptHandle"];
+    call("DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": handle}));
+    call("GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]}));
+    call("PurgeQueue", json!({"QueueUrl": url}));
+    call("ListQueues", json!({}));
+    call("DeleteQueue", json!({"QueueUrl": url}));
+}
+
+/// `docker-compose.yml`, read by a real YAML parser.
+fn compose() -> Value {
+    let script = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
+    let file = std::fs::File::open(artifact::repository().join("docker-compose.yml")).unwrap();
+    let output = Command::new(Packages::BotoJson.interpreter())
+        .args(["-c", script])
+        .stdin(Stdio::from(file))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    let list = value.as_array().unwrap_or_else(|| panic!("{value} is no list"));
+    list.iter().map(|item| item.as_str().unwrap_or_else(|| panic!("{item}"))).collect()
+}
+
+#[test]
+fn the_commands_of_docker_compose_work() {
+    let compose = compose();
+    let server = texts(&compose["services"]["redis"]["command"]);
+    let (program, own) = server.split_at(2);
+    assert_eq!(program, ["redis-server", "/etc/redis/redis.conf"]);
+    // Directory and address are the harness's here.
+    let own = own.chunks(2).filter(|o| !["--dir", "--bind"].contains(&o[0])).flatten();
+    let redis = RedisServer::start_with_config(&redis_conf(), &own.copied().collect::<Vec<_>>());
+
+    let karin = texts(&compose["services"]["karin"]["command"]);
+    let here = |argument: &&str| argument.replace("@redis:6379", &format!("@{}", address(&redis)));
+    let arguments = karin.iter().map(here).collect::<Vec<_>>();
+    let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    let listen = arguments.iter().position(|a| *a == "--listen").expect("--listen");
+    assert_eq!((arguments[0], arguments[listen + 1]), ("karin", "0.0.0.0:9324"));
+    works(&Gateway::start_with(&[&arguments[1..listen], &arguments[listen + 2..]].concat(), &[]));
+}
+
+fn address(redis: &RedisServer) -> String {
+    format!("127.0.0.1:{}", redis.port())
+}
+
+#[test]
+fn docker_compose_names_options_and_files_that_exist() {
+    let compose = compose();
+    let help = gateway::run(&["--help"]).output;
+    let karin = &compose["services"]["karin"];
+    for option in texts(&karin["command"]).iter().filter(|a| a.starts_with("--")) {
+        assert!(help.contains(option), "karin --help does not know {option}");
+    }
+    for variable in karin["environment"].as_object().expect("environment").keys() {
+        let known = variable.starts_with("AWS_") || help.contains(variable.as_str());
+        assert!(known, "karin --help does not know {variable}");
+    }
+    let mut sources = BTreeSet::new();
+    for service in compose["services"].as_object().expect("services").values() {
+        for volume in texts(&service["volumes"]) {
+            sources.extend(volume.split(':').next().map(str::to_owned));
+        }
+    }
+    for source in &sources {
+        let built = source.starts_with("./target/release/");
+        let named = compose["volumes"].get(source.as_str()).is_some();
+        let exists = || artifact::repository().join(source).exists();
+        assert!(built || named || exists(), "{source} does not exist");
+    }
+    assert!(sources.contains("./target/release/karin") && sources.contains("./redis.conf"));
+    // Nothing but loopback is published, which is what --insecure rests on.
+    for port in texts(&karin["ports"]) {
+        assert!(port.starts_with("127.0.0.1:"), "{port}");
+    }
+    assert!(compose["services"]["redis"].get("ports").is_none());
+}
