@@ -185,3 +185,168 @@ fn parse_exponent(text: &str) -> Option<i64> {
 fn invalid(text: String) -> SqsError {
     SqsError::InvalidParameterValue(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Protocol;
+
+    fn value(data_type: &str, text: &str) -> AttributeValue {
+        AttributeValue {
+            data_type: Some(data_type.into()),
+            string_value: Some(text.into()),
+            ..AttributeValue::default()
+        }
+    }
+
+    fn binary(bytes: &[u8]) -> AttributeValue {
+        AttributeValue {
+            data_type: Some("Binary".into()),
+            binary_value: Some(bytes.into()),
+            ..AttributeValue::default()
+        }
+    }
+
+    #[track_caller]
+    fn refused(name: &str, value: AttributeValue, text: &str) {
+        let error = check_user(vec![(name.into(), value)]).expect_err(name);
+        assert_eq!(error.message(Protocol::Json), text, "{name}");
+    }
+
+    #[test]
+    fn names_follow_the_contract() {
+        for good in ["k", "A-z_0.9", "attr.1øßä", "AWSx", &"n".repeat(256)] {
+            assert!(check_user(vec![(good.into(), value("String", "x"))]).is_ok(), "{good}");
+        }
+        let reserved = "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. \
+                        These strings are reserved for internal use.";
+        for (bad, text) in [
+            ("aws.x", reserved),
+            ("AMAZON.x", reserved),
+            (".x", "Message (user) attribute name must not begin with character '.'."),
+            ("x.", "Message (user) attribute name must not end with character '.'."),
+            ("x..y", "Message (user) attribute name must not have successive '.' characters."),
+            (&"n".repeat(257), "Message (user) attribute name must be shorter than 256 bytes."),
+        ] {
+            refused(bad, value("String", "x"), text);
+        }
+        for bad in ["", "!\"§(?", "a b", "a€"] {
+            assert!(check_user(vec![(bad.into(), value("String", "x"))]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn types_and_values_follow_the_contract() {
+        for good in ["String", "String.foo", "Number.int", "Number.java.lang.Long"] {
+            assert!(check_user(vec![("x".into(), value(good, "1"))]).is_ok(), "{good}");
+        }
+        let unsupported = "The type of message (user) attribute 'x' is invalid. You must use only \
+                           the following supported type prefixes: Binary, Number, String.";
+        for bad in ["string", "Stringx", "Foo", "String.!", &format!("String.{}", "x".repeat(256))]
+        {
+            refused("x", value(bad, "1"), unsupported);
+        }
+        refused(
+            "x",
+            value("", "1"),
+            "The message (user) attribute 'x' must contain a non-empty message attribute type.",
+        );
+        refused(
+            "ErrorDetails",
+            value("String", ""),
+            "Message (user) attribute 'ErrorDetails' must contain a non-empty value of type \
+             'String'.",
+        );
+        refused(
+            "x",
+            value("Binary", "1"),
+            "Message (user) attribute 'x' with type 'Binary' must use field 'Binary'.",
+        );
+        refused(
+            "x",
+            AttributeValue { data_type: Some("Number".into()), ..binary(b"1") },
+            "Message (user) attribute 'x' with type 'Number' must use field 'String'.",
+        );
+        refused(
+            "x",
+            AttributeValue { string_value: Some("1".into()), ..binary(b"1") },
+            "Message (user) attribute 'x' must have a single value.",
+        );
+        refused(
+            "x",
+            AttributeValue { has_list_values: true, ..value("String", "1") },
+            "Message attribute list values in SendMessage operation are not supported.",
+        );
+        assert!(check_user(vec![("x".into(), value("String", "\u{1}"))]).is_err());
+    }
+
+    #[test]
+    fn ten_attributes_of_different_names_are_the_most() {
+        let many = |count: usize| {
+            let one = |index: usize| (format!("a{index}"), value("String", "x"));
+            check_user((0..count).map(one).collect())
+        };
+        assert_eq!(many(10).map(|attributes| attributes.len()), Ok(10));
+        let text = "Number of message attributes [11] exceeds the allowed maximum [10].";
+        assert_eq!(many(11), Err(SqsError::InvalidParameterValue(text.into())));
+        let twice = vec![("a".into(), value("String", "x")), ("a".into(), value("String", "y"))];
+        assert!(check_user(twice).is_err());
+    }
+
+    #[test]
+    fn numbers_are_decimal_and_of_38_digits() {
+        let nines = "9".repeat(38);
+        for good in
+            ["0", "-1.50", "+3", "1e5", "1E-128", "9.9e126", ".5", "5.", "-0.0", "000", &nines]
+        {
+            assert!(is_number(good), "{good}");
+        }
+        assert!(is_number(&format!("0.{}{nines}", "0".repeat(80))));
+        assert!(is_number(&format!("{nines}{}", "0".repeat(80))));
+        for bad in [
+            "",
+            "-",
+            ".",
+            "x",
+            "1x",
+            "1 ",
+            " 1",
+            "1e",
+            "1e+",
+            "e5",
+            "1.2.3",
+            "--1",
+            "0x1",
+            "1_000",
+            "NaN",
+            "inf",
+            "1e127",
+            "1e-129",
+            "1e99999999999999999999",
+            "١",
+        ] {
+            assert!(!is_number(bad), "{bad}");
+        }
+        assert!(!is_number(&"9".repeat(39)));
+        assert!(!is_number(&format!("1{}", "0".repeat(127))));
+        refused(
+            "x",
+            value("Number.int", "one"),
+            "Can't cast the value of message (user) attribute 'x' to a number.",
+        );
+    }
+
+    #[test]
+    fn only_the_trace_header_is_a_system_attribute() {
+        let one = |name: &str, value| check_system(vec![(name.into(), value)]);
+        assert!(one(TRACE_HEADER, value("String", "Root=1")).is_ok());
+        let text = "Message system attribute name 'SenderId' is invalid.";
+        assert_eq!(
+            one("SenderId", value("String", "x")),
+            Err(SqsError::InvalidParameterValue(text.into()))
+        );
+        for bad in [value("Number", "1"), value("String", ""), binary(b"1")] {
+            assert!(one(TRACE_HEADER, bad).is_err());
+        }
+    }
+}

@@ -74,7 +74,7 @@ impl Action {
 }
 
 /// A request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are SQS's own")]
 pub enum Request {
     ChangeMessageVisibility(ChangeMessageVisibility),
@@ -112,7 +112,7 @@ impl Request {
 pub type NamedQueue = Option<QueueName>;
 
 /// ChangeMessageVisibility (sqs-contract §4.10).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ChangeMessageVisibility {
     /// The queue.
     pub queue: NamedQueue,
@@ -123,7 +123,7 @@ pub struct ChangeMessageVisibility {
 }
 
 /// CreateQueue (sqs-contract §4.2).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct CreateQueue {
     /// The name, unchecked.
     pub queue_name: String,
@@ -134,7 +134,7 @@ pub struct CreateQueue {
 }
 
 /// DeleteMessage (sqs-contract §4.10).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct DeleteMessage {
     /// The queue.
     pub queue: NamedQueue,
@@ -143,7 +143,7 @@ pub struct DeleteMessage {
 }
 
 /// DeleteMessageBatch (sqs-contract §10).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct DeleteMessageBatch {
     /// The queue.
     pub queue: NamedQueue,
@@ -152,7 +152,7 @@ pub struct DeleteMessageBatch {
 }
 
 /// An entry of DeleteMessageBatch.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct DeleteMessageBatchEntry {
     /// The Id; empty if absent.
     pub id: String,
@@ -161,7 +161,7 @@ pub struct DeleteMessageBatchEntry {
 }
 
 /// GetQueueAttributes (sqs-contract §4.5).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct GetQueueAttributes {
     /// The queue.
     pub queue: NamedQueue,
@@ -171,14 +171,14 @@ pub struct GetQueueAttributes {
 
 /// GetQueueUrl (sqs-contract §4.4). QueueOwnerAWSAccountId is not read: any account names the
 /// same queue.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct GetQueueUrl {
     /// The name, unchecked.
     pub queue_name: Option<String>,
 }
 
 /// ListQueues (sqs-contract §4.4).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ListQueues {
     /// What names begin with; empty: all.
     pub queue_name_prefix: String,
@@ -189,7 +189,7 @@ pub struct ListQueues {
 }
 
 /// ReceiveMessage (sqs-contract §4.9).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ReceiveMessage {
     /// The queue.
     pub queue: NamedQueue,
@@ -206,7 +206,7 @@ pub struct ReceiveMessage {
 }
 
 /// SendMessage (sqs-contract §4.8).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct SendMessage {
     /// The queue.
     pub queue: NamedQueue,
@@ -217,7 +217,7 @@ pub struct SendMessage {
 }
 
 /// SendMessageBatch (sqs-contract §10).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct SendMessageBatch {
     /// The queue.
     pub queue: NamedQueue,
@@ -226,7 +226,7 @@ pub struct SendMessageBatch {
 }
 
 /// An entry of SendMessageBatch.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct SendMessageBatchEntry {
     /// The Id; empty if absent.
     pub id: String,
@@ -235,7 +235,7 @@ pub struct SendMessageBatchEntry {
 }
 
 /// A message somebody wants to send.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct NewMessage {
     /// The body, UTF-8; empty if absent.
     pub body: Bytes,
@@ -252,7 +252,7 @@ pub struct NewMessage {
 }
 
 /// The value of a message attribute, as given.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct AttributeValue {
     /// DataType.
     pub data_type: Option<String>,

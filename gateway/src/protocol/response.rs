@@ -55,8 +55,6 @@ pub struct QueueAttributes {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SentMessage {
-    /// The MessageId.
-    pub message_id: String,
     /// Of the body.
     #[serde(rename = "MD5OfMessageBody")]
     pub md5_of_message_body: String,
@@ -66,6 +64,8 @@ pub struct SentMessage {
     /// Of the system attributes sent.
     #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
     pub md5_of_message_system_attributes: Option<String>,
+    /// The MessageId.
+    pub message_id: String,
 }
 
 /// A batch's answer; each Id of the request stands in one of the two.
