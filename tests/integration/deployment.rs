@@ -61,7 +61,7 @@ fn the_user_of_redis_conf_can_use_karin_and_nothing_else() {
     for refused in [
         "KARIN.SEND other:{q} hello",
         "KARIN.DEBUG CLOCK 1",
-        "KARIN.XPURGE karin:{q}",
+        "KARIN.XPURGE karin:{q} 1",
         "SUBSCRIBE other",
         "GET other",
         "CONFIG GET dir",

@@ -10,6 +10,7 @@
 
 mod clients;
 mod deployment;
+mod faults;
 mod gateway;
 mod harness;
 mod lambda;

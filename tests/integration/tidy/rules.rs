@@ -37,7 +37,8 @@ pub(super) fn lines_have_at_most_100_columns(files: &[File]) -> Vec<String> {
     for file in files.iter().filter(|f| f.has_extension(&["rs", "py", "mjs", "sh"])) {
         for (number, line) in file.lines() {
             let columns = line.chars().count();
-            if columns > MAX_LINE_COLUMNS {
+            // A link cannot be broken.
+            if columns > MAX_LINE_COLUMNS && !line.contains("https://") {
                 violations.push(format!("{}:{number}: {columns} columns", file.path));
             }
         }
