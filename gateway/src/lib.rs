@@ -3,10 +3,18 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+mod browser;
 pub mod config;
+mod data_dir;
+mod embedded;
+pub mod exec;
+mod http;
 pub mod identity;
 pub mod lambda;
 pub mod message_view;
 pub mod protocol;
 pub mod queues;
+mod run;
 pub mod shutdown;
+
+pub use run::{RunError, run};

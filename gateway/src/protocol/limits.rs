@@ -3,9 +3,9 @@
 
 use std::ops::RangeInclusive;
 
-/// Largest request body worth reading: 1 MiB of message in the most wasteful encoding that clients
-/// use (three bytes for one, `%XX` or `\u00XX`), and as much again for the rest.
-pub const REQUEST_BYTES_MAX: usize = 4 * 1_048_576;
+/// Largest request body worth reading: 1 MiB of messages in the most wasteful encoding there is
+/// (six bytes for one, `\u000a`), and as much as two of them for the rest.
+pub const REQUEST_BYTES_MAX: usize = 8 * 1_048_576;
 /// Sum of the sizes of the messages of one batch (§6.1).
 pub const BATCH_BYTES_MAX: usize = 1_048_576;
 /// Entries of one batch (§10).

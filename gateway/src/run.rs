@@ -1,0 +1,222 @@
+//! karin from start to stop.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use tokio::{
+    net::TcpListener,
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    actions::Sqs,
+    browser::BrowserRule,
+    config::Config,
+    data_dir::{DataDir, DataDirError},
+    embedded::{Embedded, EmbeddedError, EmbeddedOptions},
+    http::{self, App},
+    identity::Identity,
+    lambda,
+    queues::{ConnectError, Queues, QueuesOptions, RedisAddress},
+    shutdown::{self, Shutdown},
+};
+
+/// The module's file next to the binary.
+const MODULE_FILE: &str = if cfg!(target_os = "macos") { "libkarin.dylib" } else { "libkarin.so" };
+
+/// Why karin ended although nobody told it to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The embedded Redis.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The given Redis.
+    #[error(transparent)]
+    Redis(#[from] ConnectError),
+    /// Something of the operating system.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs karin until SIGTERM or SIGINT; a second one ends it at once.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    let (stop, shutdown) = shutdown::channel();
+    let karin = std::env::current_exe()?;
+    let listener = listen(config.listen).await?;
+    let address = listener.local_addr()?;
+    let data = data_dir(&config)?;
+    let starting = start(config, address, data, karin, listener, shutdown);
+    let running = select! {
+        running = starting => running?,
+        () = signals.next() => return Ok(()),
+    };
+    let result = select! {
+        () = signals.next() => Ok(()),
+        error = running.failed() => Err(error),
+    };
+    tracing::info!("stopping");
+    stop.request();
+    select! {
+        () = running.stop() => {}
+        () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
+    }
+    result
+}
+
+/// The parts that stop in an order.
+struct Running {
+    server: tokio::task::JoinHandle<()>,
+    lambda: lambda::Lambda,
+    embedded: Option<Embedded>,
+    _data: Option<DataDir>,
+}
+
+async fn start(
+    config: Config,
+    address: SocketAddr,
+    data: Option<DataDir>,
+    karin: PathBuf,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<Running, RunError> {
+    let holder = data.as_ref().map(DataDir::instance).transpose()?;
+    let module = module(&config, &karin);
+    let embedded = match (&config.redis_url, &data) {
+        (None, Some(data)) => {
+            let server = config.redis_server.clone();
+            let options = EmbeddedOptions { server, module: module.clone(), karin: karin.clone() };
+            Some(Embedded::start(data, options).await?)
+        }
+        _ => None,
+    };
+    let redis = match (&config.redis_url, &embedded) {
+        (Some(url), _) => RedisAddress::Url(url.clone()),
+        (None, Some(embedded)) => RedisAddress::Socket(embedded.socket().to_owned()),
+        // Without a URL there is a data directory, and with it an embedded Redis.
+        (None, None) => return Err(io::Error::other("no Redis").into()),
+    };
+    let hint = redis_cli(&redis, &config);
+    let options = QueuesOptions { address: redis, key_prefix: config.key_prefix.clone(), module };
+    let queues = Queues::connect(options, shutdown.clone()).await?;
+    let identity =
+        Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone());
+    let endpoint = format!("http://{}", reachable(address));
+    let lambda =
+        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
+    let loopback = address.ip().is_loopback();
+    let browsers = loopback.then(|| BrowserRule::new(config.base_url.as_deref()));
+    let app = App::new(Sqs::new(queues, identity), browsers);
+    println!("karin is listening on http://{address}\nA message from Redis's side: {hint}");
+    let server = tokio::spawn(http::serve(listener, app, shutdown));
+    Ok(Running { server, lambda, embedded, _data: data })
+}
+
+impl Running {
+    async fn failed(&self) -> RunError {
+        match &self.embedded {
+            Some(embedded) => embedded.failed().await.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// First nothing new comes in and functions finish, then their Redis goes.
+    async fn stop(self) {
+        let Self { server, lambda, embedded, _data } = self;
+        let (served, ()) = tokio::join!(server, lambda.stop());
+        if let Err(error) = served {
+            tracing::error!("the server ended: {error}");
+        }
+        if let Some(embedded) = embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
+}
+
+/// The embedded Redis cannot do without the directory. With a given one it only holds the number
+/// leases of local functions are taken under, and karin runs without.
+fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
+    if config.redis_url.is_some() && config.functions.is_empty() {
+        return Ok(None);
+    }
+    match DataDir::open(&config.data_dir) {
+        Ok(data) => Ok(Some(data)),
+        Err(error) if config.redis_url.is_some() => {
+            tracing::warn!(
+                "{error}; should karin be killed, what its functions were running comes back \
+                 only when the leases end"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
+    config.module.clone().unwrap_or_else(|| karin.with_file_name(MODULE_FILE))
+}
+
+/// Where processes on this machine reach us.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
+    }
+    address
+}
+
+/// The line to paste for a message from Redis's side.
+fn redis_cli(redis: &RedisAddress, config: &Config) -> String {
+    let queue = config.mappings.first().map_or("orders", |mapping| mapping.queue.as_str());
+    let target = match redis {
+        RedisAddress::Socket(path) => format!("-s {}", path.display()),
+        RedisAddress::Url(url) => {
+            let url = url.to_string();
+            match url.split_once("unix://") {
+                Some((_, path)) => format!("-s {path}"),
+                None => format!("-u {url}"),
+            }
+        }
+    };
+    format!("redis-cli {target} KARIN.SEND '{}{{{queue}}}' hi", config.key_prefix)
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
