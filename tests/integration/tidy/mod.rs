@@ -123,6 +123,7 @@ fn check_text_seeds() {
         ("tests/integration/a.rs", "sleep(Duration::from_secs(1)).await;", "sleeps"),
         ("tests/integration/a.rs", "sleep(Duration::from_millis(10));", ""),
         ("tests/clients/a.py", "time.sleep(0.5)", "sleeps"),
+        ("tests/clients/a.py", "time.sleep(5)  # slow on purpose", ""),
         ("Makefile", concat!("ls /ro", "ot/x"), "a path of one machine"),
         ("README.md", concat!("see /home", "/me/karin"), "a path of one machine"),
         ("core/src/a.rs", "#[allow(dead_code)]\nfn f() {}", "core/src/a.rs:1: an allow without"),

@@ -102,6 +102,8 @@ pub(super) fn tests_wait_for_conditions(files: &[File]) -> Vec<String> {
         file.path.starts_with("tests/")
             && !file.path.starts_with("tests/integration/tidy/")
             && file.has_extension(&["rs", "py", "sh"])
+            // What a slow function is made of says so.
+            && !line.contains("# slow")
             && units.iter().any(|(call, unit_ms)| {
                 let argument = line.split_once(call).map(|(_, rest)| leading_number(rest));
                 argument.flatten().is_some_and(|n| n * unit_ms >= MIN_FIXED_SLEEP_MS)
