@@ -32,7 +32,7 @@ const HEADERS_MAX: usize = 100;
 /// after which load balancers give up idle connections, so that they do it first.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long the body of one request may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How much of a body that is too large is still read, so that the client hears the answer
 /// instead of a broken connection.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -65,10 +65,10 @@ impl Files {
             ("loadmodule", module),
         ];
         for (directive, path) in paths {
-            text.push_str(&format!("{directive} {}\n", quoted(path)?));
+            text.extend([directive, " ", &quoted(path)?, "\n"]);
         }
         if let Some(bytes) = maxmemory_bytes {
-            text.push_str(&format!("maxmemory {bytes}\n"));
+            text.extend(["maxmemory ", &bytes.to_string(), "\n"]);
         }
         Ok(text)
     }

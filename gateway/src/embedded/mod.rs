@@ -142,10 +142,11 @@ impl Embedded {
     /// Returns when it has died too often.
     pub(crate) async fn failed(&self) -> EmbeddedError {
         let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(error)) => error.clone(),
+        let error = failed.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+        match error {
+            Some(error) => error,
             // The supervisor ended because it was told to.
-            _ => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -183,13 +184,14 @@ struct Supervisor {
 /// The server as a process: our child, or one we adopted.
 enum Server {
     Child(Child),
-    Adopted(Pid),
+    Adopted { process: Pid, socket: PathBuf },
 }
 
 impl Supervisor {
     async fn run(self, adopted: Option<Pid>, stop: Shutdown) {
         let mut deaths: VecDeque<Instant> = VecDeque::new();
-        let mut server = adopted.map(Server::Adopted);
+        let socket = self.files.socket.clone();
+        let mut server = adopted.map(|process| Server::Adopted { process, socket });
         if let Some(process) = adopted {
             let process = process.as_raw_nonzero();
             tracing::info!(process, "adopted the Redis an earlier karin left");
@@ -246,8 +248,8 @@ impl Server {
                 Ok(status) => status.to_string(),
                 Err(error) => error.to_string(),
             },
-            Self::Adopted(process) => {
-                adopted_ended(*process).await;
+            Self::Adopted { process, socket } => {
+                orphan::ended(*process, socket).await;
                 "it was not our child, so nobody knows why".to_owned()
             }
         }
@@ -267,31 +269,12 @@ impl Server {
             Self::Child(child) => {
                 child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
             }
-            Self::Adopted(process) => Some(*process),
+            Self::Adopted { process, .. } => Some(*process),
         };
         if let Some(process) = process {
             // Gone already is as good.
             let _ = kill_process(process, signal);
         }
-    }
-}
-
-/// Waits for the end of a process that is not our child.
-#[cfg(target_os = "linux")]
-async fn adopted_ended(process: Pid) {
-    use rustix::process::{PidfdFlags, pidfd_open};
-    // An error means that it is gone already.
-    let Ok(handle) = pidfd_open(process, PidfdFlags::NONBLOCK) else { return };
-    if let Ok(handle) = tokio::io::unix::AsyncFd::register(handle) {
-        let _ = handle.readable().await;
-    }
-}
-
-/// Waits for the end of a process that is not our child. Untested.
-#[cfg(not(target_os = "linux"))]
-async fn adopted_ended(process: Pid) {
-    while rustix::process::test_kill_process(process).is_ok() {
-        sleep(Duration::from_secs(1)).await;
     }
 }
 

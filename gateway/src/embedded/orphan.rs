@@ -4,13 +4,14 @@
 //! been adopted before and not be told. Its data is ours; two servers on one append-only file
 //! would be the end of it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo as _, aio::MultiplexedConnection,
 };
 use rustix::process::{Pid, test_kill_process};
 use tokio::{
+    io::AsyncReadExt as _,
     net::UnixStream,
     time::{Instant, sleep, timeout},
 };
@@ -21,7 +22,7 @@ use super::files::Files;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one that stops may take: it writes out what it has.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the end of a process that is not our child is looked for. Only while starting.
+/// How often the end of a process that is not our child is looked for, while it stops.
 const STOP_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is on our socket.
@@ -59,6 +60,17 @@ pub(super) async fn find(files: &Files) -> Found {
 /// Whether the server answers; also while it still loads its data.
 pub(super) async fn answers(files: &Files) -> bool {
     info(files).await.is_some()
+}
+
+/// Waits for the end of a process that is not our child: it ends our connection when it does.
+pub(super) async fn ended(process: Pid, socket: &Path) {
+    while test_kill_process(process).is_ok() {
+        if let Ok(mut connection) = UnixStream::connect(socket).await {
+            // Nothing was asked, so nothing comes but the end.
+            let _ = connection.read_u8().await;
+        }
+        sleep(STOP_PAUSE).await;
+    }
 }
 
 /// `None`: nobody answers.

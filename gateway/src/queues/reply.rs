@@ -189,7 +189,7 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
     for (name, value) in map(value)? {
         match name.as_slice() {
             b"queues" => {
-                page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?
+                page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?;
             }
             b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
             _ => {}
@@ -219,8 +219,7 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
 fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
-        Value::SimpleString(text) => Ok(text.into_bytes()),
-        Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
         Value::Nil => Ok(Vec::new()),
         Value::Int(number) => Ok(number.to_string().into_bytes()),
         other => Err(unexpected("a string", &other)),

@@ -107,7 +107,7 @@ impl Place {
         self.shared.with(|lines, now| lines.wait(&self.queue, self.ticket, waker, now));
         if woken.await.is_err() {
             // The line is gone, which cannot be while we hold a ticket; never spin on it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

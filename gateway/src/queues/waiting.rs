@@ -60,7 +60,7 @@ struct Line<W> {
 /// All lines. See the module's head.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
-    lines: HashMap<QueueName, Line<W>>,
+    by_queue: HashMap<QueueName, Line<W>>,
     timers: BTreeSet<(Instant, QueueName)>,
     next_ticket: Ticket,
     woken: Vec<W>,
@@ -68,7 +68,12 @@ pub(super) struct Lines<W> {
 
 impl<W> Default for Lines<W> {
     fn default() -> Self {
-        Self { lines: HashMap::new(), timers: BTreeSet::new(), next_ticket: 1, woken: Vec::new() }
+        Self {
+            by_queue: HashMap::new(),
+            timers: BTreeSet::new(),
+            next_ticket: 1,
+            woken: Vec::new(),
+        }
     }
 }
 
@@ -82,7 +87,7 @@ impl<W> Lines<W> {
     ) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let line = self.lines.entry(queue.clone()).or_insert_with(|| {
+        let line = self.by_queue.entry(queue.clone()).or_insert_with(|| {
             let mut line = Line::new();
             if let Some(outlook) = outlook {
                 line.note(outlook, now);
@@ -97,7 +102,7 @@ impl<W> Lines<W> {
 
     /// Stands in line until woken.
     pub(super) fn wait(&mut self, queue: &QueueName, ticket: Ticket, waker: W, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             line.waiting.insert(ticket, waker);
             self.settle(queue, now);
         }
@@ -105,7 +110,7 @@ impl<W> Lines<W> {
 
     /// Gives the ticket back.
     pub(super) fn leave(&mut self, queue: &QueueName, ticket: Ticket, turn: Turn, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             line.tickets = line.tickets.saturating_sub(1);
             line.waiting.remove(&ticket);
             if turn == Turn::PassOn {
@@ -117,7 +122,7 @@ impl<W> Lines<W> {
 
     /// A hint came: something is due in `in_ms`.
     pub(super) fn hint(&mut self, queue: &QueueName, number: u64, in_ms: u64, now: Instant) {
-        let Some(line) = self.lines.get_mut(queue) else { return };
+        let Some(line) = self.by_queue.get_mut(queue) else { return };
         let anew = number <= line.hinted;
         line.hinted = number;
         if !anew && number <= line.seen.0 && line.seen_lately(now) {
@@ -130,7 +135,7 @@ impl<W> Lines<W> {
 
     /// A send of our own was accepted, deliverable after `delay_ms`.
     pub(super) fn sent(&mut self, queue: &QueueName, number: u64, delay_ms: u64, now: Instant) {
-        let Some(line) = self.lines.get_mut(queue) else { return };
+        let Some(line) = self.by_queue.get_mut(queue) else { return };
         if number <= line.seen.0 && line.seen_lately(now) {
             // The earliest time is as it was when the number was noted.
             return;
@@ -146,7 +151,7 @@ impl<W> Lines<W> {
 
     /// A message was made due in `delay_ms` by ourselves.
     pub(super) fn returned(&mut self, queue: &QueueName, delay_ms: u64, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             line.sooner(later(now, delay_ms));
             self.settle(queue, now);
         }
@@ -160,7 +165,7 @@ impl<W> Lines<W> {
         by: Source,
         now: Instant,
     ) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             line.note(outlook, now);
             if by == Source::Pop {
                 line.woken = None;
@@ -171,7 +176,7 @@ impl<W> Lines<W> {
 
     /// There is no such queue; its successor starts at 1.
     pub(super) fn missing(&mut self, queue: &QueueName, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             (line.due, line.woken, line.seen, line.hinted) = (None, None, (0, None), 0);
             self.settle(queue, now);
         }
@@ -179,7 +184,7 @@ impl<W> Lines<W> {
 
     /// A POPDUE failed.
     pub(super) fn failed(&mut self, queue: &QueueName, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             line.woken = None;
             line.due = Some(now + RETRY_AFTER);
             self.settle(queue, now);
@@ -188,7 +193,7 @@ impl<W> Lines<W> {
 
     /// The queue was deleted: all who wait for it shall hear of it.
     pub(super) fn deleted(&mut self, queue: &QueueName, now: Instant) {
-        if let Some(line) = self.lines.get_mut(queue) {
+        if let Some(line) = self.by_queue.get_mut(queue) {
             self.woken.extend(std::mem::take(&mut line.waiting).into_values());
         }
         self.missing(queue, now);
@@ -196,7 +201,7 @@ impl<W> Lines<W> {
 
     /// The subscriptions are gone, and with them the meaning of numbers.
     pub(super) fn forget(&mut self) {
-        for line in self.lines.values_mut() {
+        for line in self.by_queue.values_mut() {
             line.subscription = Subscription::Wanted;
             (line.seen, line.hinted) = ((0, None), 0);
         }
@@ -205,13 +210,17 @@ impl<W> Lines<W> {
     /// The queues that want a subscription.
     pub(super) fn unsubscribed(&self) -> Vec<QueueName> {
         let wanted = |line: &Line<W>| line.subscription == Subscription::Wanted;
-        self.lines.iter().filter(|(_, line)| wanted(line)).map(|(name, _)| name.clone()).collect()
+        self.by_queue
+            .iter()
+            .filter(|(_, line)| wanted(line))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Their hints arrive from now on. What was due before nobody told, so somebody looks.
     pub(super) fn subscribed(&mut self, queues: &[QueueName], now: Instant) {
         for queue in queues {
-            if let Some(line) = self.lines.get_mut(queue) {
+            if let Some(line) = self.by_queue.get_mut(queue) {
                 line.subscription = Subscription::Live;
                 line.due = Some(now);
                 self.settle(queue, now);
@@ -221,20 +230,20 @@ impl<W> Lines<W> {
 
     /// Whether there is any line.
     pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.by_queue.is_empty()
     }
 
     /// Drops the lines nobody stood in since the last call. Returns their names.
     pub(super) fn tidy(&mut self) -> Vec<QueueName> {
         let unused = |line: &Line<W>| line.tickets == 0 && line.idle;
         let gone: Vec<QueueName> =
-            self.lines.iter().filter(|(_, l)| unused(l)).map(|(name, _)| name.clone()).collect();
+            self.by_queue.iter().filter(|(_, l)| unused(l)).map(|(name, _)| name.clone()).collect();
         for queue in &gone {
-            if let Some(timer) = self.lines.remove(queue).and_then(|line| line.timer) {
+            if let Some(timer) = self.by_queue.remove(queue).and_then(|line| line.timer) {
                 self.timers.remove(&(timer, queue.clone()));
             }
         }
-        for line in self.lines.values_mut() {
+        for line in self.by_queue.values_mut() {
             line.idle = line.tickets == 0;
         }
         gone
@@ -251,7 +260,7 @@ impl<W> Lines<W> {
             && *at <= now
         {
             if let Some((_, queue)) = self.timers.pop_first() {
-                if let Some(line) = self.lines.get_mut(&queue) {
+                if let Some(line) = self.by_queue.get_mut(&queue) {
                     line.timer = None;
                 }
                 self.settle(&queue, now);
@@ -266,7 +275,7 @@ impl<W> Lines<W> {
 
     /// Wakes who is to be woken in one line and sets its timer.
     fn settle(&mut self, queue: &QueueName, now: Instant) {
-        let Some(line) = self.lines.get_mut(queue) else { return };
+        let Some(line) = self.by_queue.get_mut(queue) else { return };
         if line.due.is_some_and(|due| due <= now) {
             line.woken.take_if(|(_, since)| now >= *since + WOKEN_GRACE);
             if line.woken.is_none()
