@@ -202,10 +202,13 @@ pub fn run(arguments: &[&str]) -> Run {
 fn command(home: &Path) -> Command {
     let mut command = Command::new(artifact::gateway());
     command.env_clear().current_dir(home).env("HOME", home);
-    for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "REDIS_SERVER"] {
+    for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
+    }
+    if let Some(server) = std::env::var_os("REDIS_SERVER") {
+        command.env("KARIN_REDIS_SERVER", server);
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("RUST_BACKTRACE", "1");
     command
