@@ -4,10 +4,10 @@
 //! APIReference/API_ChangeMessageVisibility.html>.
 
 use super::number::within;
-use super::{Sqs, failure, named};
+use super::{Sqs, failure, named, receipt_handle};
 use crate::protocol::request::ChangeMessageVisibility;
 use crate::protocol::{SqsError, limits};
-use crate::queues::{Demand, ReceiptOutcome};
+use crate::queues::Demand;
 
 pub(super) async fn handle(sqs: &Sqs, input: ChangeMessageVisibility) -> Result<(), SqsError> {
     let queue = named(input.queue)?;
@@ -18,22 +18,12 @@ pub(super) async fn handle(sqs: &Sqs, input: ChangeMessageVisibility) -> Result<
         let error = SqsError::invalid_value(input.visibility_timeout, "VisibilityTimeout", reason);
         return Err(sqs.refusal(&queue, error).await);
     };
+    if !receipt_handle::is_well_formed(&handle) {
+        return Err(sqs.refusal(&queue, SqsError::ReceiptHandleIsInvalid(handle)).await);
+    }
     let outcomes = sqs.queues.extend(&queue, &[(&handle, seconds)], Demand::Any).await;
     match outcomes.map_err(failure::of_request)?.first() {
-        Some(outcome) => judge(*outcome, handle),
+        Some(outcome) => receipt_handle::judge_change(*outcome, handle),
         None => Err(SqsError::InternalFailure("no answer for the receipt".to_owned())),
-    }
-}
-
-fn judge(outcome: ReceiptOutcome, handle: String) -> Result<(), SqsError> {
-    match outcome {
-        ReceiptOutcome::Done => Ok(()),
-        ReceiptOutcome::Gone | ReceiptOutcome::Stale | ReceiptOutcome::Changed => {
-            let reason =
-                "Message does not exist or is not available for visibility timeout change.";
-            Err(SqsError::invalid_value(handle, "ReceiptHandle", reason))
-        }
-        ReceiptOutcome::Foreign => Err(SqsError::ReceiptHandleOfAnotherQueue(handle)),
-        ReceiptOutcome::Malformed => Err(SqsError::ReceiptHandleIsInvalid(handle)),
     }
 }

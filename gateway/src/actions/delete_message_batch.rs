@@ -3,7 +3,7 @@
 //! Source: sqs-contract §10;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html>.
 
-use super::{Sqs, batch, delete_message, failure, named};
+use super::{Sqs, batch, failure, named, receipt_handle};
 use crate::protocol::SqsError;
 use crate::protocol::request::{DeleteMessageBatch, DeleteMessageBatchEntry};
 use crate::protocol::response::{BatchResult, DeletedEntry, FailedEntry};
@@ -18,13 +18,19 @@ pub(super) async fn handle(
     if let Err(error) = batch::check(ids, "DeleteMessageBatchRequestEntry") {
         return Err(sqs.refusal(&queue, error).await);
     }
-    let (entries, without): (Vec<_>, Vec<_>) =
-        input.entries.into_iter().partition(|entry| !entry.receipt_handle.is_empty());
-    let mut result = BatchResult { successful: Vec::new(), failed: Vec::new() };
-    result.failed.extend(without.into_iter().map(|entry| FailedEntry {
+    let (entries, refused): (Vec<_>, Vec<_>) = input
+        .entries
+        .into_iter()
+        .partition(|entry| receipt_handle::is_well_formed(&entry.receipt_handle));
+    let refused = refused.into_iter().map(|entry| FailedEntry {
         id: entry.id,
-        error: SqsError::MissingParameter("ReceiptHandle".into()),
-    }));
+        error: if entry.receipt_handle.is_empty() {
+            SqsError::MissingParameter("ReceiptHandle".into())
+        } else {
+            SqsError::ReceiptHandleIsInvalid(entry.receipt_handle)
+        },
+    });
+    let mut result = BatchResult { successful: Vec::new(), failed: refused.collect() };
     if entries.is_empty() {
         sqs.queues.info(&queue).await.map_err(failure::of_request)?;
         return Ok(result);
@@ -32,14 +38,10 @@ pub(super) async fn handle(
     let handles: Vec<&str> = entries.iter().map(|entry| entry.receipt_handle.as_str()).collect();
     let outcomes = sqs.queues.acknowledge(&queue, &handles, Demand::Any).await;
     let outcomes = outcomes.map_err(failure::of_request)?;
-    if outcomes.len() != entries.len() {
-        let cause = format!("{} outcomes for {} receipts", outcomes.len(), entries.len());
-        return Err(SqsError::InternalFailure(cause));
-    }
     for (DeleteMessageBatchEntry { id, receipt_handle }, outcome) in
         entries.into_iter().zip(outcomes)
     {
-        match delete_message::judge(outcome, receipt_handle) {
+        match receipt_handle::judge_deletion(outcome, receipt_handle) {
             Ok(()) => result.successful.push(DeletedEntry { id }),
             Err(error) => result.failed.push(FailedEntry { id, error }),
         }

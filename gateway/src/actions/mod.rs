@@ -15,6 +15,7 @@ mod message_attributes;
 mod number;
 mod purge_queue;
 mod queue_attributes;
+mod receipt_handle;
 mod receive_message;
 mod request_id;
 mod send_message;

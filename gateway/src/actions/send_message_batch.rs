@@ -33,10 +33,6 @@ pub(super) async fn handle(
         return Ok(BatchResult { successful: Vec::new(), failed });
     }
     let results = sqs.queues.send_batch(&queue, outgoing).await.map_err(failure::of_request)?;
-    if results.len() != accepted.len() {
-        let cause = format!("{} results for {} messages", results.len(), accepted.len());
-        return Err(SqsError::InternalFailure(cause));
-    }
     let mut successful = Vec::with_capacity(accepted.len());
     for ((id, digests), result) in accepted.into_iter().zip(results) {
         match result {

@@ -1,1 +1,214 @@
 //! SQS as clients speak it, both protocols, over HTTP.
+
+mod bad_input;
+mod batches;
+mod message_attributes;
+mod messages;
+mod queues;
+mod waiting;
+mod wire;
+
+use karin_tests::gateway::Gateway;
+use karin_tests::http::{Client, Response};
+use karin_tests::redis::RedisServer;
+use serde_json::{Value, json};
+
+/// A gateway on a Redis of its own.
+struct Sqs {
+    // Dropped first, so that it never misses its Redis.
+    gateway: Gateway,
+    redis: RedisServer,
+}
+
+impl Sqs {
+    fn start() -> Self {
+        let redis = RedisServer::start(&[]);
+        let gateway = Gateway::start(&redis, &[]);
+        Self { gateway, redis }
+    }
+
+    /// The same with a queue.
+    fn with_queue(name: &str) -> Self {
+        let sqs = Self::start();
+        sqs.json("CreateQueue", &json!({ "QueueName": name }));
+        sqs
+    }
+
+    fn http(&self) -> Client {
+        self.gateway.http()
+    }
+
+    /// An action that succeeds, in JSON; what it answers, null for a void action.
+    #[track_caller]
+    fn json(&self, action: &str, members: &Value) -> Value {
+        let response = self.http().json(action, &members.to_string());
+        assert_eq!(response.status, 200, "{action} {members}: {response:?}");
+        if response.body.is_empty() { Value::Null } else { response.json() }
+    }
+
+    /// An action that succeeds, in Query; the XML it answers.
+    #[track_caller]
+    fn query(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let response = self.http().query(&with_action(action, parameters));
+        assert_eq!(response.status, 200, "{action} {parameters:?}: {response:?}");
+        response.text().to_owned()
+    }
+
+    /// The action is refused alike in both protocols.
+    #[track_caller]
+    fn refused(
+        &self,
+        action: &str,
+        members: &Value,
+        parameters: &[(&str, &str)],
+        expected: Refusal,
+    ) {
+        let response = self.http().json(action, &members.to_string());
+        assert_eq!(Error::of_json(&response), expected.in_json(), "{action} {members}");
+        let response = self.http().query(&with_action(action, parameters));
+        assert_eq!(Error::of_query(&response), expected.in_query(), "{action} {parameters:?}");
+    }
+
+    /// Sends a text, as bare as can be.
+    #[track_caller]
+    fn send(&self, queue: &str, body: &str) {
+        self.json("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body }));
+    }
+
+    /// Receives up to ten messages with all attributes.
+    #[track_caller]
+    fn receive(&self, queue: &str) -> Vec<Value> {
+        let members = json!({
+            "QueueUrl": queue,
+            "MaxNumberOfMessages": 10,
+            "AttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        });
+        let answer = self.json("ReceiveMessage", &members);
+        answer["Messages"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Receives exactly one message.
+    #[track_caller]
+    fn receive_one(&self, queue: &str) -> Value {
+        let mut messages = self.receive(queue);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        messages.remove(0)
+    }
+
+    /// Moves the module's clock.
+    fn pass_seconds(&self, seconds: u32) {
+        self.redis.cli(&["KARIN.DEBUG", "CLOCK", &seconds.to_string()]);
+    }
+}
+
+fn with_action<'a>(action: &'a str, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [("Action", action), ("Version", "2012-11-05")].iter().chain(parameters).copied().collect()
+}
+
+/// How an action is refused: JSON's type, Query's code, the status, and the text in both.
+#[derive(Clone, Copy)]
+struct Refusal {
+    kind: &'static str,
+    code: &'static str,
+    status: u16,
+    text: &'static str,
+    text_in_query: &'static str,
+}
+
+impl Refusal {
+    const fn new(kind: &'static str, code: &'static str, status: u16, text: &'static str) -> Self {
+        Self { kind, code, status, text, text_in_query: text }
+    }
+
+    const fn invalid_parameter(text: &'static str) -> Self {
+        Self::new("InvalidParameterValueException", "InvalidParameterValue", 400, text)
+    }
+
+    const fn missing_parameter(text: &'static str) -> Self {
+        Self::new("MissingRequiredParameterException", "MissingParameter", 400, text)
+    }
+
+    fn in_json(self) -> Error {
+        let fault = if self.status < 500 { "Sender" } else { "Receiver" };
+        Error {
+            status: self.status,
+            names: format!("{} {};{fault}", self.kind, self.code),
+            text: self.text.to_owned(),
+        }
+    }
+
+    fn in_query(self) -> Error {
+        Error {
+            status: self.status,
+            names: self.code.to_owned(),
+            text: self.text_in_query.to_owned(),
+        }
+    }
+}
+
+/// The queue that is not there.
+const NO_QUEUE: Refusal = Refusal {
+    kind: "QueueDoesNotExist",
+    code: "AWS.SimpleQueueService.NonExistentQueue",
+    status: 400,
+    text: "The specified queue does not exist.",
+    text_in_query: "The specified queue does not exist for this wsdl version.",
+};
+
+/// What an error's answer says.
+#[derive(Debug, PartialEq, Eq)]
+struct Error {
+    status: u16,
+    names: String,
+    text: String,
+}
+
+impl Error {
+    #[track_caller]
+    fn of_json(response: &Response) -> Self {
+        let body = response.json();
+        let kind = body["__type"].as_str().and_then(|kind| kind.rsplit('#').next());
+        let legacy = response.header("x-amzn-query-error").unwrap_or("no x-amzn-query-error");
+        Self {
+            status: response.status,
+            names: format!("{} {legacy}", kind.unwrap_or("no __type")),
+            text: body["message"].as_str().unwrap_or("no message").to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn of_query(response: &Response) -> Self {
+        Self {
+            status: response.status,
+            names: element(response.text(), "Code"),
+            text: element(response.text(), "Message"),
+        }
+    }
+}
+
+/// The text of the first element of this name.
+#[track_caller]
+fn element(xml: &str, name: &str) -> String {
+    elements(xml, name).into_iter().next().unwrap_or_else(|| panic!("no {name} in {xml}"))
+}
+
+/// The texts of all elements of this name.
+fn elements(xml: &str, name: &str) -> Vec<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let inside = xml.split(&open).skip(1).filter_map(|rest| rest.split(&close).next());
+    let unescape = |text: &str| {
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#xD;", "\r")
+            .replace("&amp;", "&")
+    };
+    inside.map(unescape).collect()
+}
+
+/// A member of a JSON answer, as text.
+#[track_caller]
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_else(|| panic!("no {member} in {value}"))
+}

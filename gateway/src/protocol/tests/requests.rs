@@ -390,3 +390,33 @@ fn the_trace_header_of_http_comes_with_a_message() {
     };
     assert_eq!(input.trace_header.as_deref(), Some("Root=1"));
 }
+
+#[test]
+fn no_damaged_request_panics() {
+    let whole = [
+        form(
+            "/1/q?AttributeName.1=All",
+            "Action=SendMessageBatch&SendMessageBatchRequestEntry.1.Id=a\
+             &SendMessageBatchRequestEntry.1.MessageBody=%C3%BC+x\
+             &SendMessageBatchRequestEntry.1.MessageAttribute.1.Name=n\
+             &SendMessageBatchRequestEntry.1.MessageAttribute.1.Value.BinaryValue=AQI%3D",
+        ),
+        json(
+            "SendMessageBatch",
+            r#"{"QueueUrl":"q","Entries":[{"Id":"a","MessageBody":"\u00fc x","DelaySeconds":1,
+                "MessageAttributes":{"n":{"DataType":"Binary","BinaryValue":"AQI="}}}]}"#,
+        ),
+    ];
+    for (parts, body) in whole {
+        for at in 0..body.len() {
+            for byte in [b'%', b'.', b'=', b'&', b'"', b'{', b']', b'\\', b'9', 0, 0xFF] {
+                let mut damaged = body.to_vec();
+                damaged[at] = byte;
+                // Read or refused, but not the server's fault.
+                if let Err(error) = parse(&(parts.clone(), damaged.into())) {
+                    assert!(error.code().is_sender_fault());
+                }
+            }
+        }
+    }
+}
