@@ -1,7 +1,7 @@
 //! DeleteMessageBatch.
 //!
-//! Source: sqs-contract §10;
-//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html>.
+//! Source: sqs-contract §10; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
+//! APIReference/API_DeleteMessageBatch.html>.
 
 use super::{Sqs, batch, failure, named, receipt_handle};
 use crate::protocol::SqsError;

@@ -1,7 +1,7 @@
 //! SendMessageBatch.
 //!
-//! Source: sqs-contract §10;
-//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>.
+//! Source: sqs-contract §10; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
+//! APIReference/API_SendMessageBatch.html>.
 
 use super::{Sqs, batch, failure, message, named};
 use crate::protocol::request::{SendMessageBatch, SendMessageBatchEntry};

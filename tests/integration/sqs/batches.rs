@@ -39,9 +39,12 @@ fn a_batch_is_sent_received_and_deleted_entry_by_entry() {
         assert_eq!(text(message, "MessageId"), text(entry, "MessageId"));
         assert_eq!(text(message, "MD5OfBody"), text(entry, "MD5OfMessageBody"));
     }
-    let delete = |(id, message): (usize, &Value)| json!({ "Id": id.to_string(), "ReceiptHandle": message["ReceiptHandle"] });
-    let deletes: Vec<Value> = received.iter().enumerate().map(delete).collect();
-    let deleted = sqs.json("DeleteMessageBatch", &json!({ "QueueUrl": "q", "Entries": deletes }));
+    let delete = |(id, message): (usize, &Value)| {
+        let handle = &message["ReceiptHandle"];
+        json!({ "Id": id.to_string(), "ReceiptHandle": handle })
+    };
+    let all: Vec<Value> = received.iter().enumerate().map(delete).collect();
+    let deleted = sqs.json("DeleteMessageBatch", &json!({ "QueueUrl": "q", "Entries": all }));
     assert_eq!(deleted["Successful"].as_array().map(Vec::len), Some(10));
     assert!(deleted.get("Failed").is_none());
     sqs.pass_seconds(31);

@@ -167,6 +167,12 @@ fn attributes_that_cannot_be_are_refused() {
         "*",
         Refusal::new("SerializationException", "MalformedInput", 400, "A blob is not valid base64"),
     );
+    assert!(sqs.receive("q").is_empty());
+}
+
+#[test]
+fn lists_and_eleven_attributes_are_refused() {
+    let sqs = Sqs::with_queue("q");
     let list = json!({ "x": { "DataType": "String", "StringListValues": ["a"] } });
     sqs.refused(
         "SendMessage",
