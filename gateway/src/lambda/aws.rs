@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
@@ -9,12 +10,15 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::config::{Credentials, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_smithy_http_client::{Builder, tls};
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
 
+/// How long a page of a list may take.
+const LIST_MAX: Duration = Duration::from_secs(30);
 /// Where nothing says a region.
 const REGION_DEFAULT: &str = "us-east-1";
 
@@ -46,7 +50,9 @@ impl Aws {
 
     /// The client for lists, which retries.
     pub(super) async fn control(&self) -> Client {
-        Client::new(self.shared().await)
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_MAX).build();
+        let config = aws_sdk_lambda::Config::from(self.shared().await);
+        Client::from_conf(config.to_builder().timeout_config(timeouts).build())
     }
 
     /// The client for invoking in the region of `function`, if that is an ARN. It never retries:

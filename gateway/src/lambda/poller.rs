@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::identity::Identity;
@@ -27,8 +27,6 @@ const LEASE_MARGIN: Duration = Duration::from_secs(10);
 const START_MARGIN: Duration = Duration::from_secs(2);
 /// The most receipts one command takes.
 const RECEIPTS_MAX: usize = 1_000;
-/// The most messages one call gives back of a holder's.
-const RELEASED_MAX: u64 = 1_000;
 /// Delays after faults, shortest and longest (jittered, doubling).
 const THROTTLE_DELAYS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 const TRANSIENT_DELAYS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
@@ -127,12 +125,20 @@ impl Poller {
     ) -> Option<(OwnedSemaphorePermit, Result<Batch, QueueError>)> {
         let ready = async {
             let permit = Arc::clone(permits).acquire_owned().await.ok()?;
-            // A fault may be noted while this waits for a message, and may end meanwhile.
             loop {
-                tokio::time::sleep(self.health.remaining()).await;
-                self.queues.due(&self.mapping.queue).await;
-                if self.health.remaining().is_zero() {
-                    return Some(permit);
+                // Another invocation may be refused while this waits for a message.
+                let refused = self.health.refused.notified();
+                tokio::pin!(refused);
+                refused.as_mut().enable();
+                let remaining = self.health.remaining();
+                if !remaining.is_zero() {
+                    tokio::time::sleep(remaining).await;
+                    continue;
+                }
+                // Once `due` has returned it is our turn to pop, so nothing may come between.
+                tokio::select! {
+                    () = &mut refused => {}
+                    () = self.queues.due(&self.mapping.queue) => return Some(permit),
                 }
             }
         };
@@ -334,16 +340,9 @@ impl Inheritance {
     /// A second call waits for the first and does nothing more: by then there are leases of ours.
     async fn release(&self, queues: &Queues, queue: &QueueName) -> Result<(), QueueError> {
         let all = async {
-            let mut total = 0;
-            loop {
-                let released = queues.release_holder(queue, self.holder).await?;
-                total += released;
-                if released < RELEASED_MAX {
-                    break;
-                }
-            }
-            if total > 0 {
-                tracing::info!(%queue, total, "gave back what died with the last gateway");
+            let messages = queues.release_holder(queue, self.holder).await?;
+            if messages > 0 {
+                tracing::info!(%queue, messages, "gave back what died with the last gateway");
             }
             Ok(())
         };
@@ -353,7 +352,11 @@ impl Inheritance {
 
 /// How a mapping fares: how long to wait before the next batch, and why.
 #[derive(Debug)]
-pub(super) struct Health(Mutex<Faults>);
+pub(super) struct Health {
+    faults: Mutex<Faults>,
+    /// Told at each refusal.
+    refused: Notify,
+}
 
 #[derive(Debug)]
 struct Faults {
@@ -372,12 +375,13 @@ impl Faults {
 impl Health {
     pub(super) fn new() -> Self {
         let backoff = |(min, max)| Backoff::new(min, max);
-        Self(Mutex::new(Faults {
+        let faults = Faults {
             redis: backoff(REDIS_DELAYS),
             throttled: backoff(THROTTLE_DELAYS),
             transient: backoff(TRANSIENT_DELAYS),
             operator: backoff(OPERATOR_DELAYS),
-        }))
+        };
+        Self { faults: Mutex::new(faults), refused: Notify::new() }
     }
 
     fn remaining(&self) -> Duration {
@@ -421,6 +425,7 @@ impl Health {
         }
         backoff.fail(refusal.retry_after);
         let (failures, wait) = (backoff.failures(), backoff.remaining());
+        self.refused.notify_waiters();
         let (queue, function, reason) = (&mapping.queue, mapping.function_name(), &refusal.reason);
         match refusal.fault {
             Fault::Operator | Fault::Payload => tracing::warn!(
@@ -434,6 +439,6 @@ impl Health {
     }
 
     fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

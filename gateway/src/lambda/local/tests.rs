@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A function given as a shell script for bash, on the example's own Runtime API client.
+/// A function given as a shell script for bash, with a client of the Runtime API in front.
 fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)) -> LocalFunction {
     let bootstrap = directory.join("bootstrap");
     fs::write(&bootstrap, format!("#!/usr/bin/env bash\n{CLIENT}\n{script}\n")).unwrap();
@@ -24,30 +24,7 @@ fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)
     functions.get("f").unwrap().clone()
 }
 
-const CLIENT: &str = r#"
-export LC_ALL=C
-api=/2018-06-01/runtime
-call() { # METHOD PATH BODY
-  local connection line length=0
-  exec {connection}<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API##*:}"
-  printf '%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' \
-    "$1" "$2" "${#3}" "$3" >&"$connection"
-  read -r _ status _ <&"$connection"
-  headers=
-  while IFS= read -r line <&"$connection" && line=${line%$'\r'} && [[ -n $line ]]; do
-    headers+="$line"$'\n'
-    case ${line,,} in
-      content-length:*) length=${line#*: } ;;
-      lambda-runtime-aws-request-id:*) id=${line#*: } ;;
-    esac
-  done
-  body=
-  ((length == 0)) || IFS= read -r -N "$length" body <&"$connection"
-  exec {connection}>&-
-}
-next() { call GET $api/invocation/next ''; }
-answer() { call POST "$api/invocation/$id/response" "$1"; }
-"#;
+const CLIENT: &str = include_str!("client.bash");
 
 async fn invoke(function: &LocalFunction, event: &str) -> Answer {
     let start_by = Instant::now() + Duration::from_secs(30);
@@ -141,7 +118,7 @@ cwd=$PWD""#;
 #[tokio::test]
 async fn an_error_a_crash_and_a_failed_start_are_function_errors() {
     let directory = tempfile::tempdir().unwrap();
-    let script = r#"next; call POST $api/invocation/$id/error '{"errorType":"E"}'"#;
+    let script = r#"next; fail '{"errorType":"E"}'"#;
     let told = function(directory.path(), script, |_| ());
     assert_eq!(error(invoke(&told, "{}").await), json!({"errorType": "E"}));
 

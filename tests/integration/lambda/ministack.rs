@@ -1,0 +1,156 @@
+//! A Lambda endpoint: where mappings are read, and where functions run.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use karin_tests::clients::{Packages, command, run};
+use karin_tests::gateway::Gateway;
+use karin_tests::http::Client;
+use karin_tests::port;
+use karin_tests::redis::RedisServer;
+use karin_tests::wait::{PATIENCE, until, until_some};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{action, counts, queue_url, send, wait_until_empty};
+
+/// A running ministack; killed when dropped.
+struct Ministack {
+    port: u16,
+    process: Child,
+    directory: TempDir,
+}
+
+impl Ministack {
+    fn start() -> Self {
+        let python = Packages::Lambda.interpreter();
+        let program = python.with_file_name("ministack");
+        let (port, directory) = (port::free(), tempfile::tempdir().unwrap());
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", python.parent().unwrap().display());
+        let process = command(&program)
+            .current_dir(directory.path())
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("LAMBDA_EXECUTOR", "local")
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stack = Self { port, process, directory };
+        until(PATIENCE, "ministack", || Client::new(port).try_connect().is_ok());
+        stack
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What the function of this name got: (seconds since 1970, records).
+    fn events(&self, function: &str) -> Vec<(f64, Vec<Value>)> {
+        let path = self.directory.path().join(format!("events.{function}"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        let parse = |line: &str| {
+            let (at, event) = line.split_once(' ').unwrap();
+            let event: Value = serde_json::from_str(event).unwrap();
+            (at.parse().unwrap(), event["Records"].as_array().unwrap().clone())
+        };
+        complete.lines().map(parse).collect()
+    }
+}
+
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+fn deploy(stack: &Ministack) {
+    let events = stack.directory.path().join("events");
+    run(Packages::Lambda, "lambda.py", &[&stack.url(), path_text(&events)]);
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn disabled_mappings_of_all_pages_are_served_by_invoking_the_endpoint() {
+    let stack = Ministack::start();
+    deploy(&stack);
+    let redis = RedisServer::start(&[]);
+    let gateway = Gateway::start(&redis, &["--lambda-endpoint", &stack.url()]);
+    let log = |words: &str| gateway.log().contains(words);
+    until(PATIENCE, "the mappings", || log("queue=q104"));
+    assert!(!log("queue=polled") && !log("queue=filtered"), "these are not ours");
+    assert!(log("q=polled") || log(":polled ->"), "and it is said why");
+    assert!(log("filter criteria"));
+
+    // The last one, from the second page; its names are the mapping's.
+    send(&gateway, "q104", "hi");
+    let events = until_some(PATIENCE, "the function to run", || {
+        let events = stack.events("worker");
+        (!events.is_empty()).then_some(events)
+    });
+    let record = &events[0].1[0];
+    assert_eq!(record["body"], "hi");
+    assert_eq!(record["eventSourceARN"], "arn:aws:sqs:eu-west-1:000000000000:q104");
+    assert_eq!(record["awsRegion"], "eu-west-1");
+    wait_until_empty(&gateway, "q104");
+    let created = action(&gateway, "GetQueueUrl", &json!({"QueueName": "q0"}));
+    assert!(created["QueueUrl"].as_str().unwrap().ends_with("/000000000000/q0"));
+
+    // A failure: the lease is the function's timeout, 4 s, and 10 s.
+    send(&gateway, "q0", "fail");
+    until(PATIENCE, "the failure", || log("as asked"));
+    assert_eq!(counts(&gateway, "q0"), (0, 1, 0));
+
+    // Throttled by the function's own limit: later, but no receive is counted.
+    let entry = |n: u32| json!({"Id": n.to_string(), "MessageBody": "sleep"});
+    let url = queue_url(&gateway, "narrow");
+    let batch = json!({"QueueUrl": url, "Entries": [entry(1), entry(2), entry(3)]});
+    action(&gateway, "SendMessageBatch", &batch);
+    let events = until_some(PATIENCE, "all three to run", || {
+        let events = stack.events("narrow");
+        (events.len() >= 3).then_some(events)
+    });
+    for (_, records) in &events {
+        assert_eq!(records[0]["attributes"]["ApproximateReceiveCount"], "1");
+    }
+    wait_until_empty(&gateway, "narrow");
+    assert_eq!(stack.events("narrow").len(), 3);
+
+    let again = until_some(PATIENCE, "the failed message to come again", || {
+        let failing = |(_, records): &&(f64, Vec<Value>)| records[0]["body"] == "fail";
+        let events = stack.events("worker");
+        let events: Vec<_> = events.iter().filter(failing).cloned().collect();
+        (events.len() == 2).then_some(events)
+    });
+    let gap = again[1].0 - again[0].0;
+    assert!((13.5..20.0).contains(&gap), "it came again after {gap} s");
+}
+
+#[test]
+fn the_last_good_map_stays_when_the_endpoint_is_away() {
+    let mut stack = Ministack::start();
+    deploy(&stack);
+    let redis = RedisServer::start(&[]);
+    let arguments = ["--lambda-endpoint", &stack.url(), "--sync-interval", "1"];
+    let gateway = Gateway::start(&redis, &arguments);
+    until(PATIENCE, "the mappings", || gateway.log().contains("queue=q104"));
+    stack.process.kill().unwrap();
+    stack.process.wait().unwrap();
+    until(PATIENCE, "a sync that fails", || gateway.log().contains("the last known ones stay"));
+    assert!(!gateway.log().contains("unmapped"));
+    // Nothing was sent when the connection failed, so nothing ran, and no receive counts.
+    send(&gateway, "q1", "x");
+    until(PATIENCE, "the refusal", || gateway.log().contains("an invocation was refused"));
+    until(Duration::from_secs(10), "the message to be given back", || {
+        counts(&gateway, "q1") == (1, 0, 0)
+    });
+}
