@@ -23,7 +23,7 @@ use commands::{
 use data_type::QUEUE_TYPE;
 use redis_module::logging::log_warning;
 use redis_module::raw::ModuleOptions;
-use redis_module::{Context, ContextFlags, RedisString, Status, redis_module};
+use redis_module::{Context, ContextFlags, RedisString, RedisValue, Status, redis_module};
 
 /// 0.1.0, as MODULE LIST shows it.
 const VERSION: i32 = 100;
@@ -81,13 +81,25 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
     if flags.contains(ContextFlags::CLUSTER) {
         hint::use_shards();
     }
-    if flags.contains(ContextFlags::EVICTED) {
+    if flags.contains(ContextFlags::EVICTED) && !evicts_volatile_only(ctx) {
         log_warning(
             "karin: maxmemory-policy may evict whole queues; use noeviction, or a volatile-* \
              policy and no EXPIRE on queues",
         );
     }
     Status::Ok
+}
+
+/// Whether only keys with an expiry are evicted, which queues need not have.
+fn evicts_volatile_only(ctx: &Context) -> bool {
+    let Ok(RedisValue::Array(reply)) = ctx.call("CONFIG", &["GET", "maxmemory-policy"]) else {
+        return false;
+    };
+    match reply.last() {
+        Some(RedisValue::SimpleString(policy)) => policy.starts_with("volatile-"),
+        Some(RedisValue::StringBuffer(policy)) => policy.starts_with(b"volatile-"),
+        _ => false,
+    }
 }
 
 /// Reads the module's arguments, pairs of a name and `yes` or `no`. Errors: the one that is

@@ -1,1 +1,11 @@
-//! The module on a real redis-server.
+//! The module on a real redis-server: what docs/commands.md promises.
+
+mod client;
+mod commands;
+mod delivery;
+mod errors;
+mod hints;
+mod hostile_input;
+mod persistence;
+mod registry;
+mod replication;

@@ -1,0 +1,289 @@
+//! No bytes can end the server or break a queue: snapshots, effects, arguments.
+
+use karin_tests::redis::RedisServer;
+
+use super::client::{Client, Random, SYNC_AT_ONCE, bytes, items, text};
+
+/// A queue with messages in every state, and its DUMP.
+fn dumped(client: &mut Client) -> Vec<u8> {
+    client.ok("KARIN.CREATE q Policy {} TAG name value");
+    client.ok("KARIN.SENDM q 5 MSG aaaa MSG bbbb ATTRS cc MSG d DELAY 60 MSG e MSG f");
+    client.pop("q COUNT 2 HOLDER 4");
+    let given_back = client.pop_one("q").receipt;
+    client.ok(&format!("KARIN.RELEASE q {given_back}"));
+    bytes(&client.ok("DUMP q"))
+}
+
+/// Whatever a restored key is: all commands work on it and find it sound.
+fn use_it(client: &mut Client, key: &str) {
+    client.check(key);
+    client.info(key);
+    client.ok(&format!("KARIN.SEND {key} more"));
+    let popped = client.pop(&format!("{key} COUNT 10"));
+    for message in &popped.messages {
+        client.ok(&format!("KARIN.ACK {key} {}", message.receipt));
+    }
+    client.ok(&format!("COPY {key} copy REPLACE"));
+    client.ok(&format!("DUMP {key}"));
+    client.check(key);
+    client.ok(&format!("DEL {key}"));
+}
+
+#[test]
+fn changed_dump_payloads_are_refused_or_make_a_sound_queue() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let dump = dumped(&mut client);
+    client.ok("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    let mut random = Random::new(11);
+    let mut restored = 0;
+    for round in 0..6_000 {
+        let mut changed = dump.clone();
+        // The last ten bytes are the version and the checksum.
+        let end = changed.len() - 10;
+        for _ in 0..=random.below(3) {
+            let at = random.below(end - 1) + 1;
+            match round % 4 {
+                0 => changed[at] ^= 1 << random.below(8),
+                1 => changed[at] = *random.of(&[0, 1, 0x7f, 0x80, 0x81, 0xff]),
+                2 => drop(changed.remove(at)),
+                _ => changed.insert(at, u8::try_from(random.below(256)).unwrap()),
+            }
+        }
+        if client.call(&[b"RESTORE", b"restored", b"0", &changed]).is_ok() {
+            restored += 1;
+            if text(&client.ok("TYPE restored")) == "karinmq-q" {
+                use_it(&mut client, "restored");
+            }
+            client.ok("DEL restored");
+        }
+    }
+    assert!(restored > 0, "nothing was restored, so nothing was tried");
+    for end in 0..dump.len() - 10 {
+        let cut = [&dump[..end], &dump[dump.len() - 10..]].concat();
+        client.call(&[b"RESTORE", b"restored", b"0", &cut]).unwrap_err();
+    }
+    client.check("q");
+}
+
+#[test]
+fn a_queue_of_a_newer_module_is_refused_with_a_line_in_the_log() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let mut dump = dumped(&mut client);
+    client.ok("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    // Type byte, the mark of a 64-bit length, then 54 bits of name and 10 of version.
+    assert_eq!((dump[1], dump[8], dump[9] & 3), (0x81, dump[8], 1));
+    dump[9] |= 2;
+    let error = client.call(&[b"RESTORE", b"restored", b"0", &dump]).unwrap_err();
+    assert!(error.contains("Bad data format"), "{error}");
+    let log = server.log();
+    assert!(log.contains("saved with encoding version"), "{log}");
+}
+
+#[test]
+fn effects_of_any_bytes_are_refused_whole_or_leave_a_sound_queue() {
+    let server = RedisServer::start(&[&SYNC_AT_ONCE[..], &["--appendonly", "yes"]].concat());
+    let mut client = Client::new(&server);
+    let mut watch = Monitor::start(&server);
+    dumped(&mut client);
+    let real = watch.effects();
+    assert!(real.len() >= 4, "{real:?}");
+    let mut random = Random::new(5);
+    for round in 0..6_000_usize {
+        let mut effect = real[round % real.len()].clone();
+        let last = effect.len() - 1;
+        let at = 2 + random.below(last - 1);
+        if let Some(byte) = random.below(effect[at].len().max(1)).into() {
+            match random.below(4) {
+                0 if byte < effect[at].len() => effect[at][byte] ^= 1 << random.below(8),
+                1 if byte < effect[at].len() => drop(effect[at].remove(byte)),
+                2 => effect[at].push(0xff),
+                _ => effect[at] = random.bytes(byte),
+            }
+        }
+        let before = client.digest();
+        let arguments: Vec<&[u8]> = effect.iter().map(Vec::as_slice).collect();
+        if client.call(&arguments).is_err() {
+            assert_eq!(client.digest(), before, "{effect:?}");
+        }
+        client.check("q");
+    }
+    let digest = client.digest();
+    client.ok("DEBUG LOADAOF");
+    assert_eq!(client.digest(), digest);
+}
+
+#[test]
+fn effects_applied_twice_change_nothing_more() {
+    let server = RedisServer::start(&SYNC_AT_ONCE);
+    let mut client = Client::new(&server);
+    let mut watch = Monitor::start(&server);
+    dumped(&mut client);
+    let digest = client.digest();
+    for effect in watch.effects() {
+        let arguments: Vec<&[u8]> = effect.iter().map(Vec::as_slice).collect();
+        client.call(&arguments).unwrap();
+        client.check("q");
+    }
+    // Replayed from the start, they end where they ended.
+    assert_eq!(client.digest(), digest);
+    for effect in ["KARIN.XDEL none x", "KARIN.XLEASE none x", "KARIN.XPURGE none 5"] {
+        client.ok(effect);
+    }
+    assert_eq!(client.integer("EXISTS none"), 0);
+}
+
+#[test]
+fn random_arguments_of_every_command_never_harm_the_server() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let commands = [
+        "ack", "create", "extend", "info", "list", "popdue", "purge", "release", "send", "sendm",
+        "set", "xdel", "xlease", "xpurge", "xput", "xqueue", "debug",
+    ];
+    let large = vec![b'x'; 300_000];
+    let mut random = Random::new(99);
+    let words: [&[u8]; 34] = [
+        b"q",
+        b"q",
+        b"q",
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        b"1",
+        b"0",
+        b"-1",
+        b"2.5",
+        b"18446744073709551615",
+        b"9223372036854775807",
+        b"1e300",
+        b"nan",
+        b"CURRENT",
+        b"HOLDER",
+        b"DELAY",
+        b"COUNT",
+        b"VISIBILITY",
+        b"MAXBYTES",
+        b"ATTRS",
+        b"SIZE",
+        b"NOMKQUEUE",
+        b"MSG",
+        b"TAG",
+        b"PREFIX",
+        b"AFTER",
+        b"DUE",
+        b"UNLESSCHANGED",
+        b"CHECK",
+        b"DelaySeconds",
+        b"VisibilityTimeout",
+        b"FIFO",
+        &large,
+    ];
+    let mut receipt = b"none".to_vec();
+    for _ in 0..20_000 {
+        let name = format!("karin.{}", random.of(&commands));
+        let mut arguments: Vec<&[u8]> = vec![name.as_bytes(), b"q"];
+        for _ in 0..random.below(7) {
+            arguments.push(if random.below(5) == 0 { &receipt } else { *random.of(&words) });
+        }
+        let _may_be_refused = client.call(&arguments);
+        if random.below(50) == 0 {
+            client.words("KARIN.SEND q x").ok();
+            if let Ok(reply) = client.words("KARIN.POPDUE q") {
+                let messages = super::client::fields(&reply)["messages"].clone();
+                if let Some(message) = items(&messages).first() {
+                    receipt = bytes(&items(message)[1]);
+                }
+            }
+        }
+    }
+    for key in items(&client.ok("KEYS *")) {
+        client.call(&[b"KARIN.DEBUG", b"CHECK", &bytes(key)]).unwrap();
+    }
+    assert_eq!(text(&client.ok("PING")), "PONG");
+}
+
+/// The effects a server replicates, read as a replica reads them.
+struct Monitor {
+    stream: std::net::TcpStream,
+}
+
+impl Monitor {
+    /// Returns when the server sends what it does from now on.
+    fn start(server: &RedisServer) -> Self {
+        use std::io::Write as _;
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        stream.set_read_timeout(Some(karin_tests::wait::PATIENCE)).unwrap();
+        stream.write_all(b"SYNC\r\n").unwrap();
+        let mut monitor = Self { stream };
+        monitor.skip_snapshot();
+        monitor
+    }
+
+    /// Everything until now, each effect as its arguments.
+    fn effects(&mut self) -> Vec<Vec<Vec<u8>>> {
+        use std::io::Write as _;
+        let peer = self.stream.peer_addr().unwrap();
+        let mut marker = std::net::TcpStream::connect(peer).unwrap();
+        marker.write_all(b"SET end-of-effects x\r\nDEL end-of-effects\r\n").unwrap();
+        let mut effects = Vec::new();
+        loop {
+            let arguments = self.command();
+            let name = arguments.first().cloned().unwrap_or_default();
+            if name.eq_ignore_ascii_case(b"del") {
+                return effects;
+            }
+            if name.to_ascii_uppercase().starts_with(b"KARIN.X") {
+                effects.push(arguments);
+            }
+        }
+    }
+
+    fn skip_snapshot(&mut self) {
+        let header = loop {
+            let line = self.line();
+            if !line.is_empty() {
+                break line;
+            }
+        };
+        let header = header.strip_prefix('$').unwrap_or_else(|| panic!("{header}"));
+        self.exactly(header.parse().unwrap());
+    }
+
+    fn command(&mut self) -> Vec<Vec<u8>> {
+        let line = self.line();
+        let Some(count) = line.strip_prefix('*') else { return Vec::new() };
+        (0..count.parse::<usize>().unwrap())
+            .map(|_| {
+                let length = self.line().strip_prefix('$').unwrap().parse().unwrap();
+                let argument = self.exactly(length);
+                self.exactly(2);
+                argument
+            })
+            .collect()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        loop {
+            match self.byte() {
+                b'\n' => break,
+                b'\r' => {}
+                byte => line.push(byte),
+            }
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.exactly(1)[0]
+    }
+
+    fn exactly(&mut self, length: usize) -> Vec<u8> {
+        use std::io::Read as _;
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}

@@ -1,0 +1,223 @@
+//! `KARIN.LIST`: always the queues there are.
+
+use karin_tests::redis::RedisServer;
+use karin_tests::wait;
+use redis::Value;
+
+use super::client::{Client, Random, SYNC_AT_ONCE, fields, integer, items, text};
+
+/// One call of KARIN.LIST: names and where to go on.
+fn page(client: &mut Client, arguments: &str) -> (Vec<String>, Option<String>) {
+    let reply = fields(&client.ok(&format!("KARIN.LIST {arguments}")));
+    let names = items(&reply["queues"]).iter().map(|row| text(&items(row)[0])).collect();
+    let after = match &reply["after"] {
+        Value::Nil => None,
+        name => Some(text(name)),
+    };
+    (names, after)
+}
+
+/// All pages.
+fn list(client: &mut Client, arguments: &str) -> Vec<String> {
+    let (mut names, mut after) = page(client, arguments);
+    while let Some(name) = after {
+        let (more, next) = page(client, &format!("{arguments} AFTER {name}"));
+        names.extend(more);
+        after = next;
+    }
+    names
+}
+
+fn scan(client: &mut Client) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let reply = client.ok(&format!("SCAN {cursor} TYPE karinmq-q COUNT 1000"));
+        cursor = text(&items(&reply)[0]);
+        names.extend(items(&items(&reply)[1]).iter().map(text));
+        if cursor == "0" {
+            names.sort();
+            return names;
+        }
+    }
+}
+
+#[track_caller]
+fn assert_list_is_scan(client: &mut Client, what: &str) {
+    for db in 0..3 {
+        client.ok(&format!("SELECT {db}"));
+        assert_eq!(list(client, "COUNT 7"), scan(client), "database {db} after {what}");
+    }
+}
+
+fn server_ms(client: &mut Client) -> u64 {
+    let reply = client.ok("TIME");
+    let [seconds, microseconds] = items(&reply) else { panic!("{reply:?}") };
+    let number = |value| text(value).parse::<u64>().unwrap();
+    number(seconds) * 1_000 + number(microseconds) / 1_000
+}
+
+#[test]
+fn list_is_what_scan_finds_whatever_happens_to_keys() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let mut random = Random::new(7);
+    let names: Vec<String> = (0..30).map(|n| format!("k{n}")).collect();
+    client.ok("KARIN.SEND dumped x");
+    let dump = super::client::bytes(&client.ok("DUMP dumped"));
+    // Keys then expire only where somebody meets them, LIST among others.
+    client.ok("DEBUG SET-ACTIVE-EXPIRE 0");
+    for _ in 0..1_500 {
+        let (a, b, db) = (random.of(&names), random.of(&names), random.below(3));
+        let command = match random.below(22) {
+            0..=2 => format!("KARIN.SEND {a} x"),
+            3 => format!("KARIN.SENDM {a} 1 MSG x"),
+            4..=6 => format!("KARIN.CREATE {a}"),
+            7 => format!("DEL {a}"),
+            8 => format!("UNLINK {a} {b}"),
+            9 => format!("SET {a} string"),
+            10 => format!("RENAME {a} {b}"),
+            11 => format!("RENAMENX {a} {b}"),
+            12 => format!("COPY {a} {b} DB {db} REPLACE"),
+            13 => format!("MOVE {a} {db}"),
+            14 => format!("SWAPDB {db} {}", random.below(3)),
+            15 => format!("SELECT {db}"),
+            16 => {
+                client.words(&format!("PEXPIRE {a} 1")).unwrap();
+                let before = server_ms(&mut client);
+                wait::until(wait::PATIENCE, "the clock", || server_ms(&mut client) > before + 1);
+                "PING".to_owned()
+            }
+            17 if random.below(20) == 0 => "FLUSHDB".to_owned(),
+            18 if random.below(30) == 0 => "FLUSHALL ASYNC".to_owned(),
+            19 if random.below(20) == 0 => "DEBUG RELOAD".to_owned(),
+            20 => format!("RPUSH {a} x"),
+            _ => {
+                let _may_be_refused =
+                    client.call(&[b"RESTORE", a.as_bytes(), b"0", &dump, b"REPLACE"]);
+                "PING".to_owned()
+            }
+        };
+        let _may_be_refused = client.words(&command);
+        assert_list_is_scan(&mut client, &command);
+    }
+}
+
+#[test]
+fn list_is_sorted_and_paged_and_filtered_by_prefix() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    for name in ["b", "a1", "a2", "a3", "c", "a"] {
+        client.ok(&format!("KARIN.CREATE {name}"));
+    }
+    client.ok("SET a22 string");
+    assert_eq!(list(&mut client, ""), ["a", "a1", "a2", "a3", "b", "c"]);
+    assert_eq!(list(&mut client, "PREFIX a"), ["a", "a1", "a2", "a3"]);
+    assert_eq!(
+        page(&mut client, "prefix a count 2"),
+        (vec!["a".to_owned(), "a1".to_owned()], Some("a1".to_owned()))
+    );
+    assert_eq!(page(&mut client, "PREFIX a AFTER a2"), (vec!["a3".to_owned()], None));
+    assert_eq!(page(&mut client, "PREFIX a AFTER 0 COUNT 1").0, ["a"]);
+    assert_eq!(page(&mut client, "PREFIX a AFTER b"), (Vec::new(), None));
+    assert_eq!(page(&mut client, "PREFIX a COUNT 4").1, None);
+    assert_eq!(page(&mut client, "AFTER c"), (Vec::new(), None));
+    client.ok("SELECT 1");
+    assert_eq!(list(&mut client, ""), Vec::<String>::new());
+}
+
+#[test]
+fn a_row_has_the_counts_and_times_of_its_queue() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q ReceiveMessageWaitTimeSeconds 20");
+    client.ok("KARIN.SENDM q 4 MSG a MSG b MSG c MSG d DELAY 60");
+    client.pop("q");
+    client.ok("KARIN.CREATE empty");
+    let reply = fields(&client.ok("KARIN.LIST"));
+    let rows: Vec<Vec<String>> =
+        items(&reply["queues"]).iter().map(|row| items(row).iter().map(text).collect()).collect();
+    assert_eq!(
+        rows,
+        [
+            ["empty", "0", "0", "0", "0", "-1", "0", "0"],
+            ["q", "2", "1", "1", "0", "0", "1", "20000"],
+        ]
+    );
+}
+
+#[test]
+fn due_gives_only_queues_with_something_deliverable_in_time() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE empty");
+    client.ok("KARIN.SEND now x");
+    client.ok("KARIN.SEND soon x DELAY 30");
+    client.ok("KARIN.SEND late x DELAY 300");
+    assert_eq!(list(&mut client, "DUE 0"), ["now"]);
+    assert_eq!(list(&mut client, "DUE 60"), ["now", "soon"]);
+    assert_eq!(list(&mut client, "DUE 1000"), ["late", "now", "soon"]);
+    client.ok("KARIN.DEBUG CLOCK 31");
+    assert_eq!(list(&mut client, "DUE 0.5"), ["now", "soon"]);
+}
+
+#[test]
+fn one_call_looks_at_a_thousand_queues_and_says_where_to_go_on() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    for n in 0..2_500 {
+        client.ok(&format!("KARIN.CREATE q{n:04}"));
+    }
+    client.ok("KARIN.SEND q2400 x");
+    let (names, after) = page(&mut client, "DUE 0");
+    assert_eq!((names.len(), after.as_deref()), (0, Some("q0999")));
+    assert_eq!(list(&mut client, "DUE 0"), ["q2400"]);
+    assert_eq!(page(&mut client, "COUNT 1000").0.len(), 1_000);
+    assert_eq!(list(&mut client, "COUNT 1000").len(), 2_500);
+    assert_eq!(list(&mut client, "").len(), 2_500);
+}
+
+#[test]
+fn a_replica_lists_what_its_master_lists() {
+    let master = RedisServer::start(&SYNC_AT_ONCE);
+    let mut client = Client::new(&master);
+    client.ok("KARIN.SEND before x");
+    for load in ["disabled", "swapdb"] {
+        let arguments = ["--repl-diskless-load", load];
+        let replica = RedisServer::start_replica_of(&master, &arguments);
+        let mut copy = Client::new(&replica);
+        assert_list_is_scan(&mut copy, "the full synchronization");
+        for command in [
+            "KARIN.SEND after x",
+            "RENAME after renamed",
+            "COPY renamed copy",
+            "KARIN.SEND gone x",
+            "DEL gone",
+            "MOVE copy 1",
+            "SWAPDB 1 2",
+        ] {
+            client.ok(command);
+        }
+        assert_eq!(client.integer("WAIT 1 10000"), 1);
+        assert_list_is_scan(&mut copy, "writes");
+        assert_eq!(list(&mut copy, ""), ["copy"], "in database 2");
+        copy.ok("SELECT 0");
+        assert_eq!(list(&mut copy, ""), ["before", "renamed"]);
+        // A second synchronization over what is there.
+        copy.ok("REPLICAOF NO ONE");
+        copy.ok("KARIN.CREATE own");
+        client.ok("KARIN.CREATE theirs");
+        copy.ok(&format!("REPLICAOF 127.0.0.1 {}", master.port()));
+        wait::until(wait::PATIENCE, "the second synchronization", || {
+            replica.info("replication").contains("master_link_status:up")
+        });
+        assert_list_is_scan(&mut copy, "the second synchronization");
+        copy.ok("SELECT 0");
+        assert_eq!(list(&mut copy, ""), ["before", "renamed", "theirs"]);
+        client.ok("FLUSHALL");
+        client.ok("KARIN.SEND before x");
+        assert_eq!(client.integer("WAIT 1 10000"), 1);
+        assert_list_is_scan(&mut copy, "FLUSHALL");
+    }
+    assert_eq!(integer(&client.ok("DBSIZE")), 1);
+}
