@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -189,12 +188,7 @@ pub fn run(arguments: &[&str]) -> Run {
     let mut process = Process::spawn(command(directory.path()).args(arguments), &output);
     let what = format!("the end of karin {arguments:?}");
     let status = wait::until_some(wait::PATIENCE, &what, || process.ended());
-    // The readers may be a moment behind the exit.
-    let mut length = usize::MAX;
-    wait::until(Duration::from_secs(1), "the end of the output", || {
-        let before = std::mem::replace(&mut length, output.text().len());
-        before == length
-    });
+    process.read_to_end();
     Run { status, output: output.text() }
 }
 

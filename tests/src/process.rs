@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,7 +19,7 @@ impl Output {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn collect(&self, stream: impl Read + Send + 'static) {
+    fn collect(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let output = self.clone();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stream);
@@ -28,7 +29,7 @@ impl Output {
                 output.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
                 line.clear();
             }
-        });
+        })
     }
 }
 
@@ -36,6 +37,7 @@ impl Output {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -43,9 +45,18 @@ impl Process {
     pub(crate) fn spawn(command: &mut Command, output: &Output) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        output.collect(child.stdout.take().expect("piped"));
-        output.collect(child.stderr.take().expect("piped"));
-        Self { child }
+        let readers = vec![
+            output.collect(child.stdout.take().expect("piped")),
+            output.collect(child.stderr.take().expect("piped")),
+        ];
+        Self { child, readers }
+    }
+
+    /// Returns when all it printed is in its output: once it and all who got its streams ended.
+    pub(crate) fn read_to_end(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader");
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {

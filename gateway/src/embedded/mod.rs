@@ -104,7 +104,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts it, or adopts the one an earlier karin left, and waits until it answers.
+    /// Starts it, or adopts the one an earlier karin left, and waits until it is ready.
     pub(crate) async fn start(
         data: &DataDir,
         options: EmbeddedOptions,
@@ -159,7 +159,7 @@ impl Embedded {
 
     async fn ready(&self, files: &Files) -> Result<(), EmbeddedError> {
         let answered = async {
-            while !orphan::answers(files).await {
+            while !orphan::is_ready(files).await {
                 sleep(READY_PAUSE).await;
             }
         };

@@ -4,7 +4,7 @@
 //! been adopted before and not be told. Its data is ours; two servers on one append-only file
 //! would be the end of it.
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo as _, aio::MultiplexedConnection,
@@ -57,20 +57,28 @@ pub(super) async fn find(files: &Files) -> Found {
     }
 }
 
-/// Whether the server answers; also while it still loads its data.
-pub(super) async fn answers(files: &Files) -> bool {
-    info(files).await.is_some()
+/// Whether the server answers and has loaded its data.
+pub(super) async fn is_ready(files: &Files) -> bool {
+    info(files).await.is_some_and(|info| info.lines().any(|line| line == "loading:0"))
 }
 
-/// Waits for the end of a process that is not our child: it ends our connection when it does.
+/// Waits for the end of a process that is not our child: it ends our connection when it does, and
+/// takes no more.
 pub(super) async fn ended(process: Pid, socket: &Path) {
     while test_kill_process(process).is_ok() {
-        if let Ok(mut connection) = UnixStream::connect(socket).await {
+        match UnixStream::connect(socket).await {
             // Nothing was asked, so nothing comes but the end.
-            let _ = connection.read_u8().await;
+            Ok(mut connection) => _ = connection.read_u8().await,
+            // A dead process that its parent has not buried still has a number.
+            Err(error) if is_nobody(&error) => return,
+            Err(_) => {}
         }
         sleep(STOP_PAUSE).await;
     }
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
 }
 
 /// `None`: nobody answers.
@@ -86,7 +94,7 @@ async fn ask(files: &Files) -> Option<Found> {
     Some(process.map_or_else(|| Found::Foreign("it hides its process id".to_owned()), Found::Ours))
 }
 
-/// What INFO server says on our socket.
+/// What INFO says on our socket; it says so also while it loads its data.
 async fn info(files: &Files) -> Option<String> {
     let question = async {
         let target = ConnectionAddr::Unix(files.socket.clone()).into_connection_info().ok()?;
@@ -96,7 +104,8 @@ async fn info(files: &Files) -> Option<String> {
         let (mut connection, driver) =
             MultiplexedConnection::new_with_config(settings, stream, config).await.ok()?;
         let driver = tokio::spawn(driver);
-        let answer = redis::cmd("INFO").arg("server").query_async(&mut connection).await;
+        let answer =
+            redis::cmd("INFO").arg("server").arg("persistence").query_async(&mut connection).await;
         driver.abort();
         answer.ok()
     };

@@ -192,7 +192,8 @@ impl Client {
         self.link.send_if_modified(|link| {
             let is_ours = matches!(link, Link::Up { generation, .. } if *generation == ours);
             if is_ours {
-                tracing::warn!(redis = %self.target.addr(), "the connection to Redis is gone: {why}");
+                let redis = self.target.addr();
+                tracing::warn!(%redis, "the connection to Redis is gone: {why}");
                 *link = Link::Down { why: why.into() };
             }
             is_ours
