@@ -44,10 +44,18 @@ impl<'a> QueryMembers<'a> {
         self.take(name).map(decode_text).transpose()
     }
 
+    /// Whether there is any `prefix.…`; mostly there is not, and nothing need be moved.
+    fn has_prefix(&self, prefix: &str) -> bool {
+        self.fields.iter().any(|(name, _)| after_prefix(name, prefix).is_some())
+    }
+
     /// Takes out `prefix.N` and `prefix.N.rest`, in the order of the numbers N. Gaps are fine, and
     /// what has no number is not ours.
     fn take_numbered(&mut self, prefix: &str) -> BTreeMap<u32, Vec<Field<'a>>> {
         let mut numbered: BTreeMap<u32, Vec<Field<'a>>> = BTreeMap::new();
+        if !self.has_prefix(prefix) {
+            return numbered;
+        }
         let fields = std::mem::take(&mut self.fields);
         for (name, value) in fields {
             match split_number(&name, prefix) {
@@ -63,6 +71,9 @@ impl<'a> QueryMembers<'a> {
 
     /// Takes out `prefix.rest` as a structure of its own.
     fn take_structure(&mut self, prefix: &str) -> Self {
+        if !self.has_prefix(prefix) {
+            return Self { source: self.source, fields: Vec::new() };
+        }
         let (inside, outside) = std::mem::take(&mut self.fields)
             .into_iter()
             .partition(|(name, _)| after_prefix(name, prefix).is_some_and(|rest| !rest.is_empty()));

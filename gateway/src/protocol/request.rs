@@ -285,13 +285,7 @@ pub(super) fn read<M: Members>(
     let named = |m: &mut M| named_queue(m, around);
     Ok(match action {
         Action::ChangeMessageVisibility => {
-            Request::ChangeMessageVisibility(ChangeMessageVisibility {
-                queue: named(m)?,
-                receipt_handle: required(m, "ReceiptHandle")?,
-                visibility_timeout: m
-                    .integer("VisibilityTimeout")?
-                    .ok_or(SqsError::MissingParameter("VisibilityTimeout".into()))?,
-            })
+            Request::ChangeMessageVisibility(change_message_visibility(m, around)?)
         }
         Action::CreateQueue => Request::CreateQueue(create_queue(m)?),
         Action::DeleteMessage => Request::DeleteMessage(DeleteMessage {
@@ -347,14 +341,28 @@ fn required<M: Members>(m: &mut M, name: &'static str) -> Result<String, SqsErro
     present.ok_or(SqsError::MissingParameter(name.into()))
 }
 
+fn change_message_visibility<M: Members>(
+    m: &mut M,
+    around: Surroundings<'_>,
+) -> Result<ChangeMessageVisibility, SqsError> {
+    const TIMEOUT: &str = "VisibilityTimeout";
+    // A wrong type is said before an absence (sqs-contract §2.5).
+    let visibility_timeout = m.integer(TIMEOUT)?;
+    Ok(ChangeMessageVisibility {
+        queue: named_queue(m, around)?,
+        receipt_handle: required(m, "ReceiptHandle")?,
+        visibility_timeout: visibility_timeout.ok_or(SqsError::MissingParameter(TIMEOUT.into()))?,
+    })
+}
+
 fn create_queue<M: Members>(m: &mut M) -> Result<CreateQueue, SqsError> {
     const NAME: &str = "QueueName";
     // CreateQueue's member is `tags`, TagQueue's `Tags` (sqs-contract §3.2).
     let tags = Map { json: "tags", query: "Tag", key: "Key" };
     Ok(CreateQueue {
-        queue_name: m.text(NAME)?.ok_or(SqsError::MissingParameter(NAME.into()))?,
         attributes: m.map(Map { json: "Attributes", query: "Attribute", key: "Name" })?,
         tags: m.map(tags)?,
+        queue_name: m.text(NAME)?.ok_or(SqsError::MissingParameter(NAME.into()))?,
     })
 }
 

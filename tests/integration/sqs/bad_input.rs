@@ -127,3 +127,24 @@ fn redis_words_in_names_and_handles_stay_text() {
     ];
     assert!(sqs.http().query(&twice).status < 500);
 }
+
+#[test]
+fn a_body_far_over_the_limit_is_refused_in_the_protocol_it_came_in() {
+    let sqs = Sqs::with_queue("q");
+    let body = "x".repeat(5 * 1_048_576);
+    sqs.refused(
+        "SendMessage",
+        &json!({ "QueueUrl": "q", "MessageBody": body }),
+        &[("QueueUrl", "q"), ("MessageBody", &body)],
+        Refusal::invalid_parameter(
+            "One or more parameters are invalid. Reason: Message must be shorter than 1048576 \
+             bytes.",
+        ),
+    );
+    let entries = json!([{ "Id": "a", "MessageBody": body }]);
+    let members = json!({ "QueueUrl": "q", "Entries": entries }).to_string();
+    let error = Error::of_json(&sqs.http().json("SendMessageBatch", &members));
+    let code = "AWS.SimpleQueueService.BatchRequestTooLong;Sender";
+    assert_eq!(error.names, format!("BatchRequestTooLong {code}"));
+    assert!(sqs.receive("q").is_empty());
+}

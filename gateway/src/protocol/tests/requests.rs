@@ -327,6 +327,12 @@ fn wrong_types_are_named_as_aws_names_them() {
         assert_eq!(got.as_ref(), Err(&number), "{value}");
     }
     refused(
+        "ChangeMessageVisibility",
+        "VisibilityTimeout=x",
+        r#"{"VisibilityTimeout":"x"}"#,
+        &number,
+    );
+    refused(
         "SendMessage",
         "MessageBody=x&MessageAttribute.1.Name=a&MessageAttribute.1.Value.BinaryValue=%2A",
         r#"{"MessageBody":"x","MessageAttributes":{"a":{"BinaryValue":"*"}}}"#,
