@@ -64,7 +64,7 @@ impl Sqs {
             Ok(request) => {
                 // A long poll need not hold what it has read.
                 drop(body);
-                let queue = request.queue().cloned();
+                let queue = request.queue();
                 (queue, self.perform(host(parts), request).await)
             }
             Err(error) => (None, Err(error)),

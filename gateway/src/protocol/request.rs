@@ -92,18 +92,20 @@ pub enum Request {
 }
 
 impl Request {
-    /// The queue it is about, where it is about one that must exist.
-    pub fn queue(&self) -> Option<&QueueName> {
+    /// The queue it is about, if it is about one and that can be.
+    pub fn queue(&self) -> Option<QueueName> {
         match self {
-            Self::ChangeMessageVisibility(input) => input.queue.as_ref(),
-            Self::CreateQueue(_) | Self::GetQueueUrl(_) | Self::ListQueues(_) => None,
-            Self::DeleteMessage(input) => input.queue.as_ref(),
-            Self::DeleteMessageBatch(input) => input.queue.as_ref(),
-            Self::DeleteQueue(queue) | Self::PurgeQueue(queue) => queue.as_ref(),
-            Self::GetQueueAttributes(input) => input.queue.as_ref(),
-            Self::ReceiveMessage(input) => input.queue.as_ref(),
-            Self::SendMessage(input) => input.queue.as_ref(),
-            Self::SendMessageBatch(input) => input.queue.as_ref(),
+            Self::ChangeMessageVisibility(input) => input.queue.clone(),
+            Self::CreateQueue(input) => QueueName::parse(&input.queue_name),
+            Self::DeleteMessage(input) => input.queue.clone(),
+            Self::DeleteMessageBatch(input) => input.queue.clone(),
+            Self::DeleteQueue(queue) | Self::PurgeQueue(queue) => queue.clone(),
+            Self::GetQueueAttributes(input) => input.queue.clone(),
+            Self::GetQueueUrl(input) => input.queue_name.as_deref().and_then(QueueName::parse),
+            Self::ListQueues(_) => None,
+            Self::ReceiveMessage(input) => input.queue.clone(),
+            Self::SendMessage(input) => input.queue.clone(),
+            Self::SendMessageBatch(input) => input.queue.clone(),
         }
     }
 }
