@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
@@ -48,6 +47,11 @@ impl Aws {
         self.endpoint.is_some()
     }
 
+    /// The region that is read and that functions without one in their name are in.
+    pub(super) async fn region(&self) -> &str {
+        self.shared().await.region().map_or(REGION_DEFAULT, Region::as_ref)
+    }
+
     /// The client for lists, which retries.
     pub(super) async fn control(&self) -> Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_MAX).build();
@@ -58,8 +62,7 @@ impl Aws {
     /// The client for invoking in the region of `function`, if that is an ARN. It never retries:
     /// a repeated Invoke runs the function again (esm-contract, fact 12).
     pub(super) async fn invoker(&self, function: &str) -> Client {
-        let shared = self.shared().await;
-        let home = shared.region().map_or(REGION_DEFAULT, Region::as_ref);
+        let (shared, home) = (self.shared().await, self.region().await);
         let region = function.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
         let region = region.filter(|r| !r.is_empty()).unwrap_or(home);
         let mut invokers = self.invokers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +103,6 @@ impl Aws {
                     "Environment",
                     EnvironmentVariableCredentialsProvider::new(),
                 )
-                .or_else("Profile", ProfileFileCredentialsProvider::builder().build())
                 .or_else("None", nobody),
             );
         }

@@ -150,6 +150,7 @@ impl Supervisor {
 
     async fn sync_until(&mut self, stop: &Shutdown, interval: Duration) {
         let mut failures = Backoff::new(SYNC_RETRY_MIN.min(interval), interval);
+        let mut known = None;
         loop {
             let aws = Arc::clone(&self.aws);
             let wants_timeouts = self.configured.iter().any(|m| !self.is_local(m));
@@ -161,6 +162,12 @@ impl Supervisor {
             let wait = match result {
                 Ok(view) => {
                     failures.succeed();
+                    let mappings = view.selection.ours.len();
+                    if known != Some(mappings) {
+                        let region = self.aws.region().await;
+                        tracing::info!(region, mappings, "mappings were read from AWS");
+                        known = Some(mappings);
+                    }
                     self.adopt(view);
                     interval
                 }

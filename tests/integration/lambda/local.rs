@@ -17,7 +17,7 @@ fn a_sent_message_runs_the_example_function() {
     let gateway = Gateway::start(&redis, &["--function", &example, "--map", "hello=hello"]);
     send(&gateway, "hello", "hi, \"é\"\n\\o/");
     until(PATIENCE, "the example's words", || {
-        gateway.log().contains("hello got: hi, \"é\"\\n\\o/")
+        gateway.log().contains(r#"hello got: "hi, \"é\"\n\\o/""#)
     });
     wait_until_empty(&gateway, "hello");
 }

@@ -84,7 +84,8 @@ fn disabled_mappings_of_all_pages_are_served_by_invoking_the_endpoint() {
     let stack = Ministack::start();
     deploy(&stack);
     let redis = RedisServer::start(&[]);
-    let gateway = Gateway::start(&redis, &["--lambda-endpoint", &stack.url()]);
+    let gateway =
+        Gateway::start(&redis, &["--lambda-endpoint", &stack.url(), "--region", "eu-west-1"]);
     let log = |words: &str| gateway.log().contains(words);
     until(PATIENCE, "the mappings", || log("queue=q104"));
     assert!(!log("queue=polled") && !log("queue=filtered"), "these are not ours");
@@ -140,7 +141,8 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
     let mut stack = Ministack::start();
     deploy(&stack);
     let redis = RedisServer::start(&[]);
-    let arguments = ["--lambda-endpoint", &stack.url(), "--sync-interval", "1"];
+    let arguments =
+        ["--lambda-endpoint", &stack.url(), "--region", "eu-west-1", "--sync-interval", "1"];
     let gateway = Gateway::start(&redis, &arguments);
     until(PATIENCE, "the mappings", || gateway.log().contains("queue=q104"));
     stack.process.kill().unwrap();
