@@ -1,11 +1,12 @@
 //! karin from start to stop.
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     select,
@@ -27,6 +28,9 @@ use crate::{
 
 /// The module's file next to the binary.
 const MODULE_FILE: &str = if cfg!(target_os = "macos") { "libkarin.dylib" } else { "libkarin.so" };
+
+/// Open files: all connections, and as much again for functions and the rest.
+const FILES_WANTED: u64 = 2 * http::CONNECTIONS_MAX as u64;
 
 /// Why karin ended although nobody told it to.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,7 @@ pub enum RunError {
 /// Runs karin until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn run(config: Config) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
+    raise_file_limit();
     let (stop, shutdown) = shutdown::channel();
     let karin = std::env::current_exe()?;
     let listener = listen(config.listen).await?;
@@ -122,7 +127,10 @@ async fn start(
     let loopback = address.ip().is_loopback();
     let browsers = loopback.then(|| BrowserRule::new(config.base_url.as_deref()));
     let app = App::new(Sqs::new(queues, identity), browsers);
-    println!("karin is listening on http://{address}\nA message from Redis's side: {hint}");
+    let ready =
+        format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
+    // Nobody may be reading it; karin works all the same.
+    let _ = io::stdout().write_all(ready.as_bytes()).and_then(|()| io::stdout().flush());
     let server = tokio::spawn(http::serve(listener, app, shutdown));
     Ok(Running { server, lambda, embedded, _data: data })
 }
@@ -145,6 +153,20 @@ impl Running {
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }
+    }
+}
+
+/// Each connection is a file, and the usual limit of 1,024 is there for programs of the past that
+/// cannot count further. Failing is no harm: then fewer connections are let in.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES_WANTED, |maximum| maximum.min(FILES_WANTED));
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let raised = Rlimit { current: Some(wanted), ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("the limit of open files stays at {:?}: {error}", limit.current);
     }
 }
 

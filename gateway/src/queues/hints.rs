@@ -26,16 +26,23 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps the table told of what the hints say, for ever.
 pub(super) async fn listen(client: Arc<Client>, table: Arc<Table>, naming: Naming) {
+    let mut told = None;
     loop {
         // Nobody waits, nobody listens.
         table.wanted().await;
         let generation = client.up().await;
-        let why = select! {
-            why = listen_once(&client, &table, &naming) => why,
-            () = client.left(generation) => "Redis went away".to_owned(),
-        };
+        select! {
+            why = listen_once(&client, &table, &naming) => {
+                // Without hints all waiting is in vain, so this must be seen; once.
+                if told.as_ref() != Some(&why) {
+                    tracing::warn!("no hints from Redis: {why}");
+                    told = Some(why);
+                }
+            }
+            // That is told by the client.
+            () = client.left(generation) => told = None,
+        }
         table.with(|lines, _| lines.forget());
-        tracing::debug!("the subscription ended: {why}");
         sleep(RESUBSCRIBE_PAUSE).await;
     }
 }
