@@ -120,12 +120,14 @@ impl Queue {
     /// A message's record without its payload.
     pub fn encode_meta(&self, slot: u32) -> Option<[u8; META_LENGTH]> {
         let message = self.slab.get(slot)?;
-        let mut meta = Vec::with_capacity(META_LENGTH);
-        self.encode_state(slot, &mut meta);
-        meta.extend_from_slice(&message.sent_ms.to_le_bytes());
-        meta.extend_from_slice(&message.body_length.to_le_bytes());
-        put_length(&mut meta, message.payload.len());
-        meta.try_into().ok()
+        let payload_length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
+        let mut meta = [0; META_LENGTH];
+        let mut writer = Writer(&mut meta);
+        writer.state(slot, message);
+        writer.put(message.sent_ms.to_le_bytes());
+        writer.put(message.body_length.to_le_bytes());
+        writer.put(payload_length.to_le_bytes());
+        Some(meta)
     }
 
     /// A message's body and attributes.
@@ -136,19 +138,9 @@ impl Queue {
     /// Appends the state of one message.
     pub fn encode_state(&self, slot: u32, out: &mut Vec<u8>) {
         let Some(message) = self.slab.get(slot) else { return };
-        let (place, leased_ms, holder) = match message.state {
-            MessageState::Ready { .. } => (0, 0, 0),
-            MessageState::Waiting => (1, 0, 0),
-            MessageState::Leased { leased_ms, holder } => (2, leased_ms, holder),
-        };
-        out.extend_from_slice(&slot.to_le_bytes());
-        for number in [message.sequence, message.due_ms, message.first_received_ms, leased_ms] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        for number in [message.lease, message.receive_count, holder] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.push(place);
+        let mut state = [0; STATE_LENGTH];
+        Writer(&mut state).state(slot, message);
+        out.extend_from_slice(&state);
     }
 
     /// Adds the messages of a chunk to a queue that is being loaded. Errors: [`Error::Corrupt`];
@@ -231,6 +223,34 @@ pub(crate) fn decode_message(meta: &[u8], payload: &[u8]) -> Result<(u32, Messag
         receive_count: record.receive_count,
     };
     Ok((record.slot, message))
+}
+
+/// A cursor over bytes to be written; every send and delivery writes some, so without a `Vec`.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((place, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
+            *place = bytes;
+            self.0 = rest;
+        }
+    }
+
+    fn state(&mut self, slot: u32, message: &Message) {
+        let (place, leased_ms, holder) = match message.state {
+            MessageState::Ready { .. } => (0, 0, 0),
+            MessageState::Waiting => (1, 0, 0),
+            MessageState::Leased { leased_ms, holder } => (2, leased_ms, holder),
+        };
+        self.put(slot.to_le_bytes());
+        for number in [message.sequence, message.due_ms, message.first_received_ms, leased_ms] {
+            self.put(number.to_le_bytes());
+        }
+        for number in [message.lease, message.receive_count, holder] {
+            self.put(number.to_le_bytes());
+        }
+        self.put([place]);
+    }
 }
 
 /// A cursor over hostile bytes.

@@ -145,15 +145,16 @@ fn mix(bits: u64) -> u64 {
 }
 
 fn uuid_text(bits: u128) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    /// Where the digits of each byte stand between the dashes.
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
     let mut text = [b'-'; 36];
-    let mut shift = 128_u32;
-    for (at, character) in text.iter_mut().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            continue;
+    for (place, byte) in PLACES.into_iter().zip(bits.to_be_bytes()) {
+        if let Some([high, low]) = text.get_mut(place..place + 2) {
+            *high = digit(byte >> 4);
+            *low = digit(byte & 15);
         }
-        shift -= 4;
-        let digit = u8::try_from(bits >> shift & 15).unwrap_or(0);
-        *character = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
     }
     text
 }
