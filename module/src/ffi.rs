@@ -88,13 +88,12 @@ impl<'c> Key<'c> {
             return Value::Missing;
         }
         // SAFETY: the key is open, which its not being null says.
-        let (kind, of_type) =
-            unsafe { (api!(RedisModule_KeyType)(key), api!(RedisModule_ModuleTypeGetType)(key)) };
-        if kind == c_int::try_from(raw::REDISMODULE_KEYTYPE_EMPTY).unwrap_or(0) {
-            return Value::Missing;
-        }
+        let of_type = unsafe { api!(RedisModule_ModuleTypeGetType)(key) };
         if of_type.is_null() || of_type != *QUEUE_TYPE.raw_type.borrow() {
-            return Value::Other;
+            // SAFETY: as above.
+            let kind = unsafe { api!(RedisModule_KeyType)(key) };
+            let empty = c_int::try_from(raw::REDISMODULE_KEYTYPE_EMPTY) == Ok(kind);
+            return if empty { Value::Missing } else { Value::Other };
         }
         // SAFETY: a value of our type is a `Box<Queue>` we gave away ([`Key::set`], [`rdb_load`],
         // [`copy`]); `&mut self` and the rule at [`Key`] make this the only reference to it.
@@ -142,14 +141,26 @@ pub(crate) fn signal_modified(ctx: &Context, name: &RedisString) {
 // Replication, channels, time, randomness.
 
 /// Sends a command to replicas and the append-only file.
-pub(crate) fn replicate(ctx: &Context, command: &CStr, arguments: &[&RedisString]) {
+pub(crate) fn replicate<const N: usize>(
+    ctx: &Context,
+    command: &CStr,
+    arguments: [&RedisString; N],
+) {
+    replicate_pointers(ctx, command, &arguments.map(|argument| argument.inner));
+}
+
+/// The same for any number of arguments.
+pub(crate) fn replicate_list(ctx: &Context, command: &CStr, arguments: &[&RedisString]) {
     let arguments: Vec<_> = arguments.iter().map(|argument| argument.inner).collect();
+    replicate_pointers(ctx, command, &arguments);
+}
+
+fn replicate_pointers(ctx: &Context, command: &CStr, strings: &[*mut raw::RedisModuleString]) {
     let (command, format) = (command.as_ptr(), c"v".as_ptr());
-    // SAFETY: the format "v" takes a vector of strings and its length; the server keeps its own
-    // references to the strings.
+    // SAFETY: the format "v" takes a vector of strings and its length; both callers have the
+    // strings alive, and the server keeps references of its own.
     unsafe {
-        let replicate = api!(RedisModule_Replicate);
-        replicate(ctx.ctx, command, format, arguments.as_ptr(), arguments.len());
+        api!(RedisModule_Replicate)(ctx.ctx, command, format, strings.as_ptr(), strings.len());
     }
 }
 

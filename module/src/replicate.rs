@@ -27,23 +27,60 @@ pub(crate) fn string(bytes: &[u8]) -> RedisString {
 
 /// Replicates the queue without its messages.
 pub(crate) fn header(ctx: &Context, key: &RedisString, header: &[u8]) {
-    ffi::replicate(ctx, XQUEUE, &[key, &string(header)]);
+    ffi::replicate(ctx, XQUEUE, [key, &string(header)]);
 }
 
-/// Replicates new messages: (meta, payload) pairs.
-pub(crate) fn puts(ctx: &Context, key: &RedisString, pairs: &[(RedisString, Payload<'_>)]) {
-    let mut parts = Vec::with_capacity(1 + 2 * pairs.len());
-    parts.push(key);
-    for (meta, payload) in pairs {
-        parts.push(meta);
-        parts.push(payload.as_string());
+/// Replicates new messages. One alone, the usual case, takes no list.
+pub(crate) fn puts(ctx: &Context, key: &RedisString, puts: &Puts<'_>) {
+    let Some(first) = &puts.first else { return };
+    if puts.more.is_empty() {
+        ffi::replicate(ctx, XPUT, [key, &first.meta, first.payload.as_string()]);
+        return;
     }
-    ffi::replicate(ctx, XPUT, &parts);
+    let mut parts = vec![key, &first.meta, first.payload.as_string()];
+    parts.extend(puts.more.iter().flat_map(|put| [&put.meta, put.payload.as_string()]));
+    ffi::replicate_list(ctx, XPUT, &parts);
 }
 
-/// The payload of a message on its way to replicas.
+/// New messages on their way to replicas.
+#[derive(Debug, Default)]
+pub(crate) struct Puts<'a> {
+    first: Option<Put<'a>>,
+    more: Vec<Put<'a>>,
+}
+
+impl<'a> Puts<'a> {
+    /// Adds the message in a slot, which the client gave as `body` and `attributes`.
+    pub(crate) fn add(
+        &mut self,
+        queue: &Queue,
+        slot: u32,
+        body: &'a RedisString,
+        attributes: Option<&[u8]>,
+    ) {
+        let meta = queue.encode_meta(slot);
+        let meta = string(meta.as_ref().map_or(&[], |meta| meta.as_slice()));
+        let put = Put { meta, payload: Payload::of(queue, slot, body, attributes) };
+        match self.first {
+            None => self.first = Some(put),
+            Some(_) => self.more.push(put),
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
 #[derive(Debug)]
-pub(crate) enum Payload<'a> {
+struct Put<'a> {
+    meta: RedisString,
+    payload: Payload<'a>,
+}
+
+#[derive(Debug)]
+enum Payload<'a> {
     /// The client's own argument; nothing is copied.
     Body(&'a RedisString),
     /// Body and attributes together.
@@ -52,12 +89,7 @@ pub(crate) enum Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// The payload in a slot, which is the body alone if there are no attributes.
-    pub(crate) fn of(
-        queue: &Queue,
-        slot: u32,
-        body: &'a RedisString,
-        attributes: Option<&[u8]>,
-    ) -> Self {
+    fn of(queue: &Queue, slot: u32, body: &'a RedisString, attributes: Option<&[u8]>) -> Self {
         if attributes.is_none_or(<[u8]>::is_empty) {
             return Self::Body(body);
         }
@@ -75,20 +107,20 @@ impl<'a> Payload<'a> {
 /// Replicates where messages stand now, if `states` names any.
 pub(crate) fn states(ctx: &Context, key: &RedisString, states: &[u8]) {
     if !states.is_empty() {
-        ffi::replicate(ctx, XLEASE, &[key, &string(states)]);
+        ffi::replicate(ctx, XLEASE, [key, &string(states)]);
     }
 }
 
 /// Replicates deletions, if `slots` names any.
 pub(crate) fn deletions(ctx: &Context, key: &RedisString, slots: &[u8]) {
     if !slots.is_empty() {
-        ffi::replicate(ctx, XDEL, &[key, &string(slots)]);
+        ffi::replicate(ctx, XDEL, [key, &string(slots)]);
     }
 }
 
 /// Replicates that all messages up to a sequence number are gone.
 pub(crate) fn purge(ctx: &Context, key: &RedisString, up_to_sequence: u64) {
-    ffi::replicate(ctx, XPURGE, &[key, &string(up_to_sequence.to_string().as_bytes())]);
+    ffi::replicate(ctx, XPURGE, [key, &string(up_to_sequence.to_string().as_bytes())]);
 }
 
 /// The last step of every write before its reply: whoever watches or caches the key learns of it,

@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::commands::WRITE;
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
-use crate::replicate::{self, Payload};
+use crate::replicate::{self, Puts};
 use crate::reply::{Failure, Reply};
 use crate::{clock, registry};
 
@@ -27,9 +27,9 @@ pub(super) const NOMKQUEUE: Arg = Arg::word(c"nomkqueue", c"NOMKQUEUE").optional
 /// One message as the client gave it.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
-    pub(super) body: &'a RedisString,
+    body: &'a RedisString,
     delay_ms: Option<u64>,
-    pub(super) attributes: Option<&'a [u8]>,
+    attributes: Option<&'a [u8]>,
     size_bytes: Option<u64>,
 }
 
@@ -44,6 +44,11 @@ impl<'a> Message<'a> {
         Ok(arguments.option("DELAY", &mut self.delay_ms, Args::seconds_ms)?
             || arguments.option("ATTRS", &mut self.attributes, |rest, _| rest.bytes())?
             || arguments.option("SIZE", &mut self.size_bytes, Args::byte_count)?)
+    }
+
+    /// Notes that it was appended, in this slot.
+    pub(super) fn add_to(&self, puts: &mut Puts<'a>, queue: &Queue, slot: u32) {
+        puts.add(queue, slot, self.body, self.attributes);
     }
 
     /// The same for the core.
@@ -93,24 +98,13 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<Sent, Failure> {
     let now_ms = clock::now_ms();
     append(ctx, input.key, input.nomkqueue, now_ms, |queue, appended| {
         let sent = queue.send(now_ms, &input.message.options())?;
-        appended.push(effect(queue, sent.slot, &input.message));
+        input.message.add_to(appended, queue, sent.slot);
         Ok(Sent {
             id: queue.message_id(sent.sequence),
             sequence: sent.sequence,
             hint: queue.hint(),
         })
     })
-}
-
-/// What replicas are told of a message that was appended.
-pub(super) fn effect<'a>(
-    queue: &Queue,
-    slot: u32,
-    message: &Message<'a>,
-) -> (RedisString, Payload<'a>) {
-    let meta = queue.encode_meta(slot);
-    let meta = replicate::string(meta.as_ref().map_or(&[], |meta| meta.as_slice()));
-    (meta, Payload::of(queue, slot, message.body, message.attributes))
 }
 
 /// Lets `send` append messages to a queue and note their effects, and tells whoever must know. A
@@ -120,9 +114,9 @@ pub(super) fn append<'a, T>(
     name: &RedisString,
     nomkqueue: bool,
     now_ms: u64,
-    send: impl FnOnce(&mut Queue, &mut Vec<(RedisString, Payload<'a>)>) -> Result<T, Failure>,
+    send: impl FnOnce(&mut Queue, &mut Puts<'a>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut appended = Vec::new();
+    let mut appended = Puts::default();
     let mut key = Key::open(ctx, name, WRITE);
     let (result, hint) = match key.value() {
         Value::Other => return Err(Failure::WrongType),

@@ -7,7 +7,7 @@ use redis_module::{Context, RedisString};
 
 use crate::args::Args;
 use crate::clock;
-use crate::commands::send::{ATTRS, DELAY, Message, NOMKQUEUE, SIZE, append, effect};
+use crate::commands::send::{ATTRS, DELAY, Message, NOMKQUEUE, SIZE, append};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
 
@@ -91,7 +91,7 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<(u64, Vec<Entry>), Failur
         for message in &input.messages {
             match queue.send(now_ms, &message.options()) {
                 Ok(sent) => {
-                    appended.push(effect(queue, sent.slot, message));
+                    message.add_to(appended, queue, sent.slot);
                     let id = queue.message_id(sent.sequence);
                     entries.push(Entry::Sent { id, sequence: sent.sequence });
                 }
