@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 
 use crate::config::{FailureReport, MappingSpec};
+use crate::lambda::FIFO_SUFFIX;
 use crate::lambda::outcome::Reporting;
 use crate::queues::QueueName;
 
@@ -125,7 +126,7 @@ fn read(configuration: &EventSourceMappingConfiguration, arn: &str) -> Result<Ma
             .into());
     }
     let name = arn.rsplit(':').next().unwrap_or_default();
-    if name.strip_suffix(".fifo").is_some() {
+    if name.ends_with(FIFO_SUFFIX) {
         return Err("karin has no FIFO queues yet".into());
     }
     let queue = QueueName::parse(name).ok_or_else(|| format!("{name:?} is no queue's name"))?;

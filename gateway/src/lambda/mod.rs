@@ -43,6 +43,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// Shortest wait before AWS is asked again after a failure; the longest is the sync interval.
 const SYNC_RETRY_MIN: Duration = Duration::from_secs(1);
 
+/// What ends the name of a FIFO queue.
+const FIFO_SUFFIX: &str = ".fifo";
+
 /// The running trigger.
 #[derive(Debug)]
 pub struct Lambda {
@@ -73,7 +76,7 @@ pub fn start(
         holder,
         functions: Arc::clone(&functions),
         aws: Arc::new(Aws::new(config)),
-        configured: config.mappings.iter().map(Mapping::from).collect(),
+        configured: configured(config),
         sync_interval: config.sync_interval,
         from_aws: Vec::new(),
         timeouts: Timeouts::default(),
@@ -83,6 +86,16 @@ pub fn start(
         draining: JoinSet::new(),
     };
     Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions }
+}
+
+/// The configuration's mappings, but for those that would lose their order.
+fn configured(config: &Config) -> Vec<Mapping> {
+    let (fifo, standard): (Vec<_>, Vec<_>) =
+        config.mappings.iter().partition(|spec| spec.queue.as_str().ends_with(FIFO_SUFFIX));
+    for spec in fifo {
+        tracing::warn!(queue = %spec.queue, "not mapped: karin has no FIFO queues yet");
+    }
+    standard.into_iter().map(Mapping::from).collect()
 }
 
 impl Lambda {

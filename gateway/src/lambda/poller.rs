@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::identity::Identity;
@@ -63,8 +63,7 @@ impl Poller {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(error) => {
-                    tracing::warn!(mapping = %this.mapping.key, %error, "no messages to be had");
-                    this.health.redis_failed();
+                    this.health.redis_failed(&this.mapping, &error);
                     continue;
                 }
             };
@@ -77,14 +76,18 @@ impl Poller {
                 break;
             }
             let probing = this.health.is_failing();
+            let (done, probed) = oneshot::channel::<()>();
             let invocation = Arc::clone(&this);
             running.spawn(async move {
                 invocation.invoke(batch).await;
-                drop(permit);
+                drop((permit, done));
             });
             if probing {
                 // One at a time, until one is taken again.
-                while running.join_next().await.is_some() {}
+                tokio::select! {
+                    _ = probed => {}
+                    () = stop.requested() => break,
+                }
             }
         }
         while running.join_next().await.is_some() {}
@@ -103,8 +106,7 @@ impl Poller {
                 self.health.redis_answered();
                 return;
             };
-            tracing::warn!(%queue, %error, "the queue of a mapping is not ready");
-            self.health.redis_failed();
+            self.health.redis_failed(&self.mapping, &error);
             tokio::time::sleep(self.health.remaining()).await;
         }
     }
@@ -392,8 +394,14 @@ impl Health {
         self.faults().all().into_iter().any(Backoff::is_failing)
     }
 
-    fn redis_failed(&self) {
-        self.faults().redis.fail(None);
+    fn redis_failed(&self, mapping: &Mapping, error: &QueueError) {
+        let mut faults = self.faults();
+        // Once is enough: it is tried again every two seconds.
+        if !faults.redis.is_failing() {
+            let queue = &mapping.queue;
+            tracing::warn!(%queue, %error, "no messages are to be had for a mapping");
+        }
+        faults.redis.fail(None);
     }
 
     fn redis_answered(&self) {

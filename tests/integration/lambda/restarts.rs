@@ -50,3 +50,42 @@ fn a_gateway_that_is_asked_to_stop_lets_the_running_function_finish() {
     let processes = function.lines("pids");
     assert!(!processes.iter().any(|process| is_alive(process)), "none is left behind");
 }
+
+#[test]
+fn a_message_whose_function_ends_while_redis_is_down_is_deleted_once_it_is_back() {
+    let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let function = Function::new("while [[ ! -e go ]]; do sleep 0.02; done; answer null");
+    let option = function.option("f");
+    let mut gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
+    gateway.tolerate_errors();
+    send(&gateway, "q", "x");
+    function.wait_for(1, PATIENCE);
+    redis.kill();
+    std::fs::write(function.file("go"), "").unwrap();
+    redis.restart();
+    until(PATIENCE, "the gateway to be back", || {
+        let input = serde_json::json!({"QueueName": "q"}).to_string();
+        gateway.http().json("GetQueueUrl", &input).status == 200
+    });
+    wait_until_empty(&gateway, "q");
+    send(&gateway, "q", "y");
+    assert_eq!(function.wait_for(2, PATIENCE)[1].bodies(), ["y"]);
+    wait_until_empty(&gateway, "q");
+    assert_eq!(function.events().len(), 2, "each ran once");
+}
+
+#[test]
+fn a_killed_process_is_replaced_and_its_neighbours_go_on() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let option = function.option("f");
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
+    for n in 1..=10 {
+        send(&gateway, "q", "x");
+        function.wait_for(n, PATIENCE);
+        wait_until_empty(&gateway, "q");
+        let processes = function.lines("pids");
+        let killed = std::process::Command::new("kill").arg("-9").args(processes.last()).status();
+        assert!(killed.unwrap().success());
+    }
+}

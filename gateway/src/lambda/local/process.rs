@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::exec;
 use crate::lambda::local::LocalSpec;
 use crate::lambda::local::environment::variables;
 use crate::lambda::local::reaper::Reaper;
@@ -216,13 +217,7 @@ fn command(spec: &LocalSpec) -> Command {
     };
     let mut command = match &spec.karin {
         None => Command::new(program),
-        Some(karin) => {
-            let mut command = Command::new(karin);
-            let parent = std::process::id().to_string();
-            command.args(["internal-exec", "--parent", &parent, "--signal", "KILL", "--"]);
-            command.arg(program);
-            command
-        }
+        Some(karin) => exec::command(karin, "KILL", program).into(),
     };
     command.args(arguments.into_iter().flatten());
     command
