@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 /// As long as SQS's answer to SendMessage.
 const ANSWER: [u8; 106] = [b'x'; 106];
 
-/// Serves for ever on `listener`. Runs as a process of its own (`karin-bench --bare PORT URL`), so that
-/// it has what karin has: its own threads.
+/// Serves for ever on `listener`. Runs as a process of its own (`karin-bench --bare PORT URL`), so
+/// that it has what karin has: its own threads.
 pub(crate) async fn serve(listener: TcpListener, redis_url: &str) {
     let client = redis::Client::open(redis_url).expect("a Redis URL");
     let connection = client.get_multiplexed_async_connection().await.expect("Redis");

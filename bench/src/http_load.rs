@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 /// A prepared POST to `/`.
 pub(crate) fn request(port: u16, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("POST / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{headers}content-length: {length}\r\n\r\n{body}")
-        .into_bytes()
+    let host = format!("host: 127.0.0.1:{port}\r\n");
+    format!("POST / HTTP/1.1\r\n{host}{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 /// Requests per second over `connections` kept-alive connections, each sending its next request

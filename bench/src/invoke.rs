@@ -109,8 +109,9 @@ async fn wait_for(endpoint: &Endpoint, count: usize, patience: Duration) {
 
 fn send_request(gateway: &Gateway, queue: &str, body: &str, delay_seconds: u64) -> Vec<u8> {
     let json = format!(
-        r#"{{"QueueUrl":"{}/000000000000/{queue}","MessageBody":"{body}","DelaySeconds":{delay_seconds}}}"#,
-        gateway.url()
+        r#"{{"QueueUrl":"{}/000000000000/{queue}","MessageBody":"{body}","DelaySeconds":{}}}"#,
+        gateway.url(),
+        delay_seconds
     );
     let headers =
         "content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.SendMessage\r\n";

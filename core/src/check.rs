@@ -34,7 +34,8 @@ impl Queue {
             || timed_count + ready_count != self.len()
         {
             return Err(format!(
-                "{payload_bytes} bytes, {timed_count} timed, {ready_count} ready; noted {} bytes, {} timed, {} messages",
+                "{payload_bytes} bytes, {timed_count} timed, {ready_count} ready; \
+                 noted {} bytes, {} timed, {} messages",
                 self.payload_bytes,
                 self.timed.len(),
                 self.len()

@@ -156,7 +156,8 @@ impl Slab {
         let all = usize::try_from(free_count + counted).unwrap_or(usize::MAX);
         if [used, counted, free_count] != expected || slots != all {
             return Err(format!(
-                "slots: {used} used by chunks, {counted} counted, {} noted; {free_count} free, {} noted; {slots} in all",
+                "slots: {used} used by chunks, {counted} counted, {} noted; \
+                 {free_count} free, {} noted; {slots} in all",
                 self.used_count, self.free_count
             ));
         }

@@ -3,8 +3,8 @@
 //! All numbers are little-endian. Three kinds of bytes:
 //! - the *header*: version (1), uid, created, modified, last sequence, hint (8 each), attributes
 //!   (count 4, then id 1, length 4, text), tags (count 4, then length 4, name, length 4, value);
-//! - a *record*, one message: meta of [`META_LENGTH`] bytes (state of [`STATE_LENGTH`] bytes, sent 8,
-//!   body length 4, payload length 4), then the payload; a *chunk* is records end to end;
+//! - a *record*, one message: meta of [`META_LENGTH`] bytes (state of [`STATE_LENGTH`] bytes, sent
+//!   8, body length 4, payload length 4), then the payload; a *chunk* is records end to end;
 //! - a *state*, what deliveries change of a message: slot 4, sequence 8, due 8, first received 8,
 //!   leased 8, lease 4, receive count 4, holder 4, place 1 (0 ready, 1 waiting, 2 leased).
 //!

@@ -93,20 +93,20 @@ pub(super) fn no_test_is_switched_off(files: &[File]) -> Vec<String> {
 
 pub(super) fn tests_wait_for_conditions(files: &[File]) -> Vec<String> {
     let units = [
-        ("sleep(Duration::from_millis(", 1.0),
-        ("sleep(Duration::from_secs(", 1000.0),
-        ("time.sleep(", 1000.0),
-        ("sleep ", 1000.0),
+        ("rs", "sleep(Duration::from_millis(", 1.0),
+        ("rs", "sleep(Duration::from_secs(", 1000.0),
+        ("py", "time.sleep(", 1000.0),
+        ("sh", "sleep ", 1000.0),
     ];
     lines(files, "sleeps instead of waiting for a condition", |file, line| {
         file.path.starts_with("tests/")
             && !file.path.starts_with("tests/integration/tidy/")
-            && file.has_extension(&["rs", "py", "sh"])
             // What a slow function is made of says so.
             && !line.contains("# slow")
-            && units.iter().any(|(call, unit_ms)| {
+            && units.iter().any(|(extension, call, unit_ms)| {
                 let argument = line.split_once(call).map(|(_, rest)| leading_number(rest));
-                argument.flatten().is_some_and(|n| n * unit_ms >= MIN_FIXED_SLEEP_MS)
+                file.has_extension(&[extension])
+                    && argument.flatten().is_some_and(|n| n * unit_ms >= MIN_FIXED_SLEEP_MS)
             })
     })
 }
