@@ -26,7 +26,7 @@ fn a_failed_message_stays_and_comes_again_when_its_lease_ends() {
         ("error", first(r#"fail '{"errorType":"E","errorMessage":"no"}'"#)),
         ("crash", first("exit 7")),
         ("killed", first("kill -9 $$")),
-        ("timeout", first("sleep 600 & echo $! > child; wait")),
+        ("timeout", first("tail -f /dev/null & echo $! > child; wait")),
     ];
     let mut arguments = Vec::new();
     for (name, function) in &functions {

@@ -13,7 +13,10 @@ fn a_killed_gateway_takes_its_functions_along_and_its_successor_delivers_at_once
     let redis = RedisServer::start(&[]);
     // The first event blocks, with a child in the same group and one in the background.
     let function = Function::new(
-        "if [[ ! -e tried ]]; then touch tried; sleep 600 & echo $! >> pids; wait; fi; answer null",
+        "if [[ ! -e tried ]]; then
+           touch tried; tail -f /dev/null & echo $! >> pids; wait
+         fi
+         answer null",
     );
     let option = format!("{},timeout=300", function.option("f"));
     let mut gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
@@ -37,7 +40,12 @@ fn a_killed_gateway_takes_its_functions_along_and_its_successor_delivers_at_once
 #[test]
 fn a_gateway_that_is_asked_to_stop_lets_the_running_function_finish() {
     let redis = RedisServer::start(&[]);
-    let function = Function::new("sleep 1; answer null; echo done >> done");
+    // It goes on until karin listens no more.
+    let function = Function::new(
+        "at=${AWS_ENDPOINT_URL_SQS#http://}
+        while (exec 3<>/dev/tcp/${at%:*}/${at##*:}) 2>/dev/null; do sleep 0.02; done
+        answer null",
+    );
     let option = function.option("f");
     let mut gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
     send(&gateway, "q", "x");
