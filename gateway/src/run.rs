@@ -119,6 +119,7 @@ async fn start(
     let hint = redis_cli(&redis, &config);
     let options = QueuesOptions { address: redis, key_prefix: config.key_prefix.clone(), module };
     let queues = Queues::connect(options, shutdown.clone()).await?;
+    lambda::make_queues(&queues, &config).await;
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone());
     let endpoint = format!("http://{}", reachable(address));

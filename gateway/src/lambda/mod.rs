@@ -33,7 +33,7 @@ use crate::lambda::local::LocalFunctions;
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, combine};
 use crate::lambda::poller::{Health, Inheritance, Poller};
 use crate::lambda::sync::{Timeouts, View};
-use crate::queues::{QueueName, Queues};
+use crate::queues::{QueueError, QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
 
 /// The timeout of a function nothing is known about: the most Lambda allows.
@@ -67,6 +67,9 @@ pub fn start(
     endpoint: &str,
     karin: Option<&Path>,
 ) -> Lambda {
+    for spec in config.mappings.iter().filter(|spec| is_fifo(&spec.queue)) {
+        tracing::warn!(queue = %spec.queue, "not mapped: karin has no FIFO queues yet");
+    }
     let (stop, stopped) = shutdown::channel();
     let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);
     let functions = Arc::new(functions);
@@ -88,14 +91,23 @@ pub fn start(
     Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions }
 }
 
+/// Makes the queues of the configuration's mappings, so that they are there when karin says that it
+/// listens. One that cannot be made now is made by its poller later.
+pub async fn make_queues(queues: &Queues, config: &Config) {
+    for mapping in configured(config) {
+        if let Err(QueueError::Unavailable(_)) = queues.create(&mapping.queue, &[], &[]).await {
+            return;
+        }
+    }
+}
+
 /// The configuration's mappings, but for those that would lose their order.
 fn configured(config: &Config) -> Vec<Mapping> {
-    let (fifo, standard): (Vec<_>, Vec<_>) =
-        config.mappings.iter().partition(|spec| spec.queue.as_str().ends_with(FIFO_SUFFIX));
-    for spec in fifo {
-        tracing::warn!(queue = %spec.queue, "not mapped: karin has no FIFO queues yet");
-    }
-    standard.into_iter().map(Mapping::from).collect()
+    config.mappings.iter().filter(|spec| !is_fifo(&spec.queue)).map(Mapping::from).collect()
+}
+
+fn is_fifo(queue: &QueueName) -> bool {
+    queue.as_str().ends_with(FIFO_SUFFIX)
 }
 
 impl Lambda {
