@@ -92,6 +92,10 @@ pub(crate) fn on_key_event(ctx: &Context, event: &[u8], name: &[u8]) {
 /// A key came in a way that no command of ours saw. Its number of hints moves on replicas too, but
 /// for a load, which only one server does.
 fn arrived(ctx: &Context, event: &[u8], name: &[u8]) {
+    // Of the many keys a server loads, those that are queues were noted as they were read.
+    if event == b"loaded" && !contains(ffi::selected_db(ctx), name) {
+        return;
+    }
     let flags = ctx.get_flags();
     let behind = flags.contains(ContextFlags::ASYNC_LOADING);
     let is_replica = flags.contains(ContextFlags::SLAVE);
