@@ -42,6 +42,17 @@ impl Aws {
         }
     }
 
+    /// Clients for this endpoint.
+    #[cfg(test)]
+    pub(super) fn at(url: &str) -> Self {
+        Self {
+            endpoint: Some(url.to_owned()),
+            region: Some(REGION_DEFAULT.to_owned()),
+            shared: OnceCell::new(),
+            invokers: Mutex::default(),
+        }
+    }
+
     /// Whether calls go to an endpoint that was given, rather than to AWS itself.
     pub(super) fn is_custom(&self) -> bool {
         self.endpoint.is_some()

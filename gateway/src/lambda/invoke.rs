@@ -168,3 +168,70 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::primitives::SdkBody;
+
+    use super::*;
+
+    fn emulated(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> bool {
+        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, *value);
+        }
+        match emulated_failure(&response) {
+            Some(Answer::Ran { function_error, payload }) => {
+                assert_eq!(
+                    (function_error.as_deref(), &payload[..]),
+                    (Some("Unhandled"), body.as_bytes())
+                );
+                true
+            }
+            Some(other) => panic!("{other:?}"),
+            None => false,
+        }
+    }
+
+    #[test]
+    fn a_local_endpoints_own_way_to_tell_a_functions_failure_is_understood() {
+        let failure = r#"{"errorType":"E","errorMessage":"no"}"#;
+        assert!(emulated(500, &[], failure));
+        assert!(emulated(408, &[], ""));
+        assert!(!emulated(500, &[], r#"{"message":"internal"}"#), "the endpoint's own trouble");
+        assert!(!emulated(500, &[], "oops"));
+        assert!(!emulated(404, &[], failure));
+        assert!(!emulated(500, &[("x-amzn-errortype", "ServiceException")], failure));
+    }
+
+    /// An endpoint that answers nothing, at a port where nobody listens.
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_can_have_run() {
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let answer = invoke_at(&format!("http://{unused}")).await;
+        assert!(
+            matches!(&answer, Answer::Refused(Refusal { fault: Fault::Transient, .. })),
+            "{answer:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn when_the_connection_breaks_after_the_request_nothing_is_known() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut some = [0; 16];
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut some).await.unwrap();
+        });
+        let answer = invoke_at(&url).await;
+        assert!(matches!(&answer, Answer::Unknown { .. }), "{answer:?}");
+        server.await.unwrap();
+    }
+
+    async fn invoke_at(url: &str) -> Answer {
+        let aws = Arc::new(Aws::at(url));
+        let target = Target::Aws { aws, function: "f".into() };
+        target.invoke("{}".into(), Duration::from_secs(5), Instant::now()).await
+    }
+}

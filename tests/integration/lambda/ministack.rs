@@ -145,10 +145,15 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
         ["--lambda-endpoint", &stack.url(), "--region", "eu-west-1", "--sync-interval", "1"];
     let gateway = Gateway::start(&redis, &arguments);
     until(PATIENCE, "the mappings", || gateway.log().contains("queue=q104"));
+    send(&gateway, "q2", "sleep");
+    until(PATIENCE, "the function to run", || !stack.events("worker").is_empty());
     stack.process.kill().unwrap();
     stack.process.wait().unwrap();
     until(PATIENCE, "a sync that fails", || gateway.log().contains("the last known ones stay"));
     assert!(!gateway.log().contains("unmapped"));
+    // The function was running: its message is not given to anybody while it may run on.
+    until(PATIENCE, "the broken connection", || gateway.log().contains("it is not known whether"));
+    assert_eq!(counts(&gateway, "q2"), (0, 1, 0));
     // Nothing was sent when the connection failed, so nothing ran, and no receive counts.
     send(&gateway, "q1", "x");
     until(PATIENCE, "the refusal", || gateway.log().contains("an invocation was refused"));
