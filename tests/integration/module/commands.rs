@@ -1,6 +1,7 @@
 //! CREATE, SET, INFO, SEND, SENDM, PURGE, and what the server knows of all commands.
 
 use karin_tests::redis::RedisServer;
+use karin_tests::wait;
 use redis::Value;
 
 use super::client::{Client, fields, integer, items, text};
@@ -328,16 +329,22 @@ fn unknown_module_arguments_refuse_the_load_with_a_line_in_the_log() {
     for arguments in ["nonsense", "debug", "debug maybe", "debug yes more"] {
         client.error(&format!("MODULE LOAD {} {arguments}", module.display()));
     }
-    assert!(server.log().contains("unknown module argument 'nonsense'"), "{}", server.log());
+    wait::until(wait::PATIENCE, "the line in the log", || {
+        server.log().contains("unknown module argument 'nonsense'")
+    });
     client.ok(&format!("MODULE LOAD {} debug yes", module.display()));
     client.ok("KARIN.SEND q x");
 }
 
 #[test]
 fn a_policy_that_evicts_queues_is_warned_of() {
-    let server = RedisServer::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    assert!(server.log().contains("maxmemory-policy may evict whole queues"), "{}", server.log());
-    let server =
-        RedisServer::start(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"]);
-    assert!(!server.log().contains("may evict"), "{}", server.log());
+    for (policy, warned) in [("allkeys-lru", true), ("volatile-lru", false), ("noeviction", false)]
+    {
+        let server = RedisServer::start(&["--maxmemory", "100mb", "--maxmemory-policy", policy]);
+        wait::until(wait::PATIENCE, "the end of the start", || {
+            server.log().contains("Ready to accept connections")
+        });
+        let log = server.log();
+        assert_eq!(log.contains("may evict whole queues"), warned, "{policy}: {log}");
+    }
 }

@@ -1,6 +1,7 @@
 //! No bytes can end the server or break a queue: snapshots, effects, arguments.
 
 use karin_tests::redis::RedisServer;
+use karin_tests::wait;
 
 use super::client::{Client, Random, SYNC_AT_ONCE, bytes, items, text};
 
@@ -77,8 +78,9 @@ fn a_queue_of_a_newer_module_is_refused_with_a_line_in_the_log() {
     dump[9] |= 2;
     let error = client.call(&[b"RESTORE", b"restored", b"0", &dump]).unwrap_err();
     assert!(error.contains("Bad data format"), "{error}");
-    let log = server.log();
-    assert!(log.contains("saved with encoding version"), "{log}");
+    wait::until(wait::PATIENCE, "the line in the log", || {
+        server.log().contains("saved with encoding version")
+    });
 }
 
 #[test]
