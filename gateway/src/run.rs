@@ -23,7 +23,7 @@ use crate::{
     identity::Identity,
     lambda,
     queues::{ConnectError, Queues, QueuesOptions, RedisAddress},
-    shutdown::{self, Shutdown},
+    shutdown::{self, Shutdown, Stop},
 };
 
 /// The module's file next to the binary.
@@ -76,9 +76,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         error = running.failed() => Err(error),
     };
     tracing::info!("stopping");
-    stop.request();
     select! {
-        () = running.stop() => {}
+        () = running.stop(&stop) => {}
         () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
     }
     result
@@ -144,11 +143,12 @@ impl Running {
         }
     }
 
-    /// First nothing new comes in and functions finish, then their Redis goes.
-    async fn stop(self) {
+    /// First functions finish, which may send to us until then; then requests; then their Redis.
+    async fn stop(self, stop: &Stop) {
         let Self { server, lambda, embedded, _data } = self;
-        let (served, ()) = tokio::join!(server, lambda.stop());
-        if let Err(error) = served {
+        lambda.stop().await;
+        stop.request();
+        if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");
         }
         if let Some(embedded) = embedded {
