@@ -208,24 +208,9 @@ fn command(home: &Path) -> Command {
     command
 }
 
-fn listening_address(log: &str) -> Option<String> {
+/// The address in karin's listening line, once the line is complete.
+pub fn listening_address(log: &str) -> Option<String> {
     let (_, rest) = log.split_once(LISTENING)?;
     let (address, _) = rest.split_once(|c: char| c.is_whitespace() || c == '/')?;
     Some(address.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::listening_address;
-
-    #[test]
-    fn the_address_is_read_once_its_line_is_complete() {
-        let check = |log, expected: Option<&str>| {
-            assert_eq!(listening_address(log).as_deref(), expected, "{log}");
-        };
-        check("x\nkarin is listening on http://127.0.0.1:9324\n", Some("127.0.0.1:9324"));
-        check("karin is listening on http://127.0.0.1:9324/ (SQS)\n", Some("127.0.0.1:9324"));
-        check("karin is listening on http://127.0.0.1:93", None);
-        check("", None);
-    }
 }
