@@ -3,10 +3,15 @@
 //! All numbers are little-endian. Three kinds of bytes:
 //! - the *header*: version (1), uid, created, modified, last sequence, hint (8 each), attributes
 //!   (count 4, then id 1, length 4, text), tags (count 4, then length 4, name, length 4, value);
-//! - a *record*, one message: meta of [`META_LENGTH`] bytes (state of [`STATE_LENGTH`] bytes, sent
-//!   8, body length 4, payload length 4), then the payload; a *chunk* is records end to end;
-//! - a *state*, what deliveries change of a message: slot 4, sequence 8, due 8, first received 8,
-//!   leased 8, lease 4, receive count 4, holder 4, place 1 (0 ready, 1 waiting, 2 leased).
+//! - a *record*, one message: its meta, then its payload; a *chunk* is records end to end. Meta:
+//!   place 1, slot 4, sequence 8, due 8, sent 8, body length 4, payload length 4, and the history
+//!   where the place says that there is one. A new message's meta has no more than 44 bytes, which
+//!   Redis keeps in one allocation;
+//! - a *state*, what deliveries change of a message: place, slot, sequence, due and history.
+//!
+//! Places: 0 ready, 1 waiting and never received, 2 waiting after having been received, 3 leased.
+//! Only 2 and 3 have a *history*: first received 8, leased 8, lease 4, receive count 4, holder 4;
+//! in a state it stands always, for 0 and 1 as zeros.
 //!
 //! Lists, indexes and counters are rebuilt, never loaded. Everything read is treated as hostile.
 
@@ -18,10 +23,17 @@ use crate::queue::Queue;
 
 /// The version of this layout; also the RDB encoding version.
 pub const ENCODING_VERSION: u8 = 1;
+/// Length of a message's history, bytes.
+const HISTORY_LENGTH: usize = 28;
 /// Length of a state, bytes.
-pub const STATE_LENGTH: usize = 49;
-/// Length of a record without its payload, bytes.
-pub const META_LENGTH: usize = STATE_LENGTH + 16;
+pub const STATE_LENGTH: usize = 21 + HISTORY_LENGTH;
+/// Length of a new message's record without its payload, bytes.
+const META_LENGTH_MIN: usize = 37;
+/// Length of any message's record without its payload, bytes.
+const META_LENGTH_MAX: usize = META_LENGTH_MIN + HISTORY_LENGTH;
+/// Longest string that Redis keeps in one allocation with its object, bytes.
+const REDIS_EMBEDDED_STRING_MAX: usize = 44;
+const _: () = assert!(META_LENGTH_MIN <= REDIS_EMBEDDED_STRING_MAX);
 /// Length of one entry of [`encode_slot`], bytes.
 pub const SLOT_LENGTH: usize = 12;
 
@@ -35,6 +47,20 @@ pub(crate) struct StateRecord {
     pub(crate) lease: u32,
     pub(crate) receive_count: u32,
     pub(crate) state: MessageState,
+}
+
+/// A record without its payload.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    bytes: [u8; META_LENGTH_MAX],
+    length: usize,
+}
+
+impl Meta {
+    /// Its bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
 }
 
 impl Queue {
@@ -112,22 +138,26 @@ impl Queue {
     /// Appends the record of one message.
     pub fn encode_record(&self, slot: u32, out: &mut Vec<u8>) {
         if let Some(meta) = self.encode_meta(slot) {
-            out.extend_from_slice(&meta);
+            out.extend_from_slice(meta.as_slice());
             out.extend_from_slice(self.payload(slot).unwrap_or_default());
         }
     }
 
     /// A message's record without its payload.
-    pub fn encode_meta(&self, slot: u32) -> Option<[u8; META_LENGTH]> {
+    pub fn encode_meta(&self, slot: u32) -> Option<Meta> {
         let message = self.slab.get(slot)?;
         let payload_length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
-        let mut meta = [0; META_LENGTH];
-        let mut writer = Writer(&mut meta);
-        writer.state(slot, message);
+        let mut bytes = [0; META_LENGTH_MAX];
+        let mut writer = Writer(&mut bytes);
+        writer.position(slot, message);
         writer.put(message.sent_ms.to_le_bytes());
         writer.put(message.body_length.to_le_bytes());
         writer.put(payload_length.to_le_bytes());
-        Some(meta)
+        if Place::of(message).has_history() {
+            writer.history(message);
+        }
+        let length = META_LENGTH_MAX - writer.0.len();
+        Some(Meta { bytes, length })
     }
 
     /// A message's body and attributes.
@@ -139,7 +169,9 @@ impl Queue {
     pub fn encode_state(&self, slot: u32, out: &mut Vec<u8>) {
         let Some(message) = self.slab.get(slot) else { return };
         let mut state = [0; STATE_LENGTH];
-        Writer(&mut state).state(slot, message);
+        let mut writer = Writer(&mut state);
+        writer.position(slot, message);
+        writer.history(message);
         out.extend_from_slice(&state);
     }
 
@@ -148,17 +180,15 @@ impl Queue {
     pub fn load_messages(&mut self, chunk: &[u8]) -> Result<(), Error> {
         let mut rest = chunk;
         while !rest.is_empty() {
-            let (meta, tail) =
-                rest.split_first_chunk::<META_LENGTH>().ok_or(Error::Corrupt("cut record"))?;
-            let payload_length = Reader(meta).payload_length()?;
-            let (payload, tail) =
-                tail.split_at_checked(payload_length).ok_or(Error::Corrupt("cut payload"))?;
-            let (slot, message) = decode_message(meta, payload)?;
+            let mut reader = Reader(rest);
+            let record = reader.record()?;
+            let payload = reader.bytes(record.payload_length)?;
+            let (slot, message) = record.message(payload)?;
             if message.sequence > self.last_sequence {
                 return Err(Error::Corrupt("sequence number above the last"));
             }
             self.put(slot, message).map_err(|_| Error::Corrupt("two messages in one slot"))?;
-            rest = tail;
+            rest = reader.0;
         }
         Ok(())
     }
@@ -185,7 +215,7 @@ impl Queue {
             let mut record = Vec::new();
             self.encode_record(slot, &mut record);
             // Ready and waiting are one to the outside.
-            if let Some(place) = record.get_mut(STATE_LENGTH - 1) {
+            if let Some(place) = record.first_mut() {
                 *place = (*place).max(1);
             }
             each(&record);
@@ -202,27 +232,66 @@ pub fn encode_slot(out: &mut Vec<u8>, slot: u32, sequence: u64) {
 /// Reads one message. Errors: [`Error::Corrupt`].
 pub(crate) fn decode_message(meta: &[u8], payload: &[u8]) -> Result<(u32, Message), Error> {
     let mut reader = Reader(meta);
-    let record = reader.state()?;
-    let sent_ms = reader.time_ms()?;
-    let body_length = reader.u32()?;
-    let payload_length = reader.u32()?;
+    let record = reader.record()?;
     reader.finish()?;
-    let actual = u32::try_from(payload.len()).map_err(|_| Error::Corrupt("payload too long"))?;
-    if actual != payload_length || body_length > payload_length {
+    if record.payload_length != payload.len() {
         return Err(Error::Corrupt("lengths disagree"));
     }
-    let message = Message {
-        sequence: record.sequence,
-        sent_ms,
-        due_ms: record.due_ms,
-        first_received_ms: record.first_received_ms,
-        state: record.state,
-        payload: payload.into(),
-        body_length,
-        lease: record.lease,
-        receive_count: record.receive_count,
-    };
-    Ok((record.slot, message))
+    record.message(payload)
+}
+
+/// Where a message stands, and whether deliveries have left something to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Place {
+    Ready = 0,
+    New = 1,
+    GivenBack = 2,
+    Leased = 3,
+}
+
+impl Place {
+    fn of(message: &Message) -> Self {
+        match message.state {
+            MessageState::Ready { .. } => Self::Ready,
+            MessageState::Leased { .. } => Self::Leased,
+            MessageState::Waiting if message.receive_count == 0 => Self::New,
+            MessageState::Waiting => Self::GivenBack,
+        }
+    }
+
+    fn has_history(self) -> bool {
+        matches!(self, Self::GivenBack | Self::Leased)
+    }
+}
+
+/// A record as it was read: checked, without its payload.
+struct Record {
+    state: StateRecord,
+    sent_ms: u64,
+    body_length: u32,
+    payload_length: usize,
+}
+
+impl Record {
+    fn message(self, payload: &[u8]) -> Result<(u32, Message), Error> {
+        let Self { state, sent_ms, body_length, payload_length } = self;
+        if usize::try_from(body_length).map_or(true, |body_length| body_length > payload_length) {
+            return Err(Error::Corrupt("lengths disagree"));
+        }
+        let message = Message {
+            sequence: state.sequence,
+            sent_ms,
+            due_ms: state.due_ms,
+            first_received_ms: state.first_received_ms,
+            state: state.state,
+            payload: payload.into(),
+            body_length,
+            lease: state.lease,
+            receive_count: state.receive_count,
+        };
+        Ok((state.slot, message))
+    }
 }
 
 /// A cursor over bytes to be written; every send and delivery writes some, so without a `Vec`.
@@ -236,20 +305,23 @@ impl Writer<'_> {
         }
     }
 
-    fn state(&mut self, slot: u32, message: &Message) {
-        let (place, leased_ms, holder) = match message.state {
-            MessageState::Ready { .. } => (0, 0, 0),
-            MessageState::Waiting => (1, 0, 0),
-            MessageState::Leased { leased_ms, holder } => (2, leased_ms, holder),
-        };
+    fn position(&mut self, slot: u32, message: &Message) {
+        self.put([Place::of(message) as u8]);
         self.put(slot.to_le_bytes());
-        for number in [message.sequence, message.due_ms, message.first_received_ms, leased_ms] {
-            self.put(number.to_le_bytes());
-        }
+        self.put(message.sequence.to_le_bytes());
+        self.put(message.due_ms.to_le_bytes());
+    }
+
+    fn history(&mut self, message: &Message) {
+        let (leased_ms, holder) = match message.state {
+            MessageState::Ready { .. } | MessageState::Waiting => (0, 0),
+            MessageState::Leased { leased_ms, holder } => (leased_ms, holder),
+        };
+        self.put(message.first_received_ms.to_le_bytes());
+        self.put(leased_ms.to_le_bytes());
         for number in [message.lease, message.receive_count, holder] {
             self.put(number.to_le_bytes());
         }
-        self.put([place]);
     }
 }
 
@@ -259,28 +331,51 @@ pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 impl<'a> Reader<'a> {
     /// One state.
     pub(crate) fn state(&mut self) -> Result<StateRecord, Error> {
-        let slot = self.u32()?;
-        let sequence = self.u64()?;
-        let (due_ms, first_received_ms, leased_ms) =
-            (self.time_ms()?, self.time_ms()?, self.time_ms()?);
-        let (lease, receive_count, holder) = (self.u32()?, self.u32()?, self.u32()?);
-        let state = match self.byte()? {
-            0 => MessageState::Ready { prev: NO_SLOT, next: NO_SLOT },
-            1 => MessageState::Waiting,
-            2 if lease != 0 && receive_count != 0 => MessageState::Leased { leased_ms, holder },
-            _ => return Err(Error::Corrupt("impossible state")),
-        };
+        let place = self.place()?;
+        let (slot, sequence, due_ms) = self.position()?;
+        let history = self.history()?;
+        history.state(place, slot, sequence, due_ms)
+    }
+
+    /// One record up to its payload.
+    fn record(&mut self) -> Result<Record, Error> {
+        let place = self.place()?;
+        let (slot, sequence, due_ms) = self.position()?;
+        let sent_ms = self.time_ms()?;
+        let body_length = self.u32()?;
+        let payload_length =
+            usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("payload too long"))?;
+        let history = if place.has_history() { self.history()? } else { History::default() };
+        let state = history.state(place, slot, sequence, due_ms)?;
+        Ok(Record { state, sent_ms, body_length, payload_length })
+    }
+
+    fn place(&mut self) -> Result<Place, Error> {
+        match self.byte()? {
+            0 => Ok(Place::Ready),
+            1 => Ok(Place::New),
+            2 => Ok(Place::GivenBack),
+            3 => Ok(Place::Leased),
+            _ => Err(Error::Corrupt("unknown place")),
+        }
+    }
+
+    fn position(&mut self) -> Result<(u32, u64, u64), Error> {
+        let (slot, sequence, due_ms) = (self.u32()?, self.u64()?, self.time_ms()?);
         if slot >= SLOTS_MAX || sequence == 0 || sequence > SEQUENCE_MAX {
             return Err(Error::Corrupt("slot or sequence number out of range"));
         }
-        Ok(StateRecord { slot, sequence, due_ms, first_received_ms, lease, receive_count, state })
+        Ok((slot, sequence, due_ms))
     }
 
-    /// The payload's length from a whole meta, which stays unread otherwise.
-    fn payload_length(&mut self) -> Result<usize, Error> {
-        let at = self.0.len().checked_sub(4).ok_or(Error::Corrupt("cut record"))?;
-        self.bytes(at)?;
-        usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("payload too long"))
+    fn history(&mut self) -> Result<History, Error> {
+        Ok(History {
+            first_received_ms: self.time_ms()?,
+            leased_ms: self.time_ms()?,
+            lease: self.u32()?,
+            receive_count: self.u32()?,
+            holder: self.u32()?,
+        })
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, Error> {
@@ -320,6 +415,41 @@ impl<'a> Reader<'a> {
         let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Error::Corrupt("cut"))?;
         self.0 = rest;
         Ok(*array)
+    }
+}
+
+/// What deliveries have left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct History {
+    first_received_ms: u64,
+    leased_ms: u64,
+    lease: u32,
+    receive_count: u32,
+    holder: u32,
+}
+
+impl History {
+    /// The whole state. Errors: [`Error::Corrupt`] if the place cannot have this history.
+    fn state(
+        self,
+        place: Place,
+        slot: u32,
+        sequence: u64,
+        due_ms: u64,
+    ) -> Result<StateRecord, Error> {
+        let Self { first_received_ms, leased_ms, lease, receive_count, holder } = self;
+        let state = match place {
+            Place::Ready if self == Self::default() => {
+                MessageState::Ready { prev: NO_SLOT, next: NO_SLOT }
+            }
+            Place::New if self == Self::default() => MessageState::Waiting,
+            Place::GivenBack if lease == 0 && receive_count != 0 => MessageState::Waiting,
+            Place::Leased if lease != 0 && receive_count != 0 => {
+                MessageState::Leased { leased_ms, holder }
+            }
+            _ => return Err(Error::Corrupt("impossible state")),
+        };
+        Ok(StateRecord { slot, sequence, due_ms, first_received_ms, lease, receive_count, state })
     }
 }
 

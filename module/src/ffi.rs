@@ -234,6 +234,7 @@ pub(crate) unsafe extern "C" fn aof_rewrite(
             let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) else {
                 continue;
             };
+            let meta = meta.as_slice();
             let meta_start = meta.as_ptr().cast::<c_char>();
             let payload_start = payload.as_ptr().cast::<c_char>();
             // SAFETY: as above.

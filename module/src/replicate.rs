@@ -59,7 +59,7 @@ impl<'a> Puts<'a> {
         attributes: Option<&[u8]>,
     ) {
         let meta = queue.encode_meta(slot);
-        let meta = string(meta.as_ref().map_or(&[], |meta| meta.as_slice()));
+        let meta = string(meta.as_ref().map_or(&[][..], |meta| meta.as_slice()));
         let put = Put { meta, payload: Payload::of(queue, slot, body, attributes) };
         match self.first {
             None => self.first = Some(put),

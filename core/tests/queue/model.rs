@@ -186,8 +186,8 @@ impl World {
             body,
         });
         let meta = self.queue.encode_meta(sent.slot).unwrap();
-        self.replica.apply_put(&meta, self.queue.payload(sent.slot).unwrap()).unwrap();
-        self.replica.apply_put(&meta, self.queue.payload(sent.slot).unwrap()).unwrap();
+        self.replica.apply_put(meta.as_slice(), self.queue.payload(sent.slot).unwrap()).unwrap();
+        self.replica.apply_put(meta.as_slice(), self.queue.payload(sent.slot).unwrap()).unwrap();
     }
 
     fn pop(&mut self, options: &PopOptions) {
