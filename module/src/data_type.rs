@@ -75,7 +75,7 @@ pub(crate) fn load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result
         }
         queue.load_messages(chunk.as_ref()).map_err(|e| e.to_string())?;
     }
-    queue.finish_load().map_err(|e| e.to_string())?;
+    queue.finish_load();
     if let Some((db, name)) = ffi::loaded_key(io) {
         registry::add(db, name);
     }

@@ -6,5 +6,6 @@
     reason = "a test may fail by panicking"
 )]
 
+mod effects;
 mod model;
 mod rules;

@@ -312,7 +312,7 @@ impl World {
             }
             loaded.load_messages(&chunk).unwrap();
         }
-        loaded.finish_load().unwrap();
+        loaded.finish_load();
         self.queue = loaded;
     }
 
