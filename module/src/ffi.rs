@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use karin_core::Queue;
 use redis_module::logging::log_warning;
@@ -295,14 +296,16 @@ pub(crate) unsafe extern "C" fn copy(
 ) -> *mut c_void {
     caught(null_mut(), || {
         // SAFETY: the context is the server's, its names live as long as this call.
-        let (db, name, queue) = unsafe {
+        let (from_db, db, name, queue) = unsafe {
             (
+                api!(RedisModule_GetDbIdFromOptCtx)(ctx),
                 api!(RedisModule_GetToDbIdFromOptCtx)(ctx),
                 api!(RedisModule_GetToKeyNameFromOptCtx)(ctx),
                 queue(value),
             )
         };
         let name = if name.is_null() { &[] } else { RedisString::string_as_slice(name) };
+        SOURCE_DB.store(from_db, Ordering::Relaxed);
         let copy = queue.duplicate(data_type::uid_of_copy(queue, db, name));
         Box::into_raw(Box::new(copy)).cast()
     })
@@ -347,8 +350,26 @@ unsafe extern "C" fn on_key_event(
         // SAFETY: the server passes a C string. The key may lie on its stack, so it is only read.
         let event = unsafe { CStr::from_ptr(event) }.to_bytes();
         registry::on_key_event(&Context::new(ctx), event, RedisString::string_as_slice(key));
+        go_back(ctx, event);
     });
     raw::Status::Ok as c_int
+}
+
+/// The database a key is being moved or copied from; -1: none is. Only the main thread uses it.
+static SOURCE_DB: AtomicI32 = AtomicI32::new(-1);
+
+/// Valkey from 8.1.1 on tells of the arrival on the connection of the client that moves or copies,
+/// and leaves it in the target database, where its next commands go astray
+/// (<https://github.com/valkey-io/valkey/pull/4024>). Elsewhere the connection is a passing one.
+fn go_back(ctx: *mut raw::RedisModuleCtx, event: &[u8]) {
+    if event == b"move_from" {
+        // SAFETY: the context is alive.
+        SOURCE_DB.store(unsafe { api!(RedisModule_GetSelectedDb)(ctx) }, Ordering::Relaxed);
+    } else if event == b"move_to" || event == b"copy_to" {
+        let db = SOURCE_DB.swap(-1, Ordering::Relaxed);
+        // SAFETY: the context is alive; a database that does not exist, as -1, is refused.
+        unsafe { api!(RedisModule_SelectDb)(ctx, db) };
+    }
 }
 
 unsafe extern "C" fn on_swap(
