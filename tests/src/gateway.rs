@@ -114,6 +114,11 @@ impl Gateway {
         process.terminate(wait::PATIENCE)
     }
 
+    /// SIGTERM, and on.
+    pub fn ask_to_stop(&self) {
+        self.process.as_ref().expect("karin is down").signal(Signal::TERM);
+    }
+
     /// SIGSTOP: it is there and does not answer.
     pub fn freeze(&self) {
         self.process.as_ref().expect("karin is down").signal(Signal::STOP);

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;
-use karin_tests::wait::{PATIENCE, until};
+use karin_tests::wait::{PATIENCE, until, until_some};
 
-use super::{Function, is_alive, send, wait_until_empty};
+use super::{Function, action, is_alive, send, wait_until_empty};
 
 #[test]
 fn a_killed_gateway_takes_its_functions_along_and_its_successor_delivers_at_once() {
@@ -40,17 +40,17 @@ fn a_killed_gateway_takes_its_functions_along_and_its_successor_delivers_at_once
 #[test]
 fn a_gateway_that_is_asked_to_stop_lets_the_running_function_finish() {
     let redis = RedisServer::start(&[]);
-    // It goes on until karin listens no more.
-    let function = Function::new(
-        "at=${AWS_ENDPOINT_URL_SQS#http://}
-        while (exec 3<>/dev/tcp/${at%:*}/${at##*:}) 2>/dev/null; do sleep 0.02; done
-        answer null",
-    );
+    let function = Function::new("while [[ ! -e go ]]; do sleep 0.02; done; answer null");
     let option = function.option("f");
     let mut gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
+    action(&gateway, "CreateQueue", &serde_json::json!({"QueueName": "other"}));
     send(&gateway, "q", "x");
     function.wait_for(1, PATIENCE);
-    let status = gateway.terminate();
+    gateway.ask_to_stop();
+    until(PATIENCE, "the word that it stops", || gateway.log().contains("stopping"));
+    send(&gateway, "other", "a function that finishes may still send");
+    std::fs::write(function.file("go"), "").unwrap();
+    let status = until_some(PATIENCE, "its end", || gateway.ended());
     assert!(status.success(), "{status}");
     gateway.restart();
     wait_until_empty(&gateway, "q");

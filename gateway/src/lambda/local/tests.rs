@@ -209,6 +209,14 @@ next
     assert_eq!(success(invoke(&function, "{}").await), "202 403");
 }
 
+async fn wait_for_free_slots(function: &LocalFunction, enough: impl Fn(usize) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !enough(function.0.slots.available_permits()) {
+        assert!(Instant::now() < deadline, "{:?}", function.0.slots);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn more_events_than_processes_wait_their_turn_or_are_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -218,15 +226,13 @@ async fn more_events_than_processes_wait_their_turn_or_are_refused() {
     let pids: std::collections::HashSet<_> = answers.into_iter().map(success).collect();
     assert_eq!(pids.len(), 2, "two processes did all the work");
 
+    // The slots are given back a moment after the answers.
+    wait_for_free_slots(&function, |free| free == 2).await;
     let clone = function.clone();
     let blocked = tokio::spawn(async move {
         futures_util::future::join_all((0..2).map(|_| invoke(&clone, "{}"))).await
     });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while function.0.slots.available_permits() > 0 {
-        assert!(Instant::now() < deadline, "both processes are busy");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    wait_for_free_slots(&function, |free| free == 0).await;
     let refused = function.invoke("{}".into(), Instant::now()).await;
     assert!(
         matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
