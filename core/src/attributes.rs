@@ -147,6 +147,11 @@ impl Attributes {
             _ => self.texts.get(&name)?.to_vec(),
         })
     }
+
+    /// What the texts take in memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.texts.values().map(|text| text.len()).sum()
+    }
 }
 
 /// A queue's tags, sorted by name.
@@ -162,6 +167,11 @@ impl Tags {
         }
         self.0.insert(name.into(), value.into());
         Ok(())
+    }
+
+    /// What they take in memory, in bytes, but for the map itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
     /// All (name, value) pairs.

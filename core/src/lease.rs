@@ -4,6 +4,7 @@ use crate::limits::TIME_MS_MAX;
 use crate::message::{Message, MessageState};
 use crate::queue::Queue;
 use crate::receipt::Receipt;
+use crate::timed::Kind;
 
 /// Which receipts of a message may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +99,14 @@ impl Queue {
             MessageState::Leased { holder: of, .. } => of == holder && holder != 0,
             MessageState::Ready { .. } | MessageState::Waiting => false,
         };
-        let entries = self.timed.iter().map(|entry| entry.slot);
-        let slots: Vec<u32> =
-            entries.filter(|&slot| self.slab.get(slot).is_some_and(held)).take(max).collect();
+        // The entry says what is leased, which saves looking at a slot for all others: at those
+        // that the calls before have given back, too.
+        let leased = self.timed.iter().filter(|entry| entry.kind == Kind::Leased);
+        let slots: Vec<u32> = leased
+            .map(|entry| entry.slot)
+            .filter(|&slot| self.slab.get(slot).is_some_and(held))
+            .take(max)
+            .collect();
         for &slot in &slots {
             self.give_back(slot, now_ms, 0);
         }

@@ -159,6 +159,19 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether a message is small enough for this queue, and for any: a payload's length has 32
+    /// bits. The body's length. Errors: [`Error::TooLarge`].
+    fn check_lengths(&self, options: &SendOptions) -> Result<u32, Error> {
+        let payload_length = options.body.len().saturating_add(options.attributes.len());
+        let size_bytes = u64::try_from(payload_length).unwrap_or(u64::MAX);
+        let maximum_message_size_bytes = self.attributes.maximum_message_size_bytes;
+        let too_large = Error::TooLarge { size_bytes, maximum_message_size_bytes };
+        u32::try_from(payload_length).map_err(|_| too_large)?;
+        let body_length = u32::try_from(options.body.len()).map_err(|_| too_large)?;
+        self.check_size(options.size_bytes.unwrap_or(u64::from(body_length)))?;
+        Ok(body_length)
+    }
+
     /// Whether a delay leaves the message time to be received. Only delays that SQS does not have
     /// are refused: there a delay beyond the retention is accepted, and the message is lost.
     /// Errors: [`Error::DelayBeyondRetention`].
@@ -173,8 +186,7 @@ impl Queue {
     /// Appends a message. Errors: [`Error::TooLarge`], [`Error::DelayBeyondRetention`],
     /// [`Error::Full`]; nothing is changed then.
     pub fn send(&mut self, now_ms: u64, options: &SendOptions) -> Result<Sent, Error> {
-        let body_length = u32::try_from(options.body.len()).map_err(|_| Error::Full)?;
-        self.check_size(options.size_bytes.unwrap_or(u64::from(body_length)))?;
+        let body_length = self.check_lengths(options)?;
         let delay_ms = options.delay_ms.unwrap_or(self.attributes.delay_ms).min(DURATION_MS_MAX);
         self.check_delay(delay_ms)?;
         if self.last_sequence >= SEQUENCE_MAX {

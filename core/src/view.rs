@@ -56,13 +56,15 @@ impl Queue {
         self.payload_bytes
     }
 
-    /// What the queue takes in memory, in bytes, estimated without a walk.
+    /// What the queue takes in memory, in bytes, estimated without a walk over
+    /// the messages.
     pub fn memory_bytes(&self) -> usize {
         /// A B-tree entry of 16 bytes in half-full nodes.
         const TIMED_ENTRY_BYTES: usize = 30;
         let payload_bytes = usize::try_from(self.payload_bytes).unwrap_or(usize::MAX);
-        (size_of::<Self>() + self.slab.memory_bytes() + self.timed.len() * TIMED_ENTRY_BYTES)
-            .saturating_add(payload_bytes)
+        let texts_bytes = self.attributes.memory_bytes() + self.tags.memory_bytes();
+        let index_bytes = self.slab.memory_bytes() + self.timed.len() * TIMED_ENTRY_BYTES;
+        (size_of::<Self>() + texts_bytes + index_bytes).saturating_add(payload_bytes)
     }
 
     /// Messages by state. Walks at most [`WALK_BUDGET`] messages that became due since the last

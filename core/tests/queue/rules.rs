@@ -290,3 +290,33 @@ fn every_cut_and_every_changed_byte_of_a_snapshot_is_refused_or_harmless() {
         }
     }
 }
+
+#[test]
+fn memory_counts_what_policies_and_tags_take() {
+    let mut tags = Tags::default();
+    tags.insert(b"name", &vec![b'x'; 60_000]).unwrap();
+    let mut queue = Queue::new(7, T0, Attributes::default(), tags);
+    let before = queue.memory_bytes();
+    assert!(before > 60_000, "{before}");
+    let mut attributes = Attributes::default();
+    attributes.set(AttributeName::Policy, &vec![b'x'; 50_000]).unwrap();
+    queue.set_attributes(T0, attributes);
+    assert!(queue.memory_bytes() >= before + 50_000, "{}", queue.memory_bytes());
+}
+
+#[test]
+fn a_holder_gives_back_in_steps_without_meeting_what_it_gave_back() {
+    let mut queue = queue();
+    for _ in 0..10 {
+        send(&mut queue, T0, "x", 0);
+    }
+    pop_with(
+        &mut queue,
+        T0,
+        PopOptions { count: 10, visibility_timeout_ms: None, max_bytes: None, holder: 3 },
+    );
+    let steps: Vec<_> = (0..4).map(|_| queue.release_holder(T0 + 1, 3, 4).len()).collect();
+    assert_eq!(steps, [4, 4, 2, 0]);
+    queue.check().unwrap();
+    assert_eq!(pop(&mut queue, T0 + 1, 20).len(), 10);
+}
