@@ -403,10 +403,14 @@ fn demand_option(command: &mut Cmd, demand: Demand) {
 }
 
 fn connection_info(address: &RedisAddress) -> redis::RedisResult<ConnectionInfo> {
-    match address {
+    let info = match address {
         RedisAddress::Url(url) => url.expose().into_connection_info(),
         RedisAddress::Socket(path) => ConnectionAddr::Unix(path.clone()).into_connection_info(),
-    }
+    }?;
+    // Its name in CLIENT LIST costs a command that Redis 7.0 does not know and our minimal user may
+    // not use.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_redis_settings(settings))
 }
 
 fn remedy(module: &std::path::Path) -> String {
