@@ -52,7 +52,12 @@ redis_module! {
         ["karin.xdel", guard(internal::xdel), "write", 1, 1, 1, "", "write slow dangerous"],
         ["karin.xlease", guard(internal::xlease), "write", 1, 1, 1, "", "write slow dangerous"],
         ["karin.xpurge", guard(internal::xpurge), "write", 1, 1, 1, "", "write slow dangerous"],
-        ["karin.xput", guard(internal::xput), "write", 1, 1, 1, "", "write slow dangerous"],
+        // Servers apply what their master or their file tells them whatever "deny-oom" says; for
+        // clients a slot far away is memory without a bound.
+        [
+            "karin.xput", guard(internal::xput), "write deny-oom",
+            1, 1, 1, "", "write slow dangerous"
+        ],
         ["karin.xqueue", guard(internal::xqueue), "write", 1, 1, 1, "", "write slow dangerous"],
     ],
 }

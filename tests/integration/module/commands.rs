@@ -253,7 +253,9 @@ fn a_full_server_refuses_sends_and_lets_queues_be_drained() {
     let mut client = Client::new(&server);
     client.ok("KARIN.SENDM q 2 MSG x MSG y");
     client.ok("CONFIG SET maxmemory 1");
-    for command in ["KARIN.SEND q z", "KARIN.SENDM q 1 MSG z", "KARIN.CREATE other"] {
+    for command in
+        ["KARIN.SEND q z", "KARIN.SENDM q 1 MSG z", "KARIN.CREATE other", "KARIN.XPUT q m z"]
+    {
         assert!(client.error(command).starts_with("OOM "), "{command}");
     }
     let first = client.pop_one("q");

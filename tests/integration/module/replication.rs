@@ -87,15 +87,40 @@ fn replica_and_append_only_files_hold_what_the_master_holds() {
         check_all(&mut copy);
         assert!(!replica.log().contains("CRITICAL"), "{}", replica.log());
         // Its own file, without a master that could tell it again.
-        copy.ok("REPLICAOF NO ONE");
-        copy.ok("CONFIG REWRITE");
+        master.kill();
         replica.restart();
-        let mut copy = Client::new(&replica);
-        copy.ok("REPLICAOF NO ONE");
-        assert_eq!(copy.digest(), digest, "the replica's file, seed {seed}");
+        assert_eq!(Client::new(&replica).digest(), digest, "the replica's file, seed {seed}");
         master.restart();
         assert_eq!(Client::new(&master).digest(), digest, "the master's file, seed {seed}");
     }
+}
+
+#[test]
+fn a_replica_and_a_start_beyond_maxmemory_take_all_that_was_sent() {
+    let mut master = RedisServer::start(&SYNC_AT_ONCE);
+    let files = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory", "1"];
+    let mut replica = RedisServer::start_replica_of(&master, &files);
+    let mut client = Client::new(&master);
+    client.ok("KARIN.SENDM q 3 MSG a MSG b ATTRS at MSG c DELAY 60");
+    client.ok("KARIN.SET q DelaySeconds 1");
+    client.pop_one("q");
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    let digest = client.digest();
+    let mut copy = Client::new(&replica);
+    assert_eq!(copy.digest(), digest);
+    // A replica writes its file anew once it has synchronised.
+    wait::until(wait::PATIENCE, "the replica's file", || {
+        let persistence = replica.info("persistence");
+        let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
+        idle.iter().all(|state| persistence.contains(state))
+            && !persistence.contains("aof_rewrites:0")
+    });
+    master.kill();
+    replica.restart();
+    let mut copy = Client::new(&replica);
+    assert_eq!(copy.digest(), digest);
+    copy.ok("REPLICAOF NO ONE");
+    assert!(copy.error("KARIN.SEND q d").starts_with("OOM "));
 }
 
 #[test]
