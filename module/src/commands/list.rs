@@ -26,6 +26,8 @@ pub(crate) const DOC: Doc = Doc {
 };
 
 const COUNT_DEFAULT: usize = 100;
+/// Names copied out of the registry at a time; few, since names may be long.
+const NAMES_AT_A_TIME: usize = 16;
 
 struct Input<'a> {
     prefix: &'a [u8],
@@ -74,28 +76,33 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Page {
     let now_ms = clock::now_ms();
     let db = ffi::selected_db(ctx);
     let may_forget = registry::may_forget(ctx);
-    // One name more than may be looked at tells whether there are more.
-    let names = registry::names(db, input.prefix, input.after, WALK_BUDGET + 1);
-    let mut rows = Vec::new();
-    let mut last = None;
-    for (looked_at, name) in names.into_iter().enumerate() {
-        if looked_at == WALK_BUDGET || rows.len() == input.count {
-            return Page { rows, after: last };
+    let (mut rows, mut looked_at) = (Vec::new(), 0);
+    let mut last: Option<Box<[u8]>> = None;
+    loop {
+        let after = last.as_deref().or(input.after);
+        let names = registry::names(db, input.prefix, after, NAMES_AT_A_TIME);
+        if names.is_empty() {
+            return Page { rows, after: None };
         }
-        match Key::look_at(ctx, &replicate::string(&name)).value() {
-            Value::Queue(queue) => {
-                let next_ms = queue.next_wait_ms(now_ms);
-                let is_due = |within_ms| next_ms.is_some_and(|next_ms| next_ms <= within_ms);
-                if input.due_within_ms.is_none_or(is_due) {
-                    rows.push(row(name.clone(), queue, now_ms));
-                }
+        for name in names {
+            if looked_at == WALK_BUDGET || rows.len() == input.count {
+                return Page { rows, after: last };
             }
-            Value::Missing | Value::Other if may_forget => registry::remove(db, &name),
-            Value::Missing | Value::Other => {}
+            looked_at += 1;
+            match Key::look_at(ctx, &replicate::string(&name)).value() {
+                Value::Queue(queue) => {
+                    let next_ms = queue.next_wait_ms(now_ms);
+                    let is_due = |within_ms| next_ms.is_some_and(|next_ms| next_ms <= within_ms);
+                    if input.due_within_ms.is_none_or(is_due) {
+                        rows.push(row(name.clone(), queue, now_ms));
+                    }
+                }
+                Value::Missing | Value::Other if may_forget => registry::remove(db, &name),
+                Value::Missing | Value::Other => {}
+            }
+            last = Some(name);
         }
-        last = Some(name);
     }
-    Page { rows, after: None }
 }
 
 fn row(name: Box<[u8]>, queue: &mut Queue, now_ms: u64) -> Row {
