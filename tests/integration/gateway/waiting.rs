@@ -24,6 +24,28 @@ struct Scene {
 }
 
 impl Scene {
+    /// A client asks for a message, which it would hide for long, and is gone before the answer.
+    fn ask_and_leave(&self) {
+        // Redis holds still, so that the client is gone when it answers.
+        self.redis.freeze();
+        let mut client = TcpStream::connect(("127.0.0.1", self.gateway.port())).unwrap();
+        let body = json!({ "QueueUrl": self.queue.url(), "VisibilityTimeout": 600 }).to_string();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             X-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        client.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        assert_eq!(self.gateway.http().get("/healthz").status, 200);
+        client.shutdown(Shutdown::Write).unwrap();
+        // The gateway ends the connection once it has noticed.
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
+        self.redis.thaw();
+        // Goes the same way to Redis as what was asked, if it was, and behind it.
+        let answer = self.queue.call("GetQueueAttributes", json!({"AttributeNames": ["All"]}));
+        assert_eq!(answer.status, 200);
+    }
+
     fn new() -> Self {
         let redis = RedisServer::start(&[]);
         let gateway = Gateway::start(&redis, &[]);
@@ -229,21 +251,11 @@ fn a_queue_that_was_deleted_and_made_again_still_wakes_its_polls() {
 fn what_was_taken_for_one_who_left_comes_back_uncounted() {
     let scene = Scene::new();
     scene.queue.send("hi");
-    // Redis holds still, so that the client is gone when it answers.
-    scene.redis.freeze();
-    let mut client = TcpStream::connect(("127.0.0.1", scene.gateway.port())).unwrap();
-    let body = json!({ "QueueUrl": scene.queue.url(), "VisibilityTimeout": 600 }).to_string();
-    let head = format!(
-        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n\
-         X-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    assert_eq!(scene.gateway.http().get("/healthz").status, 200);
-    client.shutdown(Shutdown::Write).unwrap();
-    // The gateway ends the connection once it has noticed.
-    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
-    scene.redis.thaw();
+    // One who leaves very early is not served at all; then there is nothing to give back.
+    wait::until(wait::PATIENCE, "one who is served and has left", || {
+        scene.ask_and_leave();
+        scene.calls("popdue") > 0
+    });
     wait::until(wait::PATIENCE, "the return", || scene.calls("release") == 1);
     let messages = scene.queue.receive(json!({}));
     assert_eq!(messages[0]["Attributes"]["ApproximateReceiveCount"], "1");
