@@ -13,11 +13,14 @@ use redis::{
     AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Value,
     aio::{MultiplexedConnection, PubSub},
 };
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{QueueError, reply};
@@ -32,6 +35,15 @@ const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long an idempotent command waits for the connection that broke under it to come back.
 const RETRY_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a connection is silent before the system asks whether the other side is still there,
+/// how often it asks, and how many questions may go unanswered: a minute in all.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+/// See [`KEEPALIVE_AFTER`].
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`KEEPALIVE_AFTER`].
+const KEEPALIVE_PROBES: u32 = 3;
+/// The class of error with which a replica refuses to be written to.
+const READ_ONLY: &str = "READONLY";
 /// Commands that may wait for the writer before callers are held back.
 const PIPELINE_DEPTH: usize = 1_024;
 
@@ -87,13 +99,20 @@ impl Client {
     pub(super) async fn keep(self: Arc<Self>) {
         let mut link = self.link.subscribe();
         let mut generation = 1;
+        let mut pause = Duration::ZERO;
         loop {
+            let since = Instant::now();
             // The sender is in `self`, so it cannot be gone.
             let _ = link.wait_for(|link| matches!(link, Link::Down { .. })).await;
             generation += 1;
-            let mut pause = RECONNECT_PAUSE_MIN;
+            if since.elapsed() > RECONNECT_PAUSE_MAX {
+                pause = Duration::ZERO;
+            }
             let mut told = None;
             loop {
+                // One that is lost as soon as it is made counts as an attempt that failed.
+                sleep(pause).await;
+                pause = (pause * 2).clamp(RECONNECT_PAUSE_MIN, RECONNECT_PAUSE_MAX);
                 match self.connect(generation).await {
                     Ok(connection) => {
                         tracing::info!(redis = %self.target.addr(), "connected to Redis");
@@ -109,8 +128,6 @@ impl Client {
                         self.link.send_replace(Link::Down { why });
                     }
                 }
-                sleep(pause).await;
-                pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
             }
         }
     }
@@ -172,6 +189,11 @@ impl Client {
             }
         };
         match connection.send_packed_command(command).await {
+            Ok(Value::ServerError(error)) if error.code() == READ_ONLY => {
+                // After a failover the same address may lead to the new master.
+                self.lost(generation, "it is a read-only replica");
+                Err(Failure::Broken(reply::error(&error)))
+            }
             Ok(Value::ServerError(error)) => Err(Failure::Final(reply::error(&error))),
             Ok(value) => Ok(value),
             Err(error) => {
@@ -248,6 +270,11 @@ impl Client {
             ConnectionAddr::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                // A subscription only listens, and would never hear that the other side is gone.
+                set_socket_keepalive(&stream, true)?;
+                set_tcp_keepidle(&stream, KEEPALIVE_AFTER)?;
+                set_tcp_keepintvl(&stream, KEEPALIVE_INTERVAL)?;
+                set_tcp_keepcnt(&stream, KEEPALIVE_PROBES)?;
                 Ok(Box::new(stream))
             }
             ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
@@ -300,7 +327,7 @@ impl Client {
 
 /// A call that failed.
 enum Failure {
-    /// The connection broke under the command.
+    /// The connection broke under the command, or leads to the wrong server.
     Broken(QueueError),
     /// Trying again at once is of no use.
     Final(QueueError),

@@ -1,4 +1,5 @@
-//! Listening to the hints: one subscription connection for all queues, and the minute's sweep.
+//! Listening to the hints: one subscription connection for all queues; and the minute's sweep,
+//! which does without.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +7,7 @@ use futures_util::StreamExt as _;
 use redis::aio::PubSubSink;
 use tokio::{
     select,
-    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
 use super::{Naming, QueueError, QueueName, client::Client, reply, table::Table, waiting::Source};
@@ -33,7 +34,7 @@ pub(super) async fn listen(client: Arc<Client>, table: Arc<Table>, naming: Namin
         let generation = client.up().await;
         select! {
             why = listen_once(&client, &table, &naming) => {
-                // Without hints all waiting is in vain, so this must be seen; once.
+                // Without hints messages wait for the next sweep, so this must be seen; once.
                 if told.as_ref() != Some(&why) {
                     tracing::warn!("no hints from Redis: {why}");
                     told = Some(why);
@@ -56,8 +57,7 @@ async fn listen_once(client: &Client, table: &Table, naming: &Naming) -> String 
             return why;
         }
     };
-    let mut sweep = interval_at(Instant::now() + SWEEP_INTERVAL, SWEEP_INTERVAL);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut minute = every_minute();
     loop {
         select! {
             message = stream.next() => {
@@ -71,17 +71,33 @@ async fn listen_once(client: &Client, table: &Table, naming: &Naming) -> String 
                 }
                 table.with(|lines, now| lines.subscribed(&queues, now));
             }
-            _ = sweep.tick() => {
+            _ = minute.tick() => {
                 if let Err(why) = tidy(&mut sink, table, naming).await {
                     return why;
-                }
-                // What went wrong shows at the connection all commands share.
-                if let Err(error) = look(client, table, naming).await {
-                    tracing::debug!("the sweep failed: {error}");
                 }
             }
         }
     }
+}
+
+/// Looks every minute for what no hint told, for ever. Apart from listening, because hints may not
+/// be had at all, and so that they do not wait for a sweep of many queues.
+pub(super) async fn sweep(client: Arc<Client>, table: Arc<Table>, naming: Naming) {
+    let mut minute = every_minute();
+    loop {
+        minute.tick().await;
+        // What went wrong shows at the connection all commands share.
+        if let Err(error) = look(&client, &table, &naming).await {
+            tracing::debug!("the sweep failed: {error}");
+        }
+    }
+}
+
+/// The first tick is a minute away.
+fn every_minute() -> Interval {
+    let mut minute = interval_at(Instant::now() + SWEEP_INTERVAL, SWEEP_INTERVAL);
+    minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    minute
 }
 
 /// `<ms until due> <hint number>`

@@ -92,6 +92,7 @@ impl Queues {
         let tasks = vec![
             tokio::spawn(Arc::clone(&client).keep()),
             tokio::spawn(hints::listen(Arc::clone(&client), Arc::clone(&table), naming.clone())),
+            tokio::spawn(hints::sweep(Arc::clone(&client), Arc::clone(&table), naming.clone())),
         ];
         Ok(Self(Arc::new(Inner { client, table, naming, shutdown, tasks })))
     }

@@ -1,5 +1,6 @@
 //! Redis goes, comes back, or cannot do the work.
 
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use karin_tests::gateway::{Gateway, run};
@@ -92,6 +93,31 @@ fn a_redis_that_hangs_is_given_up_after_ten_seconds_and_then_at_once() {
     wait::until(wait::PATIENCE, "the connection", || {
         queue.call("SendMessage", json!({ "MessageBody": "yes" })).status == 200
     });
+}
+
+#[test]
+fn after_a_failover_the_new_master_is_found_at_the_same_address() {
+    let master = RedisServer::start(&[]);
+    let replica = RedisServer::start_replica_of(&master, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let address = directory.path().join("redis.sock");
+    symlink(master.socket_path(), &address).unwrap();
+    let url = format!("unix://{}", address.display());
+    let gateway = Gateway::start_with(&["--redis-url", &url], &[]);
+    let queue = Queue::create(gateway.http(), "orders");
+    queue.send("kept");
+    wait::until(wait::PATIENCE, "the replica to have it", || {
+        replica.cli(&["KARIN.LIST"]).contains("karin:{orders}\n1")
+    });
+    std::fs::remove_file(&address).unwrap();
+    symlink(replica.socket_path(), &address).unwrap();
+    replica.cli(&["REPLICAOF", "NO", "ONE"]);
+    // Its connections stay.
+    master.cli(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
+    wait::until(wait::PATIENCE, "the new master", || {
+        queue.call("SendMessage", json!({ "MessageBody": "new" })).status == 200
+    });
+    assert_eq!(queue.bodies(json!({ "MaxNumberOfMessages": 10 })), ["kept", "new"]);
 }
 
 #[test]
