@@ -14,7 +14,7 @@ use crate::lambda::batch::{Batch, Fit, Held};
 use crate::lambda::event::{EventSource, record};
 use crate::lambda::invoke::Target;
 use crate::lambda::mapping::Mapping;
-use crate::lambda::outcome::{Fault, Refusal, Verdict, judge};
+use crate::lambda::outcome::{Answer, Fault, Refusal, Verdict, judge};
 use crate::queues::{
     Demand, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome, ReceivedMessage,
 };
@@ -23,7 +23,7 @@ use crate::shutdown::Shutdown;
 /// What a lease has beyond the window and the function's timeout, counted from the start of the
 /// pop: Lambda's cold start and the way there and back.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
-/// What must be left of it when a local function starts: killing it takes a moment.
+/// What must be left of it beyond the timeout when a function starts: killing it takes a moment.
 const START_MARGIN: Duration = Duration::from_secs(2);
 /// The most receipts one command takes.
 const RECEIPTS_MAX: usize = 1_000;
@@ -161,7 +161,8 @@ impl Poller {
         let mapping = &self.mapping;
         let source = self.source();
         let mut batch = Batch::new(mapping.batch_size);
-        let mut window_ends = None;
+        // Counted as the leases are, so that a slow pop does not push it beyond them.
+        let window_ends = Instant::now() + mapping.window;
         loop {
             let popped = match self.pop(&batch, window_ends).await {
                 Ok((popped, lease_ends)) => {
@@ -177,16 +178,16 @@ impl Poller {
             if batch.is_empty() || batch.is_full() || stop.is_requested() {
                 return Ok(batch);
             }
-            if popped > 0 {
+            // Messages that come slowly must not use up the leases of the first ones.
+            if popped > 0 && Instant::now() < self.start_by(&batch) {
                 continue;
             }
-            let ends = *window_ends.get_or_insert_with(|| Instant::now() + mapping.window);
-            if Instant::now() >= ends {
+            if Instant::now() >= window_ends {
                 return Ok(batch);
             }
             tokio::select! {
                 () = self.queues.due(&mapping.queue) => {}
-                () = tokio::time::sleep_until(ends.into()) => return Ok(batch),
+                () = tokio::time::sleep_until(window_ends.into()) => return Ok(batch),
                 () = stop.requested() => return Ok(batch),
             }
         }
@@ -195,11 +196,10 @@ impl Poller {
     async fn pop(
         &self,
         batch: &Batch,
-        window_ends: Option<Instant>,
+        window_ends: Instant,
     ) -> Result<(Popped, Instant), QueueError> {
         let now = Instant::now();
-        let window =
-            window_ends.map_or(self.mapping.window, |ends| ends.saturating_duration_since(now));
+        let window = window_ends.saturating_duration_since(now);
         let lease = window + self.timeout + LEASE_MARGIN;
         // Whole seconds, rounded up.
         let seconds = lease.as_secs() + u64::from(lease.subsec_nanos() > 0);
@@ -241,13 +241,23 @@ impl Poller {
         self.release(&overflow).await;
     }
 
+    /// When the function must have started, so that it ends before its messages' leases do.
+    fn start_by(&self, batch: &Batch) -> Instant {
+        let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
+        lease_ends.checked_sub(self.timeout + START_MARGIN).unwrap_or_else(Instant::now)
+    }
+
     /// Runs the function with the batch and does what its answer says.
     async fn invoke(&self, batch: Batch) {
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
+        let start_by = self.start_by(&batch);
         let (event, messages) = batch.finish();
-        let start_by = lease_ends.checked_sub(self.timeout + START_MARGIN);
-        let start_by = start_by.unwrap_or_else(Instant::now);
-        let answer = self.target.invoke(event, self.timeout, start_by).await;
+        let answer = if Instant::now() < start_by {
+            self.target.invoke(event, self.timeout, start_by).await
+        } else {
+            // Redis was slow. Somebody else may soon get the messages, even while this one runs.
+            too_late()
+        };
         let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
         let (queue, function) = (&self.mapping.queue, self.mapping.function_name());
         match judge(answer, self.mapping.reporting, &ids) {
@@ -320,6 +330,11 @@ impl Poller {
         let arn = self.mapping.source_arn.clone();
         EventSource::new(arn.unwrap_or_else(|| self.identity.queue_arn(&self.mapping.queue)))
     }
+}
+
+fn too_late() -> Answer {
+    let reason = "its messages came too slowly: their leases would end before it does".into();
+    Answer::Refused(Refusal { fault: Fault::Transient, reason, retry_after: None })
 }
 
 fn held(message: &ReceivedMessage) -> Held {

@@ -6,6 +6,7 @@ mod ministack;
 mod python;
 mod restarts;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ impl Function {
         let bootstrap = directory.path().join("bootstrap");
         let script = format!(
             "#!/usr/bin/env bash\n{CLIENT}\nwhile next; do\n\
-             echo $$ >> pids\necho \"$EPOCHREALTIME $body\" >> events\n{handler}\ndone\n"
+             echo $$ >> pids\necho \"$EPOCHREALTIME $body\" >> events.$$\n{handler}\ndone\n"
         );
         fs::write(&bootstrap, script).unwrap();
         fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
@@ -81,7 +82,12 @@ impl Function {
             let event: Value = serde_json::from_str(event).unwrap();
             Event { at, records: event["Records"].as_array().unwrap().clone() }
         };
-        self.lines("events").into_iter().map(parse).collect()
+        // A file for each process: bash writes a long line in pieces.
+        let pids: BTreeSet<String> = self.lines("pids").into_iter().collect();
+        let lines = pids.iter().flat_map(|pid| self.lines(&format!("events.{pid}")));
+        let mut events: Vec<Event> = lines.map(parse).collect();
+        events.sort_by_key(|event| event.at);
+        events
     }
 
     /// The events, once there are `count`.

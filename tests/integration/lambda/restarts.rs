@@ -1,4 +1,4 @@
-//! What becomes of functions and their messages when the gateway goes.
+//! What becomes of functions and their messages when the gateway or Redis goes, or fails them.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;
 use karin_tests::wait::{PATIENCE, until, until_some};
 
-use super::{Function, action, is_alive, send, wait_until_empty};
+use super::{Function, action, counts, is_alive, send, wait_until_empty};
 
 #[test]
 fn a_killed_gateway_takes_its_functions_along_and_its_successor_delivers_at_once() {
@@ -99,4 +99,41 @@ fn a_process_that_was_killed_while_it_waited_is_replaced() {
         let trace = std::path::Path::new("/proc").join(process);
         until(PATIENCE, "karin to notice", || !trace.exists());
     }
+}
+
+#[test]
+fn a_function_does_not_start_when_its_messages_leases_would_end_before_it() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let option = format!("{},timeout=1", function.option("f"));
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f,window=2"]);
+    send(&gateway, "q", "a process that waits");
+    function.wait_for(1, PATIENCE);
+    wait_until_empty(&gateway, "q");
+    send(&gateway, "q", "x");
+    until(PATIENCE, "the window to open", || counts(&gateway, "q") == (0, 1, 0));
+    // Redis tells of another message, and hands it out when the first one's lease is nearly over.
+    let mut pipeline = redis::pipe();
+    pipeline.atomic().cmd("KARIN.SEND").arg("karin:{q}").arg("y");
+    pipeline.cmd("CLIENT").arg("PAUSE").arg(11_500);
+    pipeline.exec(&mut redis.connection()).unwrap();
+    let first = until_some(PATIENCE, "the message", || {
+        let records = function.events().into_iter().flat_map(|event| event.records);
+        records.into_iter().find(|record| record["body"] == "x")
+    });
+    let count = &first["attributes"]["ApproximateReceiveCount"];
+    assert_eq!(count, "2", "the first lease was not used");
+}
+
+#[test]
+fn without_hints_a_message_is_found_within_a_minute() {
+    let redis = RedisServer::start(&[]);
+    redis.cli(&["ACL", "SETUSER", "deaf", "on", ">secret", "~*", "+@all", "resetchannels"]);
+    let url = format!("redis://deaf:secret@127.0.0.1:{}", redis.port());
+    let function = Function::new("answer null");
+    let arguments = ["--redis-url", &url, "--function", &function.option("f"), "--map", "q=f"];
+    let gateway = Gateway::start_with(&arguments, &[]);
+    until(PATIENCE, "the warning", || gateway.log().contains("no hints from Redis"));
+    redis.cli(&["KARIN.SEND", "karin:{q}", "x"]);
+    function.wait_for(1, Duration::from_secs(75));
 }
