@@ -32,7 +32,7 @@ fuzz: ## random inputs: for now the property tests of core and gateway, 200,000 
 	@scripts/install-packages build
 	PROPTEST_CASES=200000 cargo test --release -p karin-core -p karin-gateway
 
-bench: ## ratios against a reference measured in the same run
+bench: ## ratios against a reference measured in the same run; QUICK=1: in two minutes
 	@scripts/install-packages build redis
 	cargo build --release -p karin-module -p karin-gateway -p karin-bench
-	target/release/karin-bench
+	target/release/karin-bench $(if $(QUICK),--quick)

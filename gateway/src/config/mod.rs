@@ -18,6 +18,8 @@ use std::{
 
 use clap::Parser as _;
 
+use crate::queues::RedisUrl;
+
 /// Where karin listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:9324";
 /// What stands before `{queue}` in the key of a queue.
@@ -64,32 +66,6 @@ pub struct Config {
     pub sync_interval: Option<Duration>,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
-}
-
-/// The URL of a Redis. It may hold a password, so it is never shown whole.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-impl RedisUrl {
-    /// The URL with its password.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        let rest = rest.split_once('?').map_or(rest, |(place, _)| place);
-        write!(f, "{scheme}://{rest}")
-    }
-}
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RedisUrl({self})")
-    }
 }
 
 /// Why there is no configuration.
@@ -147,7 +123,7 @@ impl Config {
         let aws = lambda_endpoint.is_some() || has_aws_credentials(&environment);
         Ok(Self {
             listen,
-            redis_url: optional(options.redis_url, "redis-url", redis_url)?,
+            redis_url: optional(options.redis_url, "redis-url", RedisUrl::parse)?,
             redis_server: options.redis_server.unwrap_or_else(|| "redis-server".to_owned()).into(),
             module: options.module.map(PathBuf::from),
             data_dir: options.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.to_owned()).into(),
@@ -208,20 +184,6 @@ fn listen(written: &str) -> Result<SocketAddr, ConfigError> {
             format_args!("{written:?} is not an address and a port, such as {LISTEN_DEFAULT}"),
         )
     })
-}
-
-fn redis_url(written: &str) -> Result<RedisUrl, String> {
-    let known = ["redis://", "redis+unix://", "unix://"];
-    if written.starts_with("rediss://") {
-        return Err("rediss:// (TLS) is not supported by this version".to_owned());
-    }
-    if !known.iter().any(|scheme| written.starts_with(scheme)) {
-        return Err("give redis://HOST:PORT/DATABASE or unix:///PATH".to_owned());
-    }
-    match redis::IntoConnectionInfo::into_connection_info(written) {
-        Ok(_) => Ok(RedisUrl(written.to_owned())),
-        Err(error) => Err(error.to_string().replace('\n', " ")),
-    }
 }
 
 fn key_prefix(written: &str) -> Result<String, String> {

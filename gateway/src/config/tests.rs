@@ -171,10 +171,3 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(options.map, ["a=b"]);
     assert_eq!(options.region.as_deref(), Some("r"));
 }
-
-#[test]
-fn a_redis_url_is_shown_without_its_password() {
-    let url = redis_url("redis://user:secret@127.0.0.1:6379/3").unwrap();
-    assert_eq!(url.to_string(), "redis://127.0.0.1:6379/3");
-    assert!(!format!("{url:?}").contains("secret"));
-}

@@ -7,6 +7,7 @@ pub mod attributes;
 mod client;
 mod hints;
 mod naming;
+mod redis_url;
 mod reply;
 mod table;
 mod types;
@@ -14,6 +15,7 @@ mod unclaimed;
 mod waiting;
 
 pub use client::ConnectError;
+pub use redis_url::RedisUrl;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -21,7 +23,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
-use crate::{config::RedisUrl, shutdown::Shutdown};
+use crate::shutdown::Shutdown;
 use client::Client;
 use naming::Naming;
 use reply::Outlook;
