@@ -20,7 +20,7 @@ use crate::lambda::outcome::{Answer, Fault, Refusal, fault};
 
 /// What an answer may take longer than the function's timeout: Lambda's own cold start, and the
 /// way. Less than what a lease adds, so that no lease ends before its invocation.
-const ANSWER_MARGIN: Duration = Duration::from_secs(8);
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_secs(8);
 
 /// Where a function is.
 #[derive(Debug, Clone)]

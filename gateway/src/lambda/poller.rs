@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::lambda::backoff::Backoff;
 use crate::lambda::batch::{Batch, Fit, Held};
 use crate::lambda::event::{EventSource, record};
-use crate::lambda::invoke::Target;
+use crate::lambda::invoke::{ANSWER_MARGIN, Target};
 use crate::lambda::mapping::Mapping;
 use crate::lambda::outcome::{Answer, Fault, Refusal, Verdict, judge};
 use crate::queues::{
@@ -244,7 +244,12 @@ impl Poller {
     /// When the function must have started, so that it ends before its messages' leases do.
     fn start_by(&self, batch: &Batch) -> Instant {
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
-        lease_ends.checked_sub(self.timeout + START_MARGIN).unwrap_or_else(Instant::now)
+        let margin = match self.target {
+            Target::Local(_) => START_MARGIN,
+            // Lambda's cold start comes on top of the function's timeout.
+            Target::Aws { .. } => ANSWER_MARGIN,
+        };
+        lease_ends.checked_sub(self.timeout + margin).unwrap_or_else(Instant::now)
     }
 
     /// Runs the function with the batch and does what its answer says.
