@@ -42,11 +42,6 @@ impl Queue {
         Ok(())
     }
 
-    /// `XPUT` of one message. Errors: [`Error::Corrupt`].
-    pub fn apply_put(&mut self, meta: &[u8], payload: &[u8]) -> Result<(), Error> {
-        self.apply_puts(&[(meta, payload)])
-    }
-
     /// `XLEASE`: new states of messages. Errors: [`Error::Corrupt`].
     pub fn apply_states(&mut self, states: &[u8]) -> Result<(), Error> {
         let records = each::<STATE_LENGTH, _>(states, Reader::state)?;

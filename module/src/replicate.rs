@@ -104,6 +104,21 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// What every command does that only changed where messages stand: tells replicas and waiters, if
+/// anything changed.
+pub(crate) fn moved(
+    ctx: &Context,
+    key: &RedisString,
+    new_states: &[u8],
+    hint: Option<Hint>,
+    now_ms: u64,
+) {
+    if !new_states.is_empty() {
+        states(ctx, key, new_states);
+        announce(ctx, key, hint, now_ms);
+    }
+}
+
 /// Replicates where messages stand now, if `states` names any.
 pub(crate) fn states(ctx: &Context, key: &RedisString, states: &[u8]) {
     if !states.is_empty() {

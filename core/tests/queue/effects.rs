@@ -166,7 +166,7 @@ fn two_messages_of_one_sequence_number_survive_a_restart() {
     for slot in [0, 1] {
         let none = history(0, 0, 0, 0);
         let at = Position { place: 0, slot, sequence: 1, due_ms: T0, history: none };
-        queue.apply_put(&at.meta(b"x"), b"x").unwrap();
+        queue.apply_puts(&[(&at.meta(b"x"), b"x")]).unwrap();
     }
     assert_eq!(queue.len(), 2);
     assert_eq!(digest(&reloaded(&queue)), digest(&queue));

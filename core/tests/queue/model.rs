@@ -186,8 +186,9 @@ impl World {
             body,
         });
         let meta = self.queue.encode_meta(sent.slot).unwrap();
-        self.replica.apply_put(meta.as_slice(), self.queue.payload(sent.slot).unwrap()).unwrap();
-        self.replica.apply_put(meta.as_slice(), self.queue.payload(sent.slot).unwrap()).unwrap();
+        let put = [(meta.as_slice(), self.queue.payload(sent.slot).unwrap())];
+        self.replica.apply_puts(&put).unwrap();
+        self.replica.apply_puts(&put).unwrap();
     }
 
     fn pop(&mut self, options: &PopOptions) {

@@ -25,6 +25,10 @@ pub(crate) const DOC: Doc = Doc {
     ],
 };
 
+/// What more than [`BATCH_MAX`] receipts are refused with.
+pub(super) const TOO_MANY_RECEIPTS: &str = "too many receipts, at most 1000 a command";
+const _: () = assert!(BATCH_MAX == 1_000, "the text above names it");
+
 struct Input<'a> {
     key: &'a RedisString,
     demand: Demand,
@@ -55,7 +59,7 @@ pub(super) fn parse_receipts<'a>(arguments: &mut Args<'a>) -> Result<Vec<&'a [u8
     match arguments.remaining() {
         0 => Err(Failure::Syntax),
         1..=BATCH_MAX => (0..arguments.remaining()).map(|_| arguments.bytes()).collect(),
-        _ => Err(Failure::Refused("too many receipts, at most 1000 a command")),
+        _ => Err(Failure::Refused(TOO_MANY_RECEIPTS)),
     }
 }
 

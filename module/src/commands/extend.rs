@@ -6,6 +6,7 @@ use karin_core::{Demand, Extension, Outcome};
 use redis_module::{Context, RedisString};
 
 use crate::args::Args;
+use crate::commands::ack::TOO_MANY_RECEIPTS;
 use crate::commands::{Answer, Gone, WRITE, answer, reply_answers, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::Failure;
@@ -57,7 +58,7 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     match extensions.len() {
         0 => Err(Failure::Syntax),
         1..=BATCH_MAX => Ok(Input { key, extensions }),
-        _ => Err(Failure::Refused("too many receipts, at most 1000 a command")),
+        _ => Err(Failure::Refused(TOO_MANY_RECEIPTS)),
     }
 }
 
@@ -77,9 +78,6 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<Vec<Answer>, Failure> {
         let answers: Vec<_> = input.extensions.iter().map(&mut extend).collect();
         Ok((answers, queue.take_hint()))
     })?;
-    if !states.is_empty() {
-        replicate::states(ctx, input.key, &states);
-        replicate::announce(ctx, input.key, hint, now_ms);
-    }
+    replicate::moved(ctx, input.key, &states, hint, now_ms);
     Ok(answers)
 }

@@ -101,10 +101,7 @@ fn release(
         let answers: Vec<_> = receipts.iter().map(&mut release).collect();
         Ok((answers, queue.take_hint()))
     })?;
-    if !states.is_empty() {
-        replicate::states(ctx, key, &states);
-        replicate::announce(ctx, key, hint, now_ms);
-    }
+    replicate::moved(ctx, key, &states, hint, now_ms);
     Ok(answers)
 }
 
@@ -118,9 +115,6 @@ fn release_holder(ctx: &Context, key: &RedisString, holder: u32) -> Result<usize
         }
         Ok((released.len(), queue.take_hint()))
     })?;
-    if !states.is_empty() {
-        replicate::states(ctx, key, &states);
-        replicate::announce(ctx, key, hint, now_ms);
-    }
+    replicate::moved(ctx, key, &states, hint, now_ms);
     Ok(count)
 }
