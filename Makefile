@@ -25,12 +25,14 @@ test: ## what CI runs: all tests on real parts, with the time of each phase
 test-clients: ## the tests with every SQS client, including those slow to install
 	@KARIN_TEST_CLIENTS=all scripts/test clients::
 
-test-long: ## the tests that take their time: twenty kills, long runs of the properties
+test-long: ## the tests that take their time: twenty kills, long runs of the properties and fuzzers
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
 
-fuzz: ## random inputs: for now the property tests of core and gateway, 200,000 cases each
+fuzz: ## property tests, 200,000 cases each, and each target of core/fuzz for FUZZ_SECONDS (60)
 	@scripts/install-packages build
 	PROPTEST_CASES=200000 cargo test --release -p karin-core -p karin-gateway
+	@scripts/fuzz
 
 bench: ## ratios against a reference measured in the same run; QUICK=1: in two minutes
 	@scripts/install-packages build redis
