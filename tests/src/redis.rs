@@ -58,10 +58,25 @@ impl RedisServer {
         let mut arguments = vec!["--replicaof", "127.0.0.1", &port];
         arguments.extend(extra_arguments);
         let replica = Self::start(&arguments);
-        wait::until(wait::PATIENCE, "the replica's link", || {
-            replica.info("replication").contains("master_link_status:up")
-        });
+        replica.wait_for_link();
         replica
+    }
+
+    /// Returns when this replica has its master's data and follows it.
+    pub fn wait_for_link(&self) {
+        wait::until(wait::PATIENCE, "the replica's link", || {
+            self.info("replication").contains("master_link_status:up")
+        });
+    }
+
+    /// Returns when this replica, or replica of a replica, has applied all that `master` had
+    /// written before the call.
+    pub fn catch_up_with(&self, master: &Self) {
+        let offset = master.info_number("replication", "master_repl_offset");
+        self.wait_for_link();
+        wait::until(wait::PATIENCE, "the replica's offset", || {
+            self.info_number("replication", "slave_repl_offset") >= offset
+        });
     }
 
     /// A new connection over the socket.
@@ -107,6 +122,25 @@ impl RedisServer {
     /// The text of `INFO section`.
     pub fn info(&self, section: &str) -> String {
         ::redis::cmd("INFO").arg(section).query(&mut self.connection()).expect("INFO")
+    }
+
+    /// A number of `INFO section`; panics if the field is not there.
+    pub fn info_number(&self, section: &str, field: &str) -> u64 {
+        let info = self.info(section);
+        let fields = info.lines().filter_map(|line| line.split_once(':'));
+        let number = fields.into_iter().find(|(name, _)| *name == field);
+        number
+            .and_then(|(_, value)| value.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no number {field} in {info}"))
+    }
+
+    /// Returns when no rewrite of the append-only file runs or is to run, and the last was good.
+    pub fn wait_for_rewrite(&self) {
+        wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
+            self.info_number("persistence", "aof_rewrite_in_progress") == 0
+                && self.info_number("persistence", "aof_rewrite_scheduled") == 0
+        });
+        assert!(self.info("persistence").contains("aof_last_bgrewrite_status:ok"));
     }
 
     /// SIGKILL; returns when it is gone.

@@ -7,5 +7,6 @@ mod errors;
 mod hints;
 mod hostile_input;
 mod persistence;
+mod random_commands;
 mod registry;
 mod replication;

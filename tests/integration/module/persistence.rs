@@ -32,15 +32,6 @@ fn fill(client: &mut Client) {
     client.ok("KARIN.SEND other x");
 }
 
-fn wait_for_rewrite(server: &RedisServer) {
-    wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
-        let persistence = server.info("persistence");
-        persistence.contains("aof_rewrite_in_progress:0")
-            && persistence.contains("aof_rewrite_scheduled:0")
-    });
-    assert!(server.info("persistence").contains("aof_last_bgrewrite_status:ok"));
-}
-
 #[test]
 fn an_rdb_brings_back_every_queue_with_every_state() {
     let server = RedisServer::start(&[]);
@@ -93,7 +84,7 @@ fn the_append_only_file_brings_back_every_queue_rewritten_or_not_with_preamble_o
         let mut client = Client::new(&server);
         assert_eq!(client.digest(), digest, "replayed");
         client.ok("BGREWRITEAOF");
-        wait_for_rewrite(&server);
+        server.wait_for_rewrite();
         server.restart();
         let mut client = Client::new(&server);
         assert_eq!(client.digest(), digest, "rewritten, preamble {preamble}");

@@ -18,7 +18,7 @@ fn page(client: &mut Client, arguments: &str) -> (Vec<String>, Option<String>) {
 }
 
 /// All pages.
-fn list(client: &mut Client, arguments: &str) -> Vec<String> {
+pub(super) fn list(client: &mut Client, arguments: &str) -> Vec<String> {
     let (mut names, mut after) = page(client, arguments);
     while let Some(name) = after {
         let (more, next) = page(client, &format!("{arguments} AFTER {name}"));
@@ -43,7 +43,7 @@ fn scan(client: &mut Client) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_list_is_scan(client: &mut Client, what: &str) {
+pub(super) fn assert_list_is_scan(client: &mut Client, what: &str) {
     for db in 0..3 {
         client.ok(&format!("SELECT {db}"));
         assert_eq!(list(client, "COUNT 7"), scan(client), "database {db} after {what}");

@@ -3,95 +3,51 @@
 use karin_tests::redis::RedisServer;
 use karin_tests::wait;
 
-use super::client::{Client, Random, SYNC_AT_ONCE, items, text};
+use super::client::{Client, SYNC_AT_ONCE};
+use super::random_commands::{RandomCommands, check_all};
 
-/// Runs random commands of all kinds on one queue or another.
-struct Workload {
-    random: Random,
-    receipts: Vec<String>,
-}
-
-impl Workload {
-    fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), receipts: vec!["no-receipt".to_owned()] }
-    }
-
-    fn step(&mut self, client: &mut Client) {
-        let random = &mut self.random;
-        let queue = *random.of(&["a", "b", "c.fifo"]);
-        let n = random.below(30);
-        let receipt = random.of(&self.receipts).clone();
-        let other = random.of(&self.receipts).clone();
-        let current = *random.of(&["", "CURRENT"]);
-        let words = match random.below(24) {
-            0..=3 => format!("KARIN.SEND {queue} body-{n}"),
-            4 => format!("KARIN.SEND {queue} body-{n} DELAY 0.{n} ATTRS attributes-{n}"),
-            5 => format!("KARIN.SEND {queue} body DELAY {n}"),
-            6 => format!("KARIN.SENDM {queue} 3 MSG x MSG y DELAY 3 MSG z ATTRS {n}"),
-            7..=12 => {
-                let visibility = random.below(4);
-                let reply = client.words(&format!(
-                    "KARIN.POPDUE {queue} COUNT {} VISIBILITY {visibility} HOLDER {}",
-                    n + 1,
-                    n % 2 + 1
-                ));
-                if let Ok(reply) = reply {
-                    let messages = super::client::fields(&reply)["messages"].clone();
-                    let new = items(&messages).iter().map(|message| text(&items(message)[1]));
-                    self.receipts.extend(new);
-                }
-                return;
-            }
-            13..=15 => format!("KARIN.ACK {queue} {current} {receipt} {other}"),
-            16 | 17 => format!("KARIN.EXTEND {queue} {current} {receipt} {n} {other} 0"),
-            18 => format!("KARIN.RELEASE {queue} {current} {receipt} {other}"),
-            19 => format!("KARIN.RELEASE {queue} DELAY 2 {receipt}"),
-            20 => format!("KARIN.RELEASE {queue} HOLDER 1"),
-            21 => format!("KARIN.SET {queue} MessageRetentionPeriod {}", n + 1),
-            22 if n == 0 => format!("KARIN.PURGE {queue}"),
-            22 if n == 1 => format!("COPY {queue} b REPLACE"),
-            22 if n == 2 => format!("RENAME {queue} a"),
-            22 if n == 3 => format!("DEL {queue}"),
-            22 => "KARIN.CREATE c.fifo VisibilityTimeout 2".to_owned(),
-            _ => format!("KARIN.DEBUG CLOCK {}", random.below(3)),
-        };
-        let _may_be_refused = client.words(&words);
-    }
-}
-
-fn check_all(client: &mut Client) {
-    for key in items(&client.ok("KEYS *")) {
-        client.check(&text(key));
-    }
-}
-
+/// Two thousand random commands, and whoever holds a copy of the data afterwards.
 #[test]
-fn replica_and_append_only_files_hold_what_the_master_holds() {
-    let files = [&SYNC_AT_ONCE[..], &["--appendonly", "yes", "--appendfsync", "always"]].concat();
-    for seed in [1, 2, 3] {
-        let mut master = RedisServer::start(&files);
+fn replicas_and_files_hold_what_the_master_holds_after_two_thousand_random_commands() {
+    for (seed, preamble) in [(1, "yes"), (2, "no"), (3, "yes")] {
+        let files = ["--appendonly", "yes", "--appendfsync", "always"];
+        let preamble = ["--aof-use-rdb-preamble", preamble];
+        let arguments = [&SYNC_AT_ONCE[..], &files, &preamble].concat();
+        let mut master = RedisServer::start(&arguments);
         let mut client = Client::new(&master);
-        let mut workload = Workload::new(seed);
-        for _ in 0..200 {
-            workload.step(&mut client);
-        }
-        let mut replica = RedisServer::start_replica_of(&master, &files);
-        for _ in 0..2_000 {
-            workload.step(&mut client);
-        }
-        assert_eq!(client.integer("WAIT 1 10000"), 1);
+        let mut commands = RandomCommands::new(seed);
+        commands.run(&mut client, 200);
+        let mut replica = RedisServer::start_replica_of(&master, &arguments);
+        let mut last = RedisServer::start_replica_of(&replica, &arguments);
+        commands.run(&mut client, 2_000);
         check_all(&mut client);
+        // From here on nothing is written, not even by a timer.
+        client.ok("CLIENT PAUSE 600000 WRITE");
         let digest = client.digest();
-        let mut copy = Client::new(&replica);
-        assert_eq!(copy.digest(), digest, "the replica, seed {seed}");
-        check_all(&mut copy);
-        assert!(!replica.log().contains("CRITICAL"), "{}", replica.log());
-        // Its own file, without a master that could tell it again.
+        client.ok("DEBUG RELOAD");
+        assert_eq!(client.digest(), digest, "the snapshot, seed {seed}");
+        for (server, which) in [(&replica, "the replica"), (&last, "its replica")] {
+            server.catch_up_with(&master);
+            let mut copy = Client::new(server);
+            assert_eq!(copy.digest(), digest, "{which}, seed {seed}");
+            check_all(&mut copy);
+            assert!(!server.log().contains("CRITICAL"), "{which}, seed {seed}: {}", server.log());
+        }
+        // Each one's own file, without a master that could tell it again.
         master.kill();
-        replica.restart();
-        assert_eq!(Client::new(&replica).digest(), digest, "the replica's file, seed {seed}");
-        master.restart();
-        assert_eq!(Client::new(&master).digest(), digest, "the master's file, seed {seed}");
+        replica.kill();
+        let servers = [(&mut last, "last"), (&mut replica, "replica"), (&mut master, "master")];
+        for (server, which) in servers {
+            server.restart();
+            assert_eq!(Client::new(server).digest(), digest, "the {which}'s file, seed {seed}");
+            server.cli(&["BGREWRITEAOF"]);
+            server.wait_for_rewrite();
+            server.restart();
+            let mut client = Client::new(server);
+            assert_eq!(client.digest(), digest, "rewritten by the {which}, seed {seed}");
+            check_all(&mut client);
+            server.kill();
+        }
     }
 }
 
