@@ -5,13 +5,14 @@ use std::process::Command;
 use karin_tests::redis::RedisServer;
 
 use crate::Effort;
-use crate::report::{Pairs, Row};
+use crate::gauge;
+use crate::report::{Goal, Pairs, Row};
 
 const BODY_BYTES: usize = 100;
 
 pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
-    let redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "everysec"]);
-    [(1, "≥ 0.95 ×"), (16, "≥ 1.0 ×")]
+    let redis = gauge::persistent();
+    [(1, Goal::AtLeast(0.95)), (16, Goal::AtLeast(1.0))]
         .map(|(pipeline, goal)| {
             let mut pairs = Pairs::default();
             for _ in 0..effort.pairs {

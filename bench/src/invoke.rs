@@ -40,7 +40,8 @@ pub(crate) async fn send_rows(effort: &Effort) -> Vec<Row> {
         candidate: latencies(&through_ms),
         ratio: format!("p99 +{added:.2} ms"),
         noise: String::new(),
-        goal: "p99 ≤ +2 ms",
+        goal: "p99 ≤ +2 ms".to_owned(),
+        met: Some(added <= 2.0),
     }]
 }
 
@@ -86,7 +87,8 @@ pub(crate) async fn due_rows(effort: &Effort) -> Vec<Row> {
         candidate: latencies(&late_ms),
         ratio: format!("{early} early"),
         noise: String::new(),
-        goal: "never early, p99 ≤ 3 ms",
+        goal: "never early, p99 ≤ 3 ms".to_owned(),
+        met: Some(early == 0 && quantile(&late_ms, 0.99) <= 3.0),
     }]
 }
 

@@ -21,17 +21,83 @@ pub(crate) struct Row {
     /// How far the reference is from itself from run to run.
     pub(crate) noise: String,
     /// What we want.
-    pub(crate) goal: &'static str,
+    pub(crate) goal: String,
+    /// Whether we have it; nothing of a row that is there to be known.
+    pub(crate) met: Option<bool>,
+}
+
+/// What a ratio of candidate to reference shall be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// Of rates.
+    AtLeast(f64),
+    /// Of costs.
+    AtMost(f64),
+    /// Whatever it is.
+    Information,
+}
+
+impl Goal {
+    fn text(self) -> String {
+        match self {
+            Self::AtLeast(ratio) => format!("≥ {ratio} ×"),
+            Self::AtMost(ratio) => format!("≤ {ratio} ×"),
+            Self::Information => String::new(),
+        }
+    }
+
+    fn met(self, ratio: f64) -> Option<bool> {
+        match self {
+            Self::AtLeast(goal) => Some(ratio >= goal),
+            Self::AtMost(goal) => Some(ratio <= goal),
+            Self::Information => None,
+        }
+    }
+}
+
+impl Row {
+    /// A row of which this server has nothing to measure.
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            reference: String::new(),
+            candidate: "not supported".to_owned(),
+            ratio: String::new(),
+            noise: String::new(),
+            goal: String::new(),
+            met: None,
+        }
+    }
+
+    /// One line of JSON; `group` is the name the row is chosen by.
+    pub(crate) fn json(&self, group: &str) -> String {
+        serde_json::json!({
+            "group": group,
+            "what": self.what,
+            "reference": self.reference,
+            "karin": self.candidate,
+            "ratio": self.ratio,
+            "noise": self.noise,
+            "goal": self.goal,
+            "met": self.met,
+        })
+        .to_string()
+    }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, reference, candidate, ratio, noise, goal } = self;
-        write!(f, "| {what} | {reference} | {candidate} | {ratio} | {noise} | {goal} |")
+        let Self { what, reference, candidate, ratio, noise, goal, met } = self;
+        let verdict = match met {
+            Some(true) => " ✓",
+            Some(false) => " **missed**",
+            None => "",
+        };
+        write!(f, "| {what} | {reference} | {candidate} | {ratio} | {noise} | {goal}{verdict} |")
     }
 }
 
-/// Rates (more is better) of a reference and a candidate, measured in turn.
+/// Rates or costs of a reference and a candidate, measured in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
     reference: Vec<f64>,
@@ -46,22 +112,26 @@ impl Pairs {
 
     /// The row: medians, the median of the pairs' ratios with its spread, and the ratios of the
     /// reference's consecutive runs.
-    pub(crate) fn row(&self, what: &str, unit: &str, goal: &'static str) -> Row {
+    pub(crate) fn row(&self, what: &str, unit: &str, goal: Goal) -> Row {
         let ratios: Vec<f64> =
             self.candidate.iter().zip(&self.reference).map(|(c, r)| c / r).collect();
         let noise: Vec<f64> = self.reference.windows(2).map(|two| two[1] / two[0]).collect();
         Row {
             what: what.to_owned(),
-            reference: format!("{} {unit}", thousands(median(&self.reference))),
-            candidate: format!("{} {unit}", thousands(median(&self.candidate))),
+            reference: format!("{} {unit}", figure(median(&self.reference))),
+            candidate: format!("{} {unit}", figure(median(&self.candidate))),
             ratio: spread(&ratios),
             noise: spread(&noise),
-            goal,
+            goal: goal.text(),
+            met: goal.met(median(&ratios)),
         }
     }
 }
 
 fn spread(values: &[f64]) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(0.0, f64::max);
     format!("{:.2} × ({low:.2} … {high:.2})", median(values))
@@ -86,6 +156,12 @@ pub(crate) fn latencies(milliseconds: &[f64]) -> String {
     format!("p50 {p50:.2}, p99 {p99:.2}, max {max:.2} ms")
 }
 
-fn thousands(value: f64) -> String {
-    if value >= 10_000.0 { format!("{:.1} k", value / 1_000.0) } else { format!("{value:.1}") }
+fn figure(value: f64) -> String {
+    if value >= 10_000.0 {
+        format!("{:.1} k", value / 1_000.0)
+    } else if value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }

@@ -8,14 +8,13 @@ use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;
 use karin_tests::{port, wait};
 
-use crate::report::{Pairs, Row};
-use crate::{Effort, http_load};
+use crate::report::{Goal, Pairs, Row};
+use crate::{Effort, gauge, http_load};
 
 const CONNECTIONS: usize = 32;
-const PERSISTENT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "everysec"];
 
 pub(crate) async fn rows(effort: &Effort) -> Vec<Row> {
-    let redis = RedisServer::start(&PERSISTENT);
+    let redis = gauge::persistent();
     let bare = Bare::start(&redis);
     let gateway = Gateway::start(&redis, &[]);
     gateway.http().json("CreateQueue", r#"{"QueueName":"q"}"#);
@@ -36,7 +35,7 @@ pub(crate) async fn rows(effort: &Effort) -> Vec<Row> {
         let what = format!(
             "SendMessage, {protocol}, 100 B, {CONNECTIONS} connections, against bare hyper + XADD"
         );
-        rows.push(pairs.row(&what, "/s", "≥ 0.8 ×"));
+        rows.push(pairs.row(&what, "/s", Goal::AtLeast(0.8)));
     }
     rows
 }

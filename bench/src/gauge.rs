@@ -1,0 +1,88 @@
+//! What the server says of itself, and queues filled for a measurement.
+
+use karin_tests::redis::RedisServer;
+use redis::Connection;
+
+/// The queue of every measurement that needs one.
+pub(crate) const QUEUE: &str = "karin:{q}";
+
+/// Messages of one SENDM or POPDUE while a queue is prepared.
+pub(crate) const BATCH: usize = 1_000;
+
+/// A message of 100 bytes.
+pub(crate) fn body() -> String {
+    "x".repeat(100)
+}
+
+/// Seconds of CPU the server took so far, all its threads, in user and kernel.
+pub(crate) fn cpu_s(connection: &mut Connection) -> f64 {
+    let info = info(connection, "cpu");
+    field(&info, "used_cpu_user:") + field(&info, "used_cpu_sys:")
+}
+
+/// Microseconds the server spent inside a command so far.
+pub(crate) fn command_us(connection: &mut Connection, command: &str) -> f64 {
+    let info = info(connection, "commandstats").to_ascii_lowercase();
+    let name = format!("cmdstat_{}:", command.to_ascii_lowercase());
+    let Some(line) = info.lines().find_map(|line| line.strip_prefix(&name)) else { return 0.0 };
+    let us = line.split(',').find_map(|part| part.strip_prefix("usec="));
+    us.and_then(|us| us.parse().ok()).expect("usec")
+}
+
+/// The server's `used_memory`.
+pub(crate) fn used_bytes(connection: &mut Connection) -> f64 {
+    field(&info(connection, "memory"), "used_memory:")
+}
+
+/// Values handed to the thread that frees, and not freed yet.
+pub(crate) fn freeing(connection: &mut Connection) -> f64 {
+    field(&info(connection, "memory"), "lazyfree_pending_objects:")
+}
+
+/// Clients waiting in a blocking command.
+pub(crate) fn blocked(connection: &mut Connection) -> f64 {
+    field(&info(connection, "clients"), "blocked_clients:")
+}
+
+fn info(connection: &mut Connection, section: &str) -> String {
+    redis::cmd("INFO").arg(section).query(connection).expect("INFO")
+}
+
+fn field(info: &str, name: &str) -> f64 {
+    let value = info.lines().find_map(|line| line.strip_prefix(name));
+    value.and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// Sends `count` messages of 100 bytes, each with these options (`DELAY 60`) after its body.
+pub(crate) fn fill(connection: &mut Connection, key: &str, count: usize, options: &[&str]) {
+    let body = body();
+    let mut left = count;
+    while left > 0 {
+        let batch = left.min(BATCH);
+        let mut send = redis::cmd("KARIN.SENDM");
+        send.arg(key).arg(batch);
+        for _ in 0..batch {
+            send.arg("MSG").arg(&body).arg(options);
+        }
+        send.exec(connection).expect("SENDM");
+        left -= batch;
+    }
+}
+
+/// A server as it is when people care for their messages: an append-only file, synced each second.
+pub(crate) fn persistent() -> RedisServer {
+    RedisServer::start(&["--appendonly", "yes", "--appendfsync", "everysec"])
+}
+
+/// The same, and one without persistence, to see what of a figure is the file's.
+pub(crate) fn servers() -> [(&'static str, RedisServer); 2] {
+    [("AOF everysec", persistent()), ("no AOF", RedisServer::start(&[]))]
+}
+
+/// Runs a command that is only prepared for, not measured.
+pub(crate) fn run(connection: &mut Connection, command: &str) {
+    let mut words = command.split(' ');
+    let mut built = redis::cmd(words.next().expect("a command"));
+    built.arg(words.collect::<Vec<_>>());
+    built.exec(connection).unwrap_or_else(|e| panic!("{command}: {e}"));
+}
