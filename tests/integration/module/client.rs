@@ -158,7 +158,7 @@ impl Delivery {
     }
 }
 
-fn error_text(error: &RedisError) -> String {
+pub(super) fn error_text(error: &RedisError) -> String {
     format!("{} {}", error.code().unwrap_or("?"), error.detail().unwrap_or(""))
 }
 

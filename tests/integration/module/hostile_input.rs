@@ -3,7 +3,7 @@
 use karin_tests::redis::RedisServer;
 use karin_tests::wait;
 
-use super::client::{Client, Random, SYNC_AT_ONCE, bytes, items, text};
+use super::client::{Client, Random, SYNC_AT_ONCE, bytes};
 
 /// A queue with messages in every state, and its DUMP.
 fn dumped(client: &mut Client) -> Vec<u8> {
@@ -15,54 +15,17 @@ fn dumped(client: &mut Client) -> Vec<u8> {
     bytes(&client.ok("DUMP q"))
 }
 
-/// Whatever a restored key is: all commands work on it and find it sound.
-fn use_it(client: &mut Client, key: &str) {
-    client.check(key);
-    client.info(key);
-    client.ok(&format!("KARIN.SEND {key} more"));
-    let popped = client.pop(&format!("{key} COUNT 10"));
-    for message in &popped.messages {
-        client.ok(&format!("KARIN.ACK {key} {}", message.receipt));
-    }
-    client.ok(&format!("COPY {key} copy REPLACE"));
-    client.ok(&format!("DUMP {key}"));
-    client.check(key);
-    client.ok(&format!("DEL {key}"));
-}
-
 #[test]
-fn changed_dump_payloads_are_refused_or_make_a_sound_queue() {
+fn every_prefix_of_a_dump_payload_is_refused() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);
     let dump = dumped(&mut client);
     client.ok("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
-    let mut random = Random::new(11);
-    let mut restored = 0;
-    for round in 0..6_000 {
-        let mut changed = dump.clone();
-        // The last ten bytes are the version and the checksum.
-        let end = changed.len() - 10;
-        for _ in 0..=random.below(3) {
-            let at = random.below(end - 1) + 1;
-            match round % 4 {
-                0 => changed[at] ^= 1 << random.below(8),
-                1 => changed[at] = *random.of(&[0, 1, 0x7f, 0x80, 0x81, 0xff]),
-                2 => drop(changed.remove(at)),
-                _ => changed.insert(at, u8::try_from(random.below(256)).unwrap()),
-            }
-        }
-        if client.call(&[b"RESTORE", b"restored", b"0", &changed]).is_ok() {
-            restored += 1;
-            if text(&client.ok("TYPE restored")) == "karinmq-q" {
-                use_it(&mut client, "restored");
-            }
-            client.ok("DEL restored");
-        }
-    }
-    assert!(restored > 0, "nothing was restored, so nothing was tried");
     for end in 0..dump.len() - 10 {
+        // The last ten bytes are the version and the checksum.
         let cut = [&dump[..end], &dump[dump.len() - 10..]].concat();
-        client.call(&[b"RESTORE", b"restored", b"0", &cut]).unwrap_err();
+        let error = client.call(&[b"RESTORE", b"restored", b"0", &cut]).unwrap_err();
+        assert!(error.contains("Bad data format"), "{end}: {error}");
     }
     client.check("q");
 }
@@ -136,84 +99,14 @@ fn effects_applied_twice_change_nothing_more() {
     assert_eq!(client.integer("EXISTS none"), 0);
 }
 
-#[test]
-fn random_arguments_of_every_command_never_harm_the_server() {
-    let server = RedisServer::start(&[]);
-    let mut client = Client::new(&server);
-    let commands = [
-        "ack", "create", "extend", "info", "list", "popdue", "purge", "release", "send", "sendm",
-        "set", "xdel", "xlease", "xpurge", "xput", "xqueue", "debug",
-    ];
-    let large = vec![b'x'; 300_000];
-    let mut random = Random::new(99);
-    let words: [&[u8]; 34] = [
-        b"q",
-        b"q",
-        b"q",
-        b"",
-        b"\0",
-        b"\xff\xfe",
-        b"1",
-        b"0",
-        b"-1",
-        b"2.5",
-        b"18446744073709551615",
-        b"9223372036854775807",
-        b"1e300",
-        b"nan",
-        b"CURRENT",
-        b"HOLDER",
-        b"DELAY",
-        b"COUNT",
-        b"VISIBILITY",
-        b"MAXBYTES",
-        b"ATTRS",
-        b"SIZE",
-        b"NOMKQUEUE",
-        b"MSG",
-        b"TAG",
-        b"PREFIX",
-        b"AFTER",
-        b"DUE",
-        b"UNLESSCHANGED",
-        b"CHECK",
-        b"DelaySeconds",
-        b"VisibilityTimeout",
-        b"FIFO",
-        &large,
-    ];
-    let mut receipt = b"none".to_vec();
-    for _ in 0..20_000 {
-        let name = format!("karin.{}", random.of(&commands));
-        let mut arguments: Vec<&[u8]> = vec![name.as_bytes(), b"q"];
-        for _ in 0..random.below(7) {
-            arguments.push(if random.below(5) == 0 { &receipt } else { *random.of(&words) });
-        }
-        let _may_be_refused = client.call(&arguments);
-        if random.below(50) == 0 {
-            client.words("KARIN.SEND q x").ok();
-            if let Ok(reply) = client.words("KARIN.POPDUE q") {
-                let messages = super::client::fields(&reply)["messages"].clone();
-                if let Some(message) = items(&messages).first() {
-                    receipt = bytes(&items(message)[1]);
-                }
-            }
-        }
-    }
-    for key in items(&client.ok("KEYS *")) {
-        client.call(&[b"KARIN.DEBUG", b"CHECK", &bytes(key)]).unwrap();
-    }
-    assert_eq!(text(&client.ok("PING")), "PONG");
-}
-
 /// The effects a server replicates, read as a replica reads them.
-struct Monitor {
+pub(super) struct Monitor {
     stream: std::net::TcpStream,
 }
 
 impl Monitor {
     /// Returns when the server sends what it does from now on.
-    fn start(server: &RedisServer) -> Self {
+    pub(super) fn start(server: &RedisServer) -> Self {
         use std::io::Write as _;
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
         stream.set_read_timeout(Some(karin_tests::wait::PATIENCE)).unwrap();
@@ -224,7 +117,7 @@ impl Monitor {
     }
 
     /// Everything until now, each effect as its arguments.
-    fn effects(&mut self) -> Vec<Vec<Vec<u8>>> {
+    pub(super) fn effects(&mut self) -> Vec<Vec<Vec<u8>>> {
         use std::io::Write as _;
         let peer = self.stream.peer_addr().unwrap();
         let mut marker = std::net::TcpStream::connect(peer).unwrap();

@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod delivery;
 mod errors;
+mod fuzz;
 mod hints;
 mod hostile_input;
 mod persistence;

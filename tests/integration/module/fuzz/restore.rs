@@ -1,0 +1,134 @@
+//! RESTORE of changed payloads, with the server's checksums off.
+
+use karin_tests::redis::RedisServer;
+use redis::Value;
+
+use super::super::client::{Client, Random, bytes, items, text};
+use super::grammar::Grammar;
+use super::{Argv, Batch, Run, words};
+
+/// The version and the checksum at the end of every payload.
+const FOOTER: usize = 10;
+const BATCH: usize = 64;
+
+/// Payloads of queues of several kinds, compressed and not.
+fn payloads(client: &mut Client) -> Vec<Vec<u8>> {
+    client.ok("KARIN.CREATE states Policy {} TAG name value");
+    client.ok("KARIN.SENDM states 5 MSG aaaa MSG bbbb ATTRS cc MSG d DELAY 60 MSG e MSG f");
+    client.pop("states COUNT 2 HOLDER 4");
+    let given_back = client.pop_one("states").receipt;
+    client.ok(&format!("KARIN.RELEASE states {given_back}"));
+    client.ok("KARIN.CREATE empty");
+    let body = "x".repeat(200);
+    client.ok(&format!("KARIN.SENDM long 100{}", format!(" MSG {body}").repeat(100)));
+    client.pop("long COUNT 30");
+    let mut payloads = Vec::new();
+    for compression in ["no", "yes"] {
+        client.ok(&format!("CONFIG SET rdbcompression {compression}"));
+        payloads.extend(["states", "empty", "long"].map(|key| dump(client, key)));
+    }
+    payloads
+}
+
+fn dump(client: &mut Client, key: &str) -> Vec<u8> {
+    bytes(&client.ok(&format!("DUMP {key}")))
+}
+
+/// One payload, or two spliced, with up to three changes, and with a footer.
+fn changed(payloads: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let body = |payload: &Vec<u8>| payload[..payload.len() - FOOTER].to_vec();
+    let one = random.of(payloads);
+    let mut changed = body(one);
+    if random.below(8) == 0 {
+        let other = body(random.of(payloads));
+        changed.truncate(1 + random.below(changed.len() - 1));
+        changed.extend_from_slice(&other[random.below(other.len())..]);
+    }
+    for _ in 0..=random.below(3) {
+        // The first byte is the kind of value, which stays ours.
+        let at = 1 + random.below(changed.len() - 1);
+        let end = (at + 1 + random.below(8)).min(changed.len());
+        match random.below(8) {
+            0 | 1 => changed[at] ^= 1 << random.below(8),
+            2 => changed[at] = *random.of(&[0, 1, 0x7f, 0x80, 0x81, 0xff]),
+            3 => drop(changed.drain(at..end)),
+            4 => drop(changed.splice(at..at, random.bytes(end - at))),
+            5 => changed.extend_from_within(at..end),
+            6 => drop(changed.splice(at..at, huge_length(random))),
+            _ => {
+                for (old, new) in changed[at..].iter_mut().zip(huge_length(random)) {
+                    *old = new;
+                }
+            }
+        }
+        if changed.len() < 2 {
+            break;
+        }
+    }
+    changed.extend_from_slice(&one[one.len() - FOOTER..]);
+    changed
+}
+
+/// The mark of a length of 64 bits, and one.
+fn huge_length(random: &mut Random) -> Vec<u8> {
+    let length = *random.of(&[0, 1, 1 << 20, 1 << 31, 1 << 32, 1 << 62, 1 << 63, u64::MAX]);
+    [&[0x81][..], &length.to_be_bytes()].concat()
+}
+
+/// Everything a client does with a key that may be a queue.
+fn uses(key: &str, grammar: &Grammar, random: &mut Random) -> Vec<Argv> {
+    let mut commands: Vec<Argv> = [
+        "KARIN.DEBUG CHECK key",
+        "KARIN.INFO key",
+        "MEMORY USAGE key",
+        "KARIN.SEND key more NOMKQUEUE",
+        "KARIN.POPDUE key COUNT 10 HOLDER 4",
+        "COPY key copy REPLACE",
+        "KARIN.DEBUG CHECK copy",
+        "KARIN.POPDUE copy COUNT 1000",
+        "KARIN.RELEASE key HOLDER 4",
+    ]
+    .map(|command| words(&command.replace("key", key)))
+    .into();
+    commands.extend((0..3).map(|_| grammar.command(random)));
+    commands.extend(["KARIN.DEBUG CHECK key", "DUMP key"].map(|c| words(&c.replace("key", key))));
+    commands
+}
+
+#[test]
+fn changed_dump_payloads_are_refused_or_make_a_sound_queue() {
+    let run = Run::new(10_000, 200_000);
+    let mut server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let mut random = Random::new(run.seed);
+    let payloads = payloads(&mut client);
+    let mut grammar = Grammar::read(&mut client, &[]);
+    client.ok("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    let mut restored = 0;
+    for number in 0..run.steps.div_ceil(BATCH) {
+        let restore = |n: usize| {
+            let key = format!("r{n}").into_bytes();
+            vec![b"RESTORE".into(), key, b"0".into(), changed(&payloads, &mut random)]
+        };
+        let batch = Batch { run: &run, number, commands: (0..BATCH).map(restore).collect() };
+        let answers = batch.send(&mut client);
+        for (n, _) in answers.iter().enumerate().filter(|(_, answer)| answer.is_ok()) {
+            restored += 1;
+            let key = format!("r{n}");
+            grammar.keys = vec![key.clone().into_bytes()];
+            let commands = uses(&key, &grammar, &mut random);
+            let answers = Batch { run: &run, number, commands }.send(&mut client);
+            // What was taken can be saved and loaded; a command of the grammar may have purged it.
+            if let Some(Ok(Value::BulkString(dump))) = answers.last() {
+                client.call(&[b"RESTORE", b"again", b"0", dump, b"REPLACE"]).unwrap();
+                let digests = client.ok(&format!("DEBUG DIGEST-VALUE {key} again"));
+                let [one, other] = items(&digests) else { panic!("{digests:?}") };
+                assert_eq!(text(one), text(other), "{key}, dumped and restored");
+            }
+        }
+        client.ok("FLUSHALL ASYNC");
+    }
+    eprintln!("{restored} of {} payloads were restored", run.steps);
+    assert!(restored > run.steps / 100, "only {restored} were restored");
+    server.terminate();
+}
