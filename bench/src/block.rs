@@ -23,9 +23,9 @@ pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
     let redis = RedisServer::start(&[]);
     let mut control = redis.connection();
     gauge::run(&mut control, &format!("KARIN.CREATE {QUEUE}"));
-    let mut pop = redis::cmd("KARIN.POPDUE");
-    if pop.arg(QUEUE).arg("BLOCK").arg("0.01").exec(&mut control).is_err() {
-        return vec![Row::unsupported("POPDUE BLOCK wakes up")];
+    let pop = format!("KARIN.POPDUE {QUEUE} BLOCK 0.01");
+    if let Err(error) = gauge::try_run(&mut control, &pop) {
+        return vec![Row::unsupported("POPDUE BLOCK wakes up", &error)];
     }
     let blpop = Waiter::start(&redis, &["BLPOP", "list", "60"], Pick { depth: 0, index: 1 });
     let popdue = ["KARIN.POPDUE", QUEUE, "VISIBILITY", "3600", "BLOCK", "60"];

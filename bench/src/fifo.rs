@@ -3,20 +3,19 @@
 use redis::Connection;
 
 use crate::Effort;
-use crate::gauge::{self, QUEUE};
+use crate::gauge::{self, FIFO_QUEUE, QUEUE};
 use crate::load::{self, Costs};
 use crate::memory::Bytes;
 use crate::report::{Goal, Row};
 use crate::resp::{Wire, prepared};
 
-const KEY: &str = "karin:{q.fifo}";
 const GROUPS: usize = 1_000;
 
 pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
     let redis = gauge::persistent();
     let mut control = redis.connection();
-    if create(&mut control).is_err() {
-        return vec![Row::unsupported("FIFO queues")];
+    if let Err(error) = create(&mut control) {
+        return vec![Row::unsupported("FIFO queues", &error)];
     }
     let (mut sends, mut receives) = (Costs::default(), Costs::default());
     for _ in 0..effort.pairs {
@@ -28,7 +27,8 @@ pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
         create(&mut control).expect("CREATE");
         let body = gauge::body();
         let fifo = load::produce(&redis, effort.commands, |wire, n| send_fifo(wire, &body, n));
-        let fifo_receive = load::consume(&redis, effort.commands, &load::karin_consumer(KEY));
+        let fifo_receive =
+            load::consume(&redis, effort.commands, &load::karin_consumer(FIFO_QUEUE));
         sends.push(standard, fifo);
         receives.push(standard_receive, fifo_receive);
     }
@@ -46,7 +46,7 @@ fn memory_rows() -> [Row; 2] {
     let send = prepared(&["KARIN.SEND", QUEUE, &body]);
     let standard = Bytes::measure(QUEUE, |_| {}, |wire, _| wire.again(&send));
     let make = |control: &mut Connection| create(control).expect("CREATE");
-    let fifo = Bytes::measure(KEY, make, |wire, n| send_fifo(wire, &body, n));
+    let fifo = Bytes::measure(FIFO_QUEUE, make, |wire, n| send_fifo(wire, &body, n));
     let states = [
         ("ready, its deduplication id remembered", standard.ready, fifo.ready),
         ("in flight, its deduplication id remembered", standard.in_flight, fifo.in_flight),
@@ -63,12 +63,12 @@ fn memory_rows() -> [Row; 2] {
 }
 
 fn create(control: &mut Connection) -> redis::RedisResult<()> {
-    redis::cmd("KARIN.CREATE").arg(KEY).arg("FIFO").exec(control)
+    gauge::try_run(control, &format!("KARIN.CREATE {FIFO_QUEUE} FIFO"))
 }
 
 fn send_fifo(wire: &mut Wire, body: &str, n: usize) {
     let group = format!("group{}", n % GROUPS);
     let id = format!("{n:08x}-0000-0000-0000-000000000000");
-    let send = ["KARIN.SEND", KEY, body, "GROUP", &group, "DEDUP", &id];
+    let send = ["KARIN.SEND", FIFO_QUEUE, body, "GROUP", &group, "DEDUP", &id];
     wire.command(send.iter().map(|a| a.as_bytes()));
 }

@@ -1,10 +1,13 @@
 //! What the server says of itself, and queues filled for a measurement.
 
 use karin_tests::redis::RedisServer;
-use redis::Connection;
+use redis::{Connection, RedisResult};
 
 /// The queue of every measurement that needs one.
 pub(crate) const QUEUE: &str = "karin:{q}";
+
+/// The FIFO queue.
+pub(crate) const FIFO_QUEUE: &str = "karin:{q.fifo}";
 
 /// Messages of one SENDM or POPDUE while a queue is prepared.
 pub(crate) const BATCH: usize = 1_000;
@@ -55,18 +58,28 @@ fn field(info: &str, name: &str) -> f64 {
 
 /// Sends `count` messages of 100 bytes, each with these options (`DELAY 60`) after its body.
 pub(crate) fn fill(connection: &mut Connection, key: &str, count: usize, options: &[&str]) {
+    fill_each(connection, key, count, |_| options.iter().map(|&o| o.to_owned()).collect())
+        .expect("SENDM");
+}
+
+/// The same with options of the n-th message's own.
+pub(crate) fn fill_each(
+    connection: &mut Connection,
+    key: &str,
+    count: usize,
+    options: impl Fn(usize) -> Vec<String>,
+) -> RedisResult<()> {
     let body = body();
-    let mut left = count;
-    while left > 0 {
-        let batch = left.min(BATCH);
+    for first in (0..count).step_by(BATCH) {
+        let batch = first..count.min(first + BATCH);
         let mut send = redis::cmd("KARIN.SENDM");
-        send.arg(key).arg(batch);
-        for _ in 0..batch {
-            send.arg("MSG").arg(&body).arg(options);
+        send.arg(key).arg(batch.len());
+        for n in batch {
+            send.arg("MSG").arg(&body).arg(options(n));
         }
-        send.exec(connection).expect("SENDM");
-        left -= batch;
+        send.exec(connection)?;
     }
+    Ok(())
 }
 
 /// A server as it is when people care for their messages: an append-only file, synced each second.
@@ -81,8 +94,12 @@ pub(crate) fn servers() -> [(&'static str, RedisServer); 2] {
 
 /// Runs a command that is only prepared for, not measured.
 pub(crate) fn run(connection: &mut Connection, command: &str) {
+    try_run(connection, command).unwrap_or_else(|e| panic!("{command}: {e}"));
+}
+
+/// The same of one that the server may not have.
+pub(crate) fn try_run(connection: &mut Connection, command: &str) -> RedisResult<()> {
     let mut words = command.split(' ');
     let mut built = redis::cmd(words.next().expect("a command"));
-    built.arg(words.collect::<Vec<_>>());
-    built.exec(connection).unwrap_or_else(|e| panic!("{command}: {e}"));
+    built.arg(words.collect::<Vec<_>>()).exec(connection)
 }

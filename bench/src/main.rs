@@ -32,6 +32,8 @@ mod memory;
 mod receive;
 mod report;
 mod resp;
+mod scenarios;
+mod sched;
 mod script;
 mod send;
 mod stalls;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use redis::RedisError;
+
 /// The table's head.
 pub(crate) const HEAD: &str = "\
 | what | reference | karin | ratio (min … max) | reference against itself | goal |
@@ -56,12 +58,12 @@ impl Goal {
 }
 
 impl Row {
-    /// A row of which this server has nothing to measure.
-    pub(crate) fn unsupported(what: &str) -> Self {
+    /// A row of which this server has nothing to measure, and what it said.
+    pub(crate) fn unsupported(what: &str, error: &RedisError) -> Self {
         Self {
             what: what.to_owned(),
             reference: String::new(),
-            candidate: "not supported".to_owned(),
+            candidate: format!("not supported ({})", error.code().unwrap_or("ERR")),
             ratio: String::new(),
             noise: String::new(),
             goal: String::new(),
@@ -163,5 +165,34 @@ fn figure(value: f64) -> String {
         format!("{value:.0}")
     } else {
         format!("{value:.2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Goal, Pairs, quantile};
+
+    #[test]
+    fn a_row_says_whether_the_median_of_its_ratios_meets_the_goal() {
+        let mut pairs = Pairs::default();
+        for (reference, candidate) in [(100.0, 90.0), (100.0, 120.0), (200.0, 240.0)] {
+            pairs.push(reference, candidate);
+        }
+        let row = pairs.row("sends", "/s", Goal::AtLeast(1.0));
+        assert_eq!(row.met, Some(true));
+        let line =
+            "| sends | 100 /s | 120 /s | 1.20 × (0.90 … 1.20) | 1.00 × (1.00 … 2.00) | ≥ 1 × ✓ |";
+        assert_eq!(row.to_string(), line);
+        assert_eq!(pairs.row("costs", "µs", Goal::AtMost(1.1)).met, Some(false));
+        assert_eq!(pairs.row("costs", "µs", Goal::Information).met, None);
+    }
+
+    #[test]
+    fn a_quantile_is_a_value_that_was_measured() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        for (q, value) in [(0.0, "1"), (0.5, "50"), (0.99, "99"), (1.0, "100")] {
+            assert_eq!(quantile(&values, q).to_string(), value);
+        }
+        assert_eq!(quantile(&[], 0.5).to_string(), "0");
     }
 }

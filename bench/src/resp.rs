@@ -60,7 +60,10 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn open(redis: &RedisServer) -> Self {
-        let stream = UnixStream::connect(redis.socket_path()).expect("connect");
+        Self::over(UnixStream::connect(redis.socket_path()).expect("connect"))
+    }
+
+    fn over(stream: UnixStream) -> Self {
         Self { stream, output: Vec::new(), input: Vec::with_capacity(CHUNK_BYTES), at: 0 }
     }
 
@@ -168,4 +171,57 @@ fn encode<'a>(output: &mut Vec<u8>, arguments: impl IntoIterator<Item = &'a [u8]
     }
     let head = format!("*{count}\r\n");
     output.splice(start..start, head.into_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::{Pick, Strings, Wire, prepared};
+
+    #[test]
+    fn the_wanted_strings_are_picked_however_the_reply_is_cut() {
+        let reply = b"*2\r\n$8\r\nmessages\r\n*2\r\n*3\r\n$1\r\na\r\n$2\r\nr\n\r\n:5\r\n\
+            *3\r\n$-1\r\n$0\r\n\r\n:-7\r\n+OK\r\n*-1\r\n";
+        let (mut server, client) = UnixStream::pair().unwrap();
+        let mut wire = Wire::over(client);
+        let writer = std::thread::spawn(move || {
+            for byte in reply {
+                server.write_all(&[*byte]).unwrap();
+            }
+            server.write_all(reply).unwrap();
+        });
+        for _ in 0..2 {
+            let mut found = Strings::default();
+            wire.picked(Pick { depth: 2, index: 1 }, &mut found);
+            assert_eq!(found.iter().collect::<Vec<_>>(), [&b"r\n"[..], b""]);
+            wire.done();
+            found.clear();
+            wire.picked(Pick { depth: 2, index: 1 }, &mut found);
+            assert_eq!(found.len(), 0);
+        }
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_command_built_and_a_command_prepared_are_the_same_bytes() {
+        let (mut server, client) = UnixStream::pair().unwrap();
+        let mut wire = Wire::over(client);
+        wire.command([&b"SET"[..], b"key", b""]);
+        wire.again(&prepared(&["PING"]));
+        wire.flush();
+        drop(wire);
+        let mut bytes = String::new();
+        server.read_to_string(&mut bytes).unwrap();
+        assert_eq!(bytes, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n*1\r\n$4\r\nPING\r\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "WRONGTYPE")]
+    fn an_error_inside_a_reply_ends_the_measurement() {
+        let (mut server, client) = UnixStream::pair().unwrap();
+        server.write_all(b"*2\r\n:1\r\n-WRONGTYPE other\r\n").unwrap();
+        Wire::over(client).done();
+    }
 }
