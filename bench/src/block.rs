@@ -11,7 +11,7 @@ use redis::Connection;
 
 use crate::Effort;
 use crate::gauge::{self, QUEUE};
-use crate::report::{Row, latencies, quantile};
+use crate::report::{Row, latencies, latencies_us, quantile};
 use crate::resp::{Pick, Strings, Wire, prepared};
 
 /// When the message was sent, in a POPDUE's answer.
@@ -59,14 +59,15 @@ fn arrival(
         }
     }
     let ratio = |q| quantile(&karin_ms, q) / quantile(&list_ms, q);
-    let halves: Vec<&[f64]> = list_ms.chunks(list_ms.len().div_ceil(2)).collect();
-    let noise = quantile(halves[halves.len() - 1], 0.99) / quantile(halves[0], 0.99);
+    // The reference's second half against its first.
+    let (first, second) = list_ms.split_at(list_ms.len() / 2);
+    let noise = |q| quantile(second, q) / quantile(first, q);
     Row {
         what: "SEND → POPDUE BLOCK answers, against RPUSH → BLPOP".to_owned(),
-        reference: latencies(&list_ms),
-        candidate: latencies(&karin_ms),
+        reference: latencies_us(&list_ms),
+        candidate: latencies_us(&karin_ms),
         ratio: format!("p50 {:.2} ×, p99 {:.2} ×", ratio(0.5), ratio(0.99)),
-        noise: format!("p99 {noise:.2} ×"),
+        noise: format!("p50 {:.2} ×, p99 {:.2} ×", noise(0.5), noise(0.99)),
         goal: String::new(),
         met: None,
     }

@@ -2,7 +2,7 @@
 //! a slow or busy machine changes both; what counts is the ratio (design §9).
 //!
 //! `karin-bench [--quick] [--json] [GROUP …]`, the groups of rows as `main` names them; all without
-//! a name. Prints a Markdown table, or with `--json` one object a line. `--quick` takes two minutes.
+//! a name. Prints a Markdown table, or with `--json` one object a line. `--quick`: in two minutes.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,

@@ -158,6 +158,12 @@ pub(crate) fn latencies(milliseconds: &[f64]) -> String {
     format!("p50 {p50:.2}, p99 {p99:.2}, max {max:.2} ms")
 }
 
+/// The same of what takes microseconds: `p50 31, p99 92, max 140 µs`.
+pub(crate) fn latencies_us(milliseconds: &[f64]) -> String {
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|q| quantile(milliseconds, q) * 1_000.0);
+    format!("p50 {p50:.0}, p99 {p99:.0}, max {max:.0} µs")
+}
+
 fn figure(value: f64) -> String {
     if value >= 10_000.0 {
         format!("{:.1} k", value / 1_000.0)

@@ -1,9 +1,9 @@
 //! The module against what people write without one: Lua scripts over a sorted set of due times and
 //! a string per message, with a hash of receive counts.
 //!
-//! The scripts are as quick as they can be and still do this: ids and the time come from the client,
-//! several elements go into one call where Redis has one. They know no receipts, no retention, no
-//! size limit, no hints.
+//! The scripts are as quick as they can be and still do this: ids and the time come from the
+//! client, several elements go into one call where Redis has one. They know no receipts, no
+//! retention, no size limit, no hints.
 
 use karin_tests::redis::RedisServer;
 
