@@ -143,6 +143,15 @@ impl RedisServer {
         assert!(self.info("persistence").contains("aof_last_bgrewrite_status:ok"));
     }
 
+    /// Returns when this replica's append-only file has what it synchronised: it writes the file
+    /// anew then, and a restart before that would find the one of before.
+    pub fn wait_for_own_file(&self) {
+        wait::until(wait::PATIENCE, "the replica's file", || {
+            self.info_number("persistence", "aof_rewrites") > 0
+        });
+        self.wait_for_rewrite();
+    }
+
     /// SIGKILL; returns when it is gone.
     pub fn kill(&mut self) {
         self.process = None;

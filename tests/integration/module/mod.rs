@@ -3,6 +3,7 @@
 mod client;
 mod commands;
 mod delivery;
+mod durability;
 mod errors;
 mod fuzz;
 mod hints;

@@ -28,6 +28,7 @@ fn replicas_and_files_hold_what_the_master_holds_after_two_thousand_random_comma
         assert_eq!(client.digest(), digest, "the snapshot, seed {seed}");
         for (server, which) in [(&replica, "the replica"), (&last, "its replica")] {
             server.catch_up_with(&master);
+            server.wait_for_own_file();
             let mut copy = Client::new(server);
             assert_eq!(copy.digest(), digest, "{which}, seed {seed}");
             check_all(&mut copy);
@@ -64,13 +65,7 @@ fn a_replica_and_a_start_beyond_maxmemory_take_all_that_was_sent() {
     let digest = client.digest();
     let mut copy = Client::new(&replica);
     assert_eq!(copy.digest(), digest);
-    // A replica writes its file anew once it has synchronised.
-    wait::until(wait::PATIENCE, "the replica's file", || {
-        let persistence = replica.info("persistence");
-        let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
-        idle.iter().all(|state| persistence.contains(state))
-            && !persistence.contains("aof_rewrites:0")
-    });
+    replica.wait_for_own_file();
     master.kill();
     replica.restart();
     let mut copy = Client::new(&replica);
