@@ -294,7 +294,7 @@ fn a_failover_keeps_receipts_and_times() {
 }
 
 /// Says "stop" when dropped, also by a panic, so that nobody waits for a thread that goes on.
-struct Stop<'a>(&'a AtomicBool);
+pub(super) struct Stop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

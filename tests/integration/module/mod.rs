@@ -2,6 +2,7 @@
 
 mod client;
 mod commands;
+mod concurrency;
 mod delivery;
 mod durability;
 mod errors;
