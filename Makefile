@@ -2,7 +2,7 @@
 # machine with Rust (https://rustup.rs): missing Debian packages are installed, and named first.
 # macOS: written for, untested; install redis, llvm, node and python3 yourself.
 
-.PHONY: help run build lint test test-clients test-long fuzz bench
+.PHONY: help run build lint test test-clients test-long fuzz sanitize bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -33,6 +33,10 @@ fuzz: ## property tests, 200,000 cases each, and each target of core/fuzz for FU
 	@scripts/install-packages build
 	PROPTEST_CASES=200000 cargo test --release -p karin-core -p karin-gateway
 	@scripts/fuzz
+
+sanitize: ## the module's tests and short fuzzers with redis-server under valgrind
+	@scripts/install-packages build redis valgrind
+	@scripts/sanitize
 
 bench: ## ratios against a reference measured in the same run; QUICK=1: in two minutes
 	@scripts/install-packages build redis
