@@ -9,6 +9,7 @@ mod errors;
 mod fuzz;
 mod hints;
 mod hostile_input;
+mod keyspace;
 mod persistence;
 mod random_commands;
 mod registry;
