@@ -284,6 +284,7 @@ fn a_failover_keeps_receipts_and_times() {
         assert!((due_ms..due_ms + 2_000).contains(&popped_ms), "{body}: {}", popped_ms - due_ms);
     }
     assert_eq!(client.counts("q"), (0, 0, 3));
+    assert_eq!(replica.info_number("stats", "sync_full"), 0, "the old master goes on");
     // And back again.
     fail_over(&replica, &master);
     let mut client = Client::new(&master);

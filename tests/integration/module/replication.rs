@@ -6,10 +6,13 @@ use karin_tests::wait;
 use super::client::{Client, SYNC_AT_ONCE};
 use super::random_commands::{RandomCommands, check_all};
 
-/// Two thousand random commands, and whoever holds a copy of the data afterwards.
+/// Two thousand random commands, and whoever holds a copy of the data afterwards. Thirty times,
+/// with `KARIN_TEST_LONG` (`make test-long`).
 #[test]
 fn replicas_and_files_hold_what_the_master_holds_after_two_thousand_random_commands() {
-    for (seed, preamble) in [(1, "yes"), (2, "no"), (3, "yes")] {
+    let seeds = if std::env::var_os("KARIN_TEST_LONG").is_some() { 30 } else { 3 };
+    for seed in 1..=seeds {
+        let preamble = if seed % 2 == 0 { "no" } else { "yes" };
         let files = ["--appendonly", "yes", "--appendfsync", "always"];
         let preamble = ["--aof-use-rdb-preamble", preamble];
         let arguments = [&SYNC_AT_ONCE[..], &files, &preamble].concat();
