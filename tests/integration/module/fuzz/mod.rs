@@ -93,7 +93,7 @@ fn pack(command: &Argv, out: &mut Vec<u8>) {
 
 /// A command as text, long arguments cut.
 fn shown(command: &Argv) -> String {
-    const SHOWN: usize = 400;
+    const SHOWN: usize = 2_000;
     let words = command.iter().map(|argument| {
         let start = argument.iter().take(SHOWN).copied().collect::<Vec<_>>();
         let more = argument.len() - start.len();

@@ -48,8 +48,9 @@ fn changed(payloads: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
         // The first byte is the kind of value, which stays ours.
         let at = 1 + random.below(changed.len() - 1);
         let end = (at + 1 + random.below(8)).min(changed.len());
-        match random.below(8) {
-            0 | 1 => changed[at] ^= 1 << random.below(8),
+        match random.below(9) {
+            0 => changed[at] ^= 1 << random.below(8),
+            1 => changed[at] = changed[at].wrapping_add(*random.of(&[1, 0xff])),
             2 => changed[at] = *random.of(&[0, 1, 0x7f, 0x80, 0x81, 0xff]),
             3 => drop(changed.drain(at..end)),
             4 => drop(changed.splice(at..at, random.bytes(end - at))),
