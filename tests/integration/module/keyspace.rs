@@ -17,6 +17,9 @@ fn fill(client: &mut Client, key: &str) -> [String; 2] {
          TAG team a TAG stage b"
     ));
     for n in 0..40 {
+        if n == 5 {
+            client.pop(&format!("{key} COUNT 4 VISIBILITY 0"));
+        }
         client.ok(&format!("KARIN.SEND {key} body-{n} ATTRS attributes-{n}"));
     }
     client.ok(&format!("KARIN.SENDM {key} 3 MSG d DELAY 60 MSG e DELAY 70.5 MSG f DELAY 60"));
