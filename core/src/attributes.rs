@@ -178,7 +178,8 @@ impl Attributes {
                     .ok_or(invalid)?;
             }
             AttributeName::MaxReceiveCount => {
-                self.max_receive_count = parse_max_receive_count(value).ok_or(invalid)?;
+                let count = parse_max_receive_count(value).ok_or(invalid)?;
+                self.max_receive_count = (count > 0).then_some(count);
             }
             AttributeName::FifoQueue if parse_flag(value) == Some(self.fifo) => {}
             AttributeName::FifoQueue => return Err(invalid),
@@ -337,13 +338,10 @@ fn parse_flag(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// `Some(None)`: unset.
-fn parse_max_receive_count(text: &[u8]) -> Option<Option<u32>> {
-    if text.is_empty() {
-        return Some(None);
-    }
-    let count = u32::try_from(parse_decimal(text)?).ok()?;
-    (count <= MAX_RECEIVE_COUNT_MAX).then_some((count > 0).then_some(count))
+/// A count; 0 for the empty text.
+fn parse_max_receive_count(text: &[u8]) -> Option<u32> {
+    let count = if text.is_empty() { 0 } else { parse_decimal(text)? };
+    u32::try_from(count).ok().filter(|&count| count <= MAX_RECEIVE_COUNT_MAX)
 }
 
 fn seconds_text(duration_ms: u64) -> Vec<u8> {

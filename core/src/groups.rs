@@ -40,7 +40,7 @@ struct Group {
 pub(crate) struct Groups {
     is_fifo: bool,
     numbers: BTreeMap<Arc<[u8]>, u32>,
-    groups: BTreeMap<u32, Group>,
+    by_number: BTreeMap<u32, Group>,
     last_number: u32,
     last_turn: u64,
     /// FIFO: all messages but dead letters. Fair turns: those offered.
@@ -55,7 +55,7 @@ impl Groups {
         Self {
             is_fifo,
             numbers: BTreeMap::new(),
-            groups: BTreeMap::new(),
+            by_number: BTreeMap::new(),
             last_number: 0,
             last_turn: 0,
             members: BTreeSet::new(),
@@ -67,37 +67,37 @@ impl Groups {
     /// Adds a message to a group. `None`: no number is left.
     fn enter(&mut self, name: &[u8]) -> Option<u32> {
         if let Some(&number) = self.numbers.get(name) {
-            let group = self.groups.get_mut(&number)?;
+            let group = self.by_number.get_mut(&number)?;
             group.messages = group.messages.checked_add(1)?;
             return Some(number);
         }
-        if self.groups.len() >= usize::try_from(NO_GROUP).unwrap_or(usize::MAX) {
+        if self.by_number.len() >= usize::try_from(NO_GROUP).unwrap_or(usize::MAX) {
             return None;
         }
         let mut number = self.last_number;
-        while self.groups.contains_key(&number) || number == NO_GROUP {
+        while self.by_number.contains_key(&number) || number == NO_GROUP {
             number = number.wrapping_add(1);
         }
         self.last_number = number.wrapping_add(1);
         let name: Arc<[u8]> = name.into();
         self.numbers.insert(Arc::clone(&name), number);
-        self.groups.insert(number, Group { name, messages: 1, in_flight: 0, rank: None });
+        self.by_number.insert(number, Group { name, messages: 1, in_flight: 0, rank: None });
         Some(number)
     }
 
     /// Takes a message out of a group for good.
     fn leave(&mut self, number: u32) {
-        let Some(group) = self.groups.get_mut(&number) else { return };
+        let Some(group) = self.by_number.get_mut(&number) else { return };
         group.messages = group.messages.saturating_sub(1);
         if group.messages == 0 {
             self.numbers.remove(&group.name);
-            self.groups.remove(&number);
+            self.by_number.remove(&number);
         }
     }
 
     /// A group's name.
     pub(crate) fn name(&self, number: u32) -> Option<&[u8]> {
-        self.groups.get(&number).map(|group| &*group.name)
+        self.by_number.get(&number).map(|group| &*group.name)
     }
 
     /// Whether a group offers something.
@@ -138,7 +138,7 @@ impl Groups {
         const MEMBER_BYTES: usize = 30;
         const GROUP_BYTES: usize = 300;
         size_of::<Self>()
-            + self.groups.len() * GROUP_BYTES
+            + self.by_number.len() * GROUP_BYTES
             + self.members.len() * MEMBER_BYTES
             + self.timed.len() * TIMED_ENTRY_BYTES
     }
@@ -172,7 +172,7 @@ impl Groups {
 
     fn count_in_flight(&mut self, message: &Message, by: i32) {
         if matches!(message.state, MessageState::Leased { .. })
-            && let Some(group) = self.groups.get_mut(&message.group)
+            && let Some(group) = self.by_number.get_mut(&message.group)
         {
             group.in_flight = group.in_flight.saturating_add_signed(by);
         }
@@ -180,7 +180,7 @@ impl Groups {
 
     /// Counts a message that was picked and is not yet leased (`by` 1), or is now (-1).
     pub(crate) fn count_picked(&mut self, number: u32, by: i32) {
-        if let Some(group) = self.groups.get_mut(&number) {
+        if let Some(group) = self.by_number.get_mut(&number) {
             group.in_flight = group.in_flight.saturating_add_signed(by);
         }
     }
@@ -188,7 +188,7 @@ impl Groups {
     /// Puts a group where it now belongs in the order of turns. `front`: its first message, if it
     /// offers it.
     fn place(&mut self, number: u32, front: Option<(u64, u64)>) {
-        let Some(group) = self.groups.get_mut(&number) else { return };
+        let Some(group) = self.by_number.get_mut(&number) else { return };
         let rank = front.map(|(due_ms, sequence)| match group.rank {
             Some(rank @ [_, _, present]) if self.is_fifo && present == sequence => rank,
             _ if self.is_fifo => {
@@ -285,14 +285,14 @@ impl Queue {
                 again.link(slot, message);
             }
         }
-        let noted = groups.groups.iter().map(|(&number, group)| (number, group.messages));
-        if !noted.eq(messages) || groups.numbers.len() != groups.groups.len() {
+        let noted = groups.by_number.iter().map(|(&number, group)| (number, group.messages));
+        if !noted.eq(messages) || groups.numbers.len() != groups.by_number.len() {
             return Err("the groups disagree with the messages".to_owned());
         }
         if again.members != groups.members || !again.timed.iter().eq(groups.timed.iter()) {
             return Err("a group's messages disagree with the slots".to_owned());
         }
-        for (&number, group) in &groups.groups {
+        for (&number, group) in &groups.by_number {
             let front = groups.sequences(number).next().and_then(|n| self.sequence.get(n));
             let offers =
                 front.and_then(|slot| self.slab.get(slot)).is_some_and(Message::is_offered);

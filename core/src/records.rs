@@ -156,11 +156,10 @@ enum Place {
 impl Place {
     fn of(message: &Message) -> Self {
         match message.state {
-            MessageState::Ready { .. } => Self::Ready,
             MessageState::Leased { .. } => Self::Leased,
             MessageState::Dead { .. } => Self::Dead,
             MessageState::Waiting { .. } if message.receive_count > 0 => Self::GivenBack,
-            MessageState::Waiting { offered: true } => Self::Ready,
+            MessageState::Ready { .. } | MessageState::Waiting { offered: true } => Self::Ready,
             MessageState::Waiting { offered: false } => Self::New,
         }
     }

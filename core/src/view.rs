@@ -136,7 +136,7 @@ impl Queue {
         let entries = self.timed.len() + self.dead.len() + self.held.len() + self.watermarks.len();
         let index_bytes = self.slab.memory_bytes()
             + self.sequence.memory_bytes()
-            + self.groups.as_deref().map_or(0, |groups| groups.memory_bytes())
+            + self.groups.as_deref().map_or(0, Groups::memory_bytes)
             + entries * ENTRY_BYTES;
         let ids_bytes = self.dedup.memory_bytes() + self.attempts.memory_bytes();
         (size_of::<Self>() + texts_bytes + index_bytes + ids_bytes).saturating_add(payload_bytes)
@@ -147,7 +147,7 @@ impl Queue {
     pub fn counts(&mut self, now_ms: u64) -> Counts {
         let mut counts = Counts { ready: u64::from(self.ready.length), ..Counts::default() };
         let groups = self.groups.as_deref_mut();
-        let offered = groups.as_deref().map_or(0, |groups| groups.offered());
+        let offered = groups.as_deref().map_or(0, Groups::offered);
         counts.ready += u64::try_from(offered).unwrap_or(u64::MAX);
         for timed in [Some(&mut self.timed), groups.map(|groups| &mut groups.timed)] {
             let Some(timed) = timed else { continue };
