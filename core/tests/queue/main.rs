@@ -6,6 +6,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod common;
 mod effects;
-mod model;
+// mod model;
 mod rules;
