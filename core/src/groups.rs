@@ -134,7 +134,7 @@ impl Groups {
 
     /// What they take in memory, in bytes, estimated.
     pub(crate) fn memory_bytes(&self) -> usize {
-        const TIMED_ENTRY_BYTES: usize = 30;
+        const TIMED_ENTRY_BYTES: usize = 25;
         const MEMBER_BYTES: usize = 30;
         const GROUP_BYTES: usize = 300;
         size_of::<Self>()
@@ -143,24 +143,24 @@ impl Groups {
             + self.timed.len() * TIMED_ENTRY_BYTES
     }
 
-    fn link(&mut self, slot: u32, message: &Message) {
+    fn link(&mut self, message: &Message) {
         let is_offered = message.is_offered();
         if is_offered || self.is_fifo {
             self.members.insert(self.member(message));
         }
         if !is_offered {
-            self.timed.insert(entry(slot, message));
+            self.timed.insert(entry(message));
             self.count_in_flight(message, 1);
         }
     }
 
-    fn unlink(&mut self, slot: u32, message: &Message) {
+    fn unlink(&mut self, message: &Message) {
         let is_offered = message.is_offered();
         if is_offered || self.is_fifo {
             self.members.remove(&self.member(message));
         }
         if !is_offered {
-            self.timed.remove(entry(slot, message));
+            self.timed.remove(entry(message));
             self.count_in_flight(message, -1);
         }
     }
@@ -238,7 +238,7 @@ impl Queue {
         }
         let number = message.group;
         if let Some(groups) = self.groups.as_deref_mut() {
-            groups.link(slot, message);
+            groups.link(message);
         }
         self.place_group(number);
     }
@@ -247,7 +247,7 @@ impl Queue {
     /// is left to [`Queue::attach_grouped`] or [`Queue::place_group`], one of which must follow.
     pub(crate) fn detach_grouped(&mut self, slot: u32) {
         if let (Some(message), Some(groups)) = (self.slab.get(slot), self.groups.as_deref_mut()) {
-            groups.unlink(slot, message);
+            groups.unlink(message);
         }
     }
 
@@ -265,11 +265,12 @@ impl Queue {
         for _ in 0..budget {
             let first = self.groups.as_deref().and_then(|groups| groups.timed.first());
             let Some(found) = first.filter(|found| found.due_ms <= now_ms) else { return };
-            self.detach_grouped(found.slot);
-            if let Some(message) = self.slab.get_mut(found.slot) {
+            let Some(slot) = self.sequence.get(found.sequence) else { return };
+            self.detach_grouped(slot);
+            if let Some(message) = self.slab.get_mut(slot) {
                 message.set_offered(true);
             }
-            self.attach_grouped(found.slot);
+            self.attach_grouped(slot);
         }
     }
 
@@ -279,10 +280,10 @@ impl Queue {
         groups.timed.check()?;
         let mut again = Groups::new(groups.is_fifo);
         let mut messages: BTreeMap<u32, u32> = BTreeMap::new();
-        for (slot, message) in self.slab.iter().filter(|(_, m)| m.group != NO_GROUP) {
+        for (_, message) in self.slab.iter().filter(|(_, m)| m.group != NO_GROUP) {
             *messages.entry(message.group).or_default() += 1;
             if !matches!(message.state, MessageState::Dead { .. }) {
-                again.link(slot, message);
+                again.link(message);
             }
         }
         let noted = groups.by_number.iter().map(|(&number, group)| (number, group.messages));

@@ -241,10 +241,14 @@ impl Queue {
         let head = self.ready.head;
         let ready = self.slab.get(head).map(|m| (m.due_ms, m.sequence, head));
         let timed = self.timed.first().filter(|entry| entry.due_ms <= now_ms);
-        let timed = timed.map(|entry| (entry.due_ms, entry.sequence, entry.slot));
         match (ready, timed) {
-            (Some(ready), Some(timed)) => Some(ready.min(timed)),
-            (ready, timed) => ready.or(timed),
+            (Some(ready), Some(timed)) if ready < (timed.due_ms, timed.sequence, head) => {
+                Some(ready)
+            }
+            (_, Some(timed)) => {
+                Some((timed.due_ms, timed.sequence, self.sequence.get(timed.sequence)?))
+            }
+            (ready, None) => ready,
         }
     }
 
