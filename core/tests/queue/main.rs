@@ -8,5 +8,6 @@
 
 mod common;
 mod effects;
+mod fifo;
 // mod model;
 mod rules;
