@@ -34,10 +34,11 @@ type Key = [u32; 3];
 
 impl Entry {
     fn key(self) -> Key {
-        let leased = u128::from(self.kind == Kind::Leased);
-        let bits = u128::from(self.due_ms) << 48 | u128::from(self.sequence) << 1 | leased;
-        let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l] = bits.to_be_bytes();
-        [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_be_bytes)
+        let leased = u64::from(self.kind == Kind::Leased);
+        let high = self.due_ms >> 16;
+        let middle = (self.due_ms & 0xffff) << 16 | self.sequence >> 31;
+        let low = (self.sequence & 0x7fff_ffff) << 1 | leased;
+        [high, middle, low].map(|part| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
     fn from_key([high, middle, low]: Key) -> Self {
