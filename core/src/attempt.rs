@@ -58,9 +58,9 @@ impl Attempts {
         self.len() * ATTEMPT_BYTES
     }
 
-    /// Remembers one: forgets those too old by then, and the oldest where there are too many.
+    /// Remembers one, and forgets the oldest where there are too many. Those too old are left to
+    /// the sweep: after a step of the clock a load in another order would forget others.
     fn insert(&mut self, hash: u128, attempt: Attempt) {
-        self.forget(attempt.at_ms.saturating_sub(REMEMBERED_MS));
         if let Some(before) = self.by_hash.remove(&hash) {
             self.order.remove(&(before.at_ms, hash));
         }
