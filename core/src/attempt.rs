@@ -132,7 +132,8 @@ impl Queue {
         let message = self.slab.get(slot)?;
         let leased = matches!(message.state, MessageState::Leased { offered: false, .. });
         let untouched = message.lease == received.lease && message.due_ms == received.due_ms;
-        (leased && untouched && message.due_ms > now_ms).then_some(slot)
+        let runs = message.due_ms > now_ms && !self.is_expired(message, now_ms);
+        (leased && untouched && runs).then_some(slot)
     }
 
     /// The attempt with this id, for `XATTEMPT`.
