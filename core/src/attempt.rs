@@ -43,12 +43,10 @@ impl Attempts {
     }
 
     /// Forgets attempts made at `until_ms` or before.
-    pub(crate) fn forget(&mut self, until_ms: u64) -> usize {
-        let before = self.len();
+    pub(crate) fn forget(&mut self, until_ms: u64) {
         while self.oldest_ms().is_some_and(|at_ms| at_ms <= until_ms) {
             self.forget_oldest();
         }
-        before - self.len()
     }
 
     /// What they take in memory, in bytes, estimated.
