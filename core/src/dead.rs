@@ -56,6 +56,8 @@ impl Queue {
                 message.lease = 0;
                 if !keep_count {
                     message.receive_count = 0;
+                }
+                if message.receive_count == 0 {
                     message.first_received_ms = 0;
                 }
             }
