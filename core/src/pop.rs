@@ -294,9 +294,11 @@ impl Queue {
         if message.first_received_ms == 0 {
             message.first_received_ms = now_ms.max(1);
         }
-        let drawn = draw_lease();
-        let next = if drawn == message.lease { drawn.wrapping_add(1) } else { drawn };
-        message.lease = next.max(1);
+        let drawn = draw_lease().max(1);
+        message.lease = match drawn == message.lease {
+            true => drawn.wrapping_add(1).max(1),
+            false => drawn,
+        };
         let offered = visibility_timeout_ms == 0;
         message.state = MessageState::Leased { leased_ms: now_ms, holder: options.holder, offered };
         let group = message.group;
