@@ -297,10 +297,8 @@ impl Queue {
             message.first_received_ms = now_ms.max(1);
         }
         let drawn = draw_lease().max(1);
-        message.lease = match drawn == message.lease {
-            true => drawn.wrapping_add(1).max(1),
-            false => drawn,
-        };
+        let is_drawn_again = drawn == message.lease;
+        message.lease = if is_drawn_again { drawn.wrapping_add(1).max(1) } else { drawn };
         let offered = visibility_timeout_ms == 0;
         message.state = MessageState::Leased { leased_ms: now_ms, holder: options.holder, offered };
         let group = message.group;
