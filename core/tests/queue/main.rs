@@ -9,5 +9,7 @@
 mod common;
 mod effects;
 mod fifo;
-// mod model;
+mod model;
+mod naive;
 mod rules;
+mod world;
