@@ -1,11 +1,13 @@
 //! A queue's attributes and tags, and the text form of durations.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::error::Error;
 use crate::limits::{
-    DURATION_MS_MAX, MAXIMUM_MESSAGE_SIZE_BYTES_DEFAULT, MAXIMUM_MESSAGE_SIZE_BYTES_MAX,
-    MESSAGE_RETENTION_PERIOD_MS_DEFAULT, TAGS_MAX, TEXT_BYTES_MAX, VISIBILITY_TIMEOUT_MS_DEFAULT,
+    DURATION_MS_MAX, MAX_RECEIVE_COUNT_MAX, MAXIMUM_MESSAGE_SIZE_BYTES_DEFAULT,
+    MAXIMUM_MESSAGE_SIZE_BYTES_MAX, MESSAGE_RETENTION_PERIOD_MS_DEFAULT, TAGS_MAX, TEXT_BYTES_MAX,
+    VISIBILITY_TIMEOUT_MS_DEFAULT, VISIBILITY_TIMEOUT_MS_MAX,
 };
 
 /// The attributes a queue can have, with SQS's names (sqs-contract §5.1).
@@ -31,11 +33,36 @@ pub enum AttributeName {
     KmsDataKeyReusePeriodSeconds,
     /// Text the gateway keeps here.
     SqsManagedSseEnabled,
+    /// Text the gateway keeps here: the redrive policy as it was given. What counts is the two
+    /// attributes after it.
+    RedrivePolicy,
+    /// Where dead letters go, for the mover to read; without it no message dies.
+    DeadLetterTargetArn,
+    /// How often a message is received before it dies; 0 or empty: it does not.
+    MaxReceiveCount,
+    /// Whether the queue keeps order. Set when it is made, never changed.
+    FifoQueue,
+    /// Whether the body's SHA-256 stands for a missing deduplication id (FIFO).
+    ContentBasedDeduplication,
+    /// What duplicates are told within: `queue` or `messageGroup` (FIFO).
+    DeduplicationScope,
+    /// Text the gateway keeps here (FIFO): `perQueue` or `perMessageGroupId`.
+    FifoThroughputLimit,
+}
+
+/// What duplicates are told within.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DeduplicationScope {
+    /// The queue.
+    #[default]
+    Queue,
+    /// Each group.
+    MessageGroup,
 }
 
 impl AttributeName {
     /// All of them, in the order replies use.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::VisibilityTimeout,
         Self::DelaySeconds,
         Self::MessageRetentionPeriod,
@@ -46,6 +73,13 @@ impl AttributeName {
         Self::KmsMasterKeyId,
         Self::KmsDataKeyReusePeriodSeconds,
         Self::SqsManagedSseEnabled,
+        Self::RedrivePolicy,
+        Self::DeadLetterTargetArn,
+        Self::MaxReceiveCount,
+        Self::FifoQueue,
+        Self::ContentBasedDeduplication,
+        Self::DeduplicationScope,
+        Self::FifoThroughputLimit,
     ];
 
     /// The attribute of that name, in any case of letters.
@@ -66,6 +100,13 @@ impl AttributeName {
             Self::KmsMasterKeyId => "KmsMasterKeyId",
             Self::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
             Self::SqsManagedSseEnabled => "SqsManagedSseEnabled",
+            Self::RedrivePolicy => "RedrivePolicy",
+            Self::DeadLetterTargetArn => "deadLetterTargetArn",
+            Self::MaxReceiveCount => "maxReceiveCount",
+            Self::FifoQueue => "FifoQueue",
+            Self::ContentBasedDeduplication => "ContentBasedDeduplication",
+            Self::DeduplicationScope => "DeduplicationScope",
+            Self::FifoThroughputLimit => "FifoThroughputLimit",
         }
     }
 }
@@ -83,6 +124,14 @@ pub struct Attributes {
     pub receive_message_wait_time_ms: u64,
     /// The largest message.
     pub maximum_message_size_bytes: u64,
+    /// How often a message is received before it dies.
+    pub max_receive_count: Option<u32>,
+    /// Whether the queue keeps order; never changes.
+    pub fifo: bool,
+    /// Whether the body's SHA-256 stands for a missing deduplication id.
+    pub content_based_deduplication: bool,
+    /// What duplicates are told within.
+    pub deduplication_scope: DeduplicationScope,
     texts: BTreeMap<AttributeName, Box<[u8]>>,
 }
 
@@ -94,6 +143,10 @@ impl Default for Attributes {
             message_retention_period_ms: MESSAGE_RETENTION_PERIOD_MS_DEFAULT,
             receive_message_wait_time_ms: 0,
             maximum_message_size_bytes: MAXIMUM_MESSAGE_SIZE_BYTES_DEFAULT,
+            max_receive_count: None,
+            fifo: false,
+            content_based_deduplication: false,
+            deduplication_scope: DeduplicationScope::Queue,
             texts: BTreeMap::new(),
         }
     }
@@ -104,35 +157,62 @@ impl Attributes {
     /// text unsets it). Errors: [`Error::InvalidValue`], and nothing is changed.
     pub fn set(&mut self, name: AttributeName, value: &[u8]) -> Result<(), Error> {
         let invalid = Error::InvalidValue(name.as_str());
-        let seconds =
-            |minimum_ms| parse_seconds_ms(value).filter(|&ms| ms >= minimum_ms).ok_or(invalid);
+        let seconds = |allowed_ms: RangeInclusive<u64>| {
+            parse_seconds_ms(value).filter(|ms| allowed_ms.contains(ms)).ok_or(invalid)
+        };
+        let flag = || parse_flag(value).filter(|&on| self.fifo || !on).ok_or(invalid);
         match name {
-            AttributeName::VisibilityTimeout => self.visibility_timeout_ms = seconds(0)?,
-            AttributeName::DelaySeconds => self.delay_ms = seconds(0)?,
+            AttributeName::VisibilityTimeout => {
+                self.visibility_timeout_ms = seconds(0..=VISIBILITY_TIMEOUT_MS_MAX)?;
+            }
+            AttributeName::DelaySeconds => self.delay_ms = seconds(0..=DURATION_MS_MAX)?,
             AttributeName::MessageRetentionPeriod => {
-                self.message_retention_period_ms = seconds(1)?;
+                self.message_retention_period_ms = seconds(1..=DURATION_MS_MAX)?;
             }
             AttributeName::ReceiveMessageWaitTimeSeconds => {
-                self.receive_message_wait_time_ms = seconds(0)?;
+                self.receive_message_wait_time_ms = seconds(0..=DURATION_MS_MAX)?;
             }
             AttributeName::MaximumMessageSize => {
                 self.maximum_message_size_bytes = parse_decimal(value)
                     .filter(|n| (1..=MAXIMUM_MESSAGE_SIZE_BYTES_MAX).contains(n))
                     .ok_or(invalid)?;
             }
-            _ if value.len() > TEXT_BYTES_MAX => return Err(invalid),
-            _ if value.is_empty() => {
-                self.texts.remove(&name);
+            AttributeName::MaxReceiveCount => {
+                let count = parse_max_receive_count(value).ok_or(invalid)?;
+                self.max_receive_count = (count > 0).then_some(count);
             }
-            _ => {
-                self.texts.insert(name, value.into());
+            AttributeName::FifoQueue if parse_flag(value) == Some(self.fifo) => {}
+            AttributeName::FifoQueue => return Err(invalid),
+            AttributeName::ContentBasedDeduplication => {
+                self.content_based_deduplication = flag()?;
             }
+            AttributeName::DeduplicationScope => {
+                self.deduplication_scope = match value {
+                    b"queue" if self.fifo => DeduplicationScope::Queue,
+                    b"messageGroup" if self.fifo => DeduplicationScope::MessageGroup,
+                    _ => return Err(invalid),
+                };
+            }
+            AttributeName::FifoThroughputLimit if !self.fifo => return Err(invalid),
+            _ => self.set_text(name, value)?,
         }
         Ok(())
     }
 
-    /// The text of one attribute; `None` for an unset one of the text kind. Durations are in
-    /// seconds, with decimals only where needed.
+    fn set_text(&mut self, name: AttributeName, value: &[u8]) -> Result<(), Error> {
+        if value.len() > TEXT_BYTES_MAX {
+            return Err(Error::InvalidValue(name.as_str()));
+        }
+        if value.is_empty() {
+            self.texts.remove(&name);
+        } else {
+            self.texts.insert(name, value.into());
+        }
+        Ok(())
+    }
+
+    /// The text of one attribute; `None` for an unset one of the text kind, and for those of FIFO
+    /// queues where it is none. Durations are in seconds, with decimals only where needed.
     pub fn get(&self, name: AttributeName) -> Option<Vec<u8>> {
         Some(match name {
             AttributeName::VisibilityTimeout => seconds_text(self.visibility_timeout_ms),
@@ -144,8 +224,25 @@ impl Attributes {
             AttributeName::MaximumMessageSize => {
                 self.maximum_message_size_bytes.to_string().into_bytes()
             }
+            AttributeName::MaxReceiveCount => self.max_receive_count?.to_string().into_bytes(),
+            AttributeName::FifoQueue => self.fifo.then(|| b"true".to_vec())?,
+            AttributeName::ContentBasedDeduplication => {
+                let on = self.fifo.then_some(self.content_based_deduplication)?;
+                on.to_string().into_bytes()
+            }
+            AttributeName::DeduplicationScope => {
+                match self.fifo.then_some(self.deduplication_scope)? {
+                    DeduplicationScope::Queue => b"queue".to_vec(),
+                    DeduplicationScope::MessageGroup => b"messageGroup".to_vec(),
+                }
+            }
             _ => self.texts.get(&name)?.to_vec(),
         })
+    }
+
+    /// Whether dead letters have somewhere to go.
+    pub(crate) fn has_target(&self) -> bool {
+        self.texts.contains_key(&AttributeName::DeadLetterTargetArn)
     }
 
     /// What the texts take in memory, in bytes.
@@ -167,6 +264,11 @@ impl Tags {
         }
         self.0.insert(name.into(), value.into());
         Ok(())
+    }
+
+    /// Removes one; `false`: there was none of that name.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        self.0.remove(name).is_some()
     }
 
     /// What they take in memory, in bytes, but for the map itself.
@@ -226,6 +328,20 @@ pub fn parse_decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn parse_flag(text: &[u8]) -> Option<bool> {
+    match text {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A count; 0 for the empty text.
+fn parse_max_receive_count(text: &[u8]) -> Option<u32> {
+    let count = if text.is_empty() { 0 } else { parse_decimal(text)? };
+    u32::try_from(count).ok().filter(|&count| count <= MAX_RECEIVE_COUNT_MAX)
 }
 
 fn seconds_text(duration_ms: u64) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Recounting: whether all indexes of a queue agree with its slots (`KARIN.DEBUG CHECK`).
 
-use crate::message::{MessageState, NO_SLOT};
+use crate::message::{MessageState, NO_GROUP, NO_SLOT};
 use crate::queue::{Queue, entry};
 
 impl Queue {
@@ -9,39 +9,69 @@ impl Queue {
         self.slab.check()?;
         self.timed.check()?;
         self.check_ready_list()?;
+        self.check_groups()?;
+        self.dedup.check()?;
+        self.attempts.check()?;
         let mut payload_bytes = 0;
-        let mut timed_count = 0;
+        let (mut timed_count, mut dead_count, mut held_count, mut grouped_count) = (0, 0, 0, 0);
         for (slot, message) in self.slab.iter() {
             payload_bytes += u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
             if message.sequence == 0 || message.sequence > self.last_sequence {
                 return Err(format!("slot {slot} has sequence number {}", message.sequence));
             }
-            let leased = matches!(message.state, MessageState::Leased { .. });
-            if leased && message.receive_count == 0 {
-                return Err(format!("slot {slot} is leased and was never received"));
+            if self.sequence.get(message.sequence) != Some(slot) {
+                return Err(format!("slot {slot} is not where its sequence number says"));
             }
-            timed_count += usize::from(!matches!(message.state, MessageState::Ready { .. }));
+            match message.state {
+                MessageState::Dead { number } => {
+                    dead_count += usize::from(self.dead.contains(&(number, slot)));
+                    continue;
+                }
+                MessageState::Leased { .. } if message.receive_count == 0 => {
+                    return Err(format!("slot {slot} is leased and was never received"));
+                }
+                MessageState::Leased { holder, .. } if holder != 0 => {
+                    held_count += usize::from(self.held.contains(&(holder, message.sequence)));
+                }
+                _ => {}
+            }
+            let is_grouped = message.group != NO_GROUP;
+            let is_ready = matches!(message.state, MessageState::Ready { .. });
+            if is_grouped && is_ready {
+                return Err(format!("slot {slot} has a group and is in the ready list"));
+            }
+            grouped_count += usize::from(is_grouped);
+            timed_count += usize::from(!is_grouped && !is_ready);
         }
         for found in self.timed.iter() {
-            let message = self.slab.get(found.slot);
-            if message.map(|message| entry(found.slot, message)) != Some(found) {
-                return Err(format!("the timed index disagrees with slot {}", found.slot));
+            let slot = self.sequence.get(found.sequence);
+            if slot.and_then(|slot| self.slab.get(slot)).map(entry) != Some(found) {
+                return Err(format!("the timed index has {found:?}, which is not so"));
             }
         }
         let ready_count = usize::try_from(self.ready.length).unwrap_or(usize::MAX);
         if payload_bytes != self.payload_bytes
             || timed_count != self.timed.len()
-            || timed_count + ready_count != self.len()
+            || timed_count + ready_count + grouped_count + dead_count != self.len()
+            || self.sequence.count() != self.len()
         {
             return Err(format!(
-                "{payload_bytes} bytes, {timed_count} timed, {ready_count} ready; \
+                "{payload_bytes} bytes, {timed_count} timed, {ready_count} ready, \
+                 {grouped_count} in groups, {dead_count} dead; \
                  noted {} bytes, {} timed, {} messages",
                 self.payload_bytes,
                 self.timed.len(),
                 self.len()
             ));
         }
-        if self.noted_due_ms != self.next_due_ms() {
+        if dead_count != self.dead.len() || held_count != self.held.len() {
+            return Err(format!(
+                "{dead_count} dead and {held_count} held, noted {} and {}",
+                self.dead.len(),
+                self.held.len()
+            ));
+        }
+        if self.noted_due_ms != self.earliest_ms() {
             return Err(format!("noted {:?} as the earliest due time", self.noted_due_ms));
         }
         Ok(())

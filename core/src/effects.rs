@@ -3,10 +3,11 @@
 //! All are total and idempotent: an unknown slot is passed over, an equal one changes nothing, of
 //! two messages in one slot the newer stays. Bad bytes are refused whole, before anything changes.
 
+use crate::attempt::Attempts;
+use crate::dead::Letter;
 use crate::error::Error;
-use crate::message::Message;
-use crate::queue::Queue;
-use crate::snapshot::{Reader, SLOT_LENGTH, STATE_LENGTH, StateRecord, decode_message};
+use crate::queue::{Purged, Queue};
+use crate::records::{Reader, SLOT_LENGTH, STATE_LENGTH, decode_message};
 
 impl Queue {
     /// `XQUEUE` on an existing queue: takes over attributes, tags and times; another uid replaces
@@ -17,12 +18,20 @@ impl Queue {
             *self = header;
             return Ok(());
         }
+        if header.attributes.fifo != self.attributes.fifo {
+            return Err(Error::Corrupt("a queue does not change its kind"));
+        }
         self.last_sequence = self.last_sequence.max(header.last_sequence);
+        self.last_dead_number = self.last_dead_number.max(header.last_dead_number);
         self.hint = self.hint.max(header.hint);
-        self.attributes = header.attributes;
+        for (source_uid, number) in header.watermarks() {
+            self.apply_watermark(Letter { source_uid, number });
+        }
+        self.replace_attributes(header.attributes);
         self.tags = header.tags;
         self.created_ms = header.created_ms;
         self.modified_ms = header.modified_ms;
+        self.note_earliest();
         Ok(())
     }
 
@@ -30,13 +39,28 @@ impl Queue {
     pub fn apply_puts(&mut self, messages: &[(&[u8], &[u8])]) -> Result<(), Error> {
         let decoded: Result<Vec<_>, Error> =
             messages.iter().map(|(meta, payload)| decode_message(meta, payload)).collect();
-        for (slot, message) in decoded? {
-            self.last_sequence = self.last_sequence.max(message.sequence);
+        let decoded = decoded?;
+        if self.attributes.fifo && decoded.iter().any(|(_, _, group)| group.is_empty()) {
+            return Err(Error::Corrupt("a message of a FIFO queue without a group"));
+        }
+        for (slot, message, group) in decoded {
             if self.slab.get(slot).is_some_and(|present| present.sequence > message.sequence) {
                 continue;
             }
+            let (sequence, sent_ms) = (message.sequence, message.sent_ms);
+            if let Some(elsewhere) = self.sequence.get(sequence) {
+                self.take(elsewhere);
+            }
             self.take(slot);
-            self.put(slot, message).map_err(|_| Error::Corrupt("slot out of range"))?;
+            let hash = message.extras().dedup_id.map(|id| self.dedup_hash(group, id));
+            self.put_decoded(slot, message, group)?;
+            // What is not new was accepted before, and is remembered or forgotten already.
+            if let Some(hash) =
+                hash.filter(|_| self.attributes.fifo && sequence > self.last_sequence)
+            {
+                self.dedup.accept(hash, sequence, sent_ms);
+            }
+            self.last_sequence = self.last_sequence.max(sequence);
             self.note_earliest();
         }
         Ok(())
@@ -50,7 +74,7 @@ impl Queue {
             if present.is_some_and(|message| message.sequence == record.sequence) {
                 self.detach(record.slot);
                 if let Some(message) = self.slab.get_mut(record.slot) {
-                    apply_state(message, record);
+                    record.apply(message);
                 }
                 self.attach(record.slot);
             }
@@ -71,31 +95,23 @@ impl Queue {
         Ok(())
     }
 
-    /// `XPURGE`: all messages up to and with a sequence number are dropped.
-    pub fn apply_purge(&mut self, up_to_sequence: u64) {
+    /// `XPURGE`: all messages up to and with a sequence number are dropped, their deduplication ids
+    /// and all attempts forgotten. What was in the queue, if that is all of them.
+    pub fn apply_purge(&mut self, up_to_sequence: u64) -> Option<Purged> {
         if up_to_sequence >= self.last_sequence {
-            self.purge();
-            return;
+            return Some(self.purge());
         }
-        let dropped: Vec<u32> = self
-            .slab
-            .iter()
-            .filter(|(_, message)| message.sequence <= up_to_sequence)
-            .map(|(slot, _)| slot)
-            .collect();
+        let up_to = |&(sequence, _): &(u64, u32)| sequence <= up_to_sequence;
+        let dropped: Vec<u32> =
+            self.sequence.from(0).take_while(up_to).map(|(_, slot)| slot).collect();
         for slot in dropped {
             self.take(slot);
         }
+        self.dedup.forget_up_to(up_to_sequence);
+        self.attempts = Attempts::default();
         self.note_earliest();
+        None
     }
-}
-
-fn apply_state(message: &mut Message, record: &StateRecord) {
-    message.due_ms = record.due_ms;
-    message.first_received_ms = record.first_received_ms;
-    message.lease = record.lease;
-    message.receive_count = record.receive_count;
-    message.state = record.state;
 }
 
 /// Reads entries of `N` bytes to the end.

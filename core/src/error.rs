@@ -14,7 +14,32 @@ pub enum Error {
     /// The message would expire before it is due.
     #[error("the delay is longer than MessageRetentionPeriod")]
     DelayBeyondRetention,
-    /// No slot or sequence number is left.
+    /// A delay of a single message, which a FIFO queue does not have (sqs-contract §4.8).
+    #[error("a FIFO queue has no delay per message")]
+    DelayOnFifo,
+    /// A message of a FIFO queue needs a group (sqs-contract §4.8).
+    #[error("a message of a FIFO queue needs a group")]
+    GroupRequired,
+    /// A message of a FIFO queue needs a deduplication id, or the queue
+    /// ContentBasedDeduplication (sqs-contract §4.8).
+    #[error("a message of a FIFO queue needs a deduplication id")]
+    DeduplicationRequired,
+    /// A deduplication id on a standard queue (sqs-contract §4.8).
+    #[error("a standard queue has no deduplication")]
+    DeduplicationOnStandard,
+    /// As many deduplication ids as may be are remembered.
+    #[error("too many deduplication ids within five minutes")]
+    Throttled,
+    /// A letter of that source with that number or a later one is here already.
+    #[error("the letter is here already, the watermark of its source is {watermark}")]
+    Moved {
+        /// The number of the last letter taken from the source.
+        watermark: u64,
+    },
+    /// A group, deduplication or attempt id of no byte or too many, or a source that is too long.
+    #[error("an id must have 1 to 128 bytes")]
+    InvalidId,
+    /// No slot, sequence number or group number is left.
     #[error("the queue is full")]
     Full,
     /// No attribute of that name.

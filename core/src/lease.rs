@@ -1,18 +1,18 @@
 //! What a receipt can do: acknowledge, extend, release.
 
-use crate::limits::TIME_MS_MAX;
+use crate::limits::{TIME_MS_MAX, VISIBILITY_TIMEOUT_MS_MAX};
 use crate::message::{Message, MessageState};
 use crate::queue::Queue;
 use crate::receipt::Receipt;
-use crate::timed::Kind;
 
 /// Which receipts of a message may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// Any of its receipts, lapsed or superseded ones too, as SQS has it on standard queues
-    /// (sqs-contract §4.10).
+    /// In a standard queue any of its receipts, lapsed or superseded ones too; in a FIFO queue only
+    /// that of a lease that runs (sqs-contract §4.10).
     Any,
-    /// Only the current lease's. It may have lapsed as long as nobody received the message since.
+    /// Only the current lease's. In a standard queue it may have lapsed as long as nobody received
+    /// the message since.
     Current,
 }
 
@@ -23,8 +23,10 @@ pub enum Outcome {
     Done,
     /// The message is gone.
     Gone,
-    /// The lease was superseded or given back.
+    /// The lease was superseded or given back, or has lapsed in a FIFO queue.
     Stale,
+    /// The message would be in flight for more than 12 hours (sqs-contract §4.10).
+    TooLong,
     /// The due time is not the one the caller knew.
     Changed,
     /// The receipt is another queue's.
@@ -44,8 +46,8 @@ pub struct Extension {
 
 impl Queue {
     /// Deletes the message. [`Outcome::Gone`] if it is deleted already.
-    pub fn acknowledge(&mut self, receipt: &Receipt, demand: Demand) -> Outcome {
-        match self.find(receipt, demand) {
+    pub fn acknowledge(&mut self, now_ms: u64, receipt: &Receipt, demand: Demand) -> Outcome {
+        match self.find(now_ms, receipt, demand) {
             Ok(slot) => {
                 self.take(slot);
                 self.note_earliest();
@@ -57,32 +59,26 @@ impl Queue {
 
     /// Makes the message due at another time, counted from now.
     pub fn extend(&mut self, now_ms: u64, receipt: &Receipt, extension: &Extension) -> Outcome {
-        let slot = match self.find(receipt, extension.demand) {
+        let slot = match self.find(now_ms, receipt, extension.demand) {
             Ok(slot) => slot,
             Err(outcome) => return outcome,
         };
-        let due_now_ms = self.slab.get(slot).map(|message| message.due_ms);
-        if extension.unless_changed_due_ms.is_some_and(|known| due_now_ms != Some(known)) {
+        let Some(message) = self.slab.get(slot) else { return Outcome::Gone };
+        if extension.unless_changed_due_ms.is_some_and(|known| message.due_ms != known) {
             return Outcome::Changed;
         }
-        let now_ms = now_ms.min(TIME_MS_MAX);
-        self.detach(slot);
-        if let Some(message) = self.slab.get_mut(slot) {
-            message.due_ms =
-                now_ms.saturating_add(extension.visibility_timeout_ms).min(TIME_MS_MAX);
-            // One that was given back is nobody's: an old receipt can only delay it.
-            if let MessageState::Ready { .. } = message.state {
-                message.state = MessageState::Waiting;
-            }
+        let until_ms = now_ms.saturating_add(extension.visibility_timeout_ms);
+        if until_ms > latest_due_ms(message, now_ms) {
+            return Outcome::TooLong;
         }
-        self.attach(slot);
+        self.set_due(slot, now_ms, extension.visibility_timeout_ms);
         self.note_earliest();
         Outcome::Done
     }
 
     /// Gives the message back without counting the receive. Only its current lease can.
     pub fn release(&mut self, now_ms: u64, receipt: &Receipt, delay_ms: u64) -> Outcome {
-        match self.find(receipt, Demand::Current) {
+        match self.find_leased(receipt) {
             Ok(slot) => {
                 self.give_back(slot, now_ms, delay_ms);
                 self.note_earliest();
@@ -92,21 +88,12 @@ impl Queue {
         }
     }
 
-    /// Gives back what `holder` has in flight, at most `max` messages. Walks all that is in flight.
-    /// Returns their slots.
+    /// Gives back what `holder` has in flight, at most `max` messages. Returns their slots.
     pub fn release_holder(&mut self, now_ms: u64, holder: u32, max: usize) -> Vec<u32> {
-        let held = |message: &Message| match message.state {
-            MessageState::Leased { holder: of, .. } => of == holder && holder != 0,
-            MessageState::Ready { .. } | MessageState::Waiting => false,
-        };
-        // The entry says what is leased, which saves looking at a slot for all others: at those
-        // that the calls before have given back, too.
-        let leased = self.timed.iter().filter(|entry| entry.kind == Kind::Leased);
-        let slots: Vec<u32> = leased
-            .map(|entry| entry.slot)
-            .filter(|&slot| self.slab.get(slot).is_some_and(held))
-            .take(max)
-            .collect();
+        // Nobody is noted as holder 0.
+        let held = self.held.range((holder, 0)..=(holder, u64::MAX)).take(max);
+        let slots: Vec<u32> =
+            held.filter_map(|&(_, sequence)| self.sequence.get(sequence)).collect();
         for &slot in &slots {
             self.give_back(slot, now_ms, 0);
         }
@@ -123,23 +110,50 @@ impl Queue {
                 message.first_received_ms = 0;
             }
             message.lease = 0;
-            message.state = MessageState::Waiting;
+            message.state = MessageState::Waiting { offered: delay_ms == 0 };
         }
         self.attach(slot);
     }
 
     /// The slot a receipt may act on. Errors: why it may not.
-    fn find(&self, receipt: &Receipt, demand: Demand) -> Result<u32, Outcome> {
+    fn find(&self, now_ms: u64, receipt: &Receipt, demand: Demand) -> Result<u32, Outcome> {
+        let is_fifo = self.attributes.fifo;
+        if demand == Demand::Any && !is_fifo {
+            return self.find_message(receipt).map(|_| receipt.slot);
+        }
+        let slot = self.find_leased(receipt)?;
+        let runs = |message: &Message| message.due_ms > now_ms && !message.is_offered();
+        if is_fifo && !self.slab.get(slot).is_some_and(runs) {
+            return Err(Outcome::Stale);
+        }
+        Ok(slot)
+    }
+
+    /// The slot of a message whose current lease a receipt is. Errors: why it is not.
+    fn find_leased(&self, receipt: &Receipt) -> Result<u32, Outcome> {
+        match self.find_message(receipt)? {
+            message if message.is_leased_by(receipt.lease) => Ok(receipt.slot),
+            _ => Err(Outcome::Stale),
+        }
+    }
+
+    /// The message of a receipt; a dead letter is out of its reach. Errors: why there is none.
+    fn find_message(&self, receipt: &Receipt) -> Result<&Message, Outcome> {
         if receipt.uid != self.uid {
             return Err(Outcome::Foreign);
         }
         let message = self.slab.get(receipt.slot).filter(|m| m.sequence == receipt.sequence);
-        match message {
-            None => Err(Outcome::Gone),
-            Some(message) if demand == Demand::Current && !message.is_leased_by(receipt.lease) => {
-                Err(Outcome::Stale)
-            }
-            Some(_) => Ok(receipt.slot),
-        }
+        let alive = message.filter(|m| !matches!(m.state, MessageState::Dead { .. }));
+        alive.ok_or(Outcome::Gone)
     }
+}
+
+/// Until when a message may stay in flight: 12 hours from its receive, or from now if nobody has
+/// it.
+fn latest_due_ms(message: &Message, now_ms: u64) -> u64 {
+    let from_ms = match message.state {
+        MessageState::Leased { leased_ms, .. } if message.due_ms > now_ms => leased_ms,
+        _ => now_ms,
+    };
+    from_ms.saturating_add(VISIBILITY_TIMEOUT_MS_MAX)
 }

@@ -1,74 +1,23 @@
-//! A standard queue: sending and handing out.
+//! A queue: what it consists of, and where a message stands in it.
 //!
-//! Messages stand in two places. Those sent without a delay and never received are in the *ready
-//! list*, linked through their slots, which is sorted because it is only appended to. All others
-//! are in the *timed index*, sorted by due time. Handing out takes from whichever place has the
-//! earlier (due time, sequence number), so nothing has to be moved when a time comes, and a
-//! replica, which never looks at the clock, holds the same state as its master.
+//! A message without a group stands in one of two places. Those sent without a delay and never
+//! received are in the *ready list*, linked through their slots, which is sorted because it is only
+//! appended to. All others are in the *timed index*, sorted by due time. Handing out takes from
+//! whichever place has the earlier (due time, sequence number), so nothing has to be moved when a
+//! time comes, and a replica, which never looks at the clock, holds the same state as its master.
+//! Messages with a group stand in [`crate::groups`], dead letters in [`crate::dead`].
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::attempt::Attempts;
 use crate::attributes::{Attributes, Tags};
-use crate::error::Error;
-use crate::limits::{
-    DELAY_BEYOND_RETENTION_MS, DURATION_MS_MAX, SEQUENCE_MAX, TIME_MS_MAX, WALK_BUDGET,
-};
-use crate::message::{Message, MessageState, NO_SLOT};
+use crate::dedup::Dedup;
+use crate::groups::Groups;
+use crate::limits::TIME_MS_MAX;
+use crate::message::{Message, MessageState, NO_GROUP, NO_SLOT};
+use crate::sequence::Sequence;
 use crate::slab::Slab;
 use crate::timed::{Entry, Kind, Timed};
-
-/// What [`Queue::send`] needs.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SendOptions<'a> {
-    /// The body.
-    pub body: &'a [u8],
-    /// Attributes, opaque here; may be empty.
-    pub attributes: &'a [u8],
-    /// `None`: the queue's delay.
-    pub delay_ms: Option<u64>,
-    /// What is held against MaximumMessageSize; `None`: the body's length.
-    pub size_bytes: Option<u64>,
-}
-
-/// Where a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
-    /// Its slot.
-    pub slot: u32,
-    /// Its sequence number.
-    pub sequence: u64,
-}
-
-/// What [`Queue::pop_due`] needs.
-#[derive(Debug, Clone, Copy)]
-pub struct PopOptions {
-    /// At most this many messages.
-    pub count: usize,
-    /// `None`: the queue's visibility timeout.
-    pub visibility_timeout_ms: Option<u64>,
-    /// Stop before the payloads pass this; one message always comes.
-    pub max_bytes: Option<u64>,
-    /// Who receives; 0: nobody says.
-    pub holder: u32,
-}
-
-/// What [`Queue::pop_due`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Popped {
-    /// Slots of the messages handed out, in order.
-    pub leased: Vec<u32>,
-    /// (slot, sequence) of expired messages that were dropped on the way.
-    pub dropped: Vec<(u32, u64)>,
-}
-
-/// Messages by what a receiver sees of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Can be received now.
-    pub ready: u64,
-    /// Delayed.
-    pub delayed: u64,
-    /// Received, not yet visible again.
-    pub in_flight: u64,
-}
 
 /// News for waiters: the queue's earliest due time became earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,35 +28,16 @@ pub struct Hint {
     pub number: u64,
 }
 
-/// A message as replies show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MessageView<'a> {
-    /// Its slot.
-    pub slot: u32,
-    /// Its sequence number.
-    pub sequence: u64,
-    /// The body.
-    pub body: &'a [u8],
-    /// The attributes, opaque here.
-    pub attributes: &'a [u8],
-    /// How often it was received.
-    pub receive_count: u32,
-    /// When it was accepted; milliseconds since 1970.
-    pub sent_ms: u64,
-    /// When it was first received; milliseconds since 1970, 0: never.
-    pub first_received_ms: u64,
-    /// When it can be received (again); milliseconds since 1970.
-    pub due_ms: u64,
-    /// The current lease.
-    pub lease: u32,
-}
-
 /// The first and the last of the ready list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadyList {
     pub(crate) head: u32,
     pub(crate) tail: u32,
     pub(crate) length: u32,
+}
+
+impl ReadyList {
+    const EMPTY: Self = Self { head: NO_SLOT, tail: NO_SLOT, length: 0 };
 }
 
 /// One queue.
@@ -122,12 +52,35 @@ pub struct Queue {
     pub(crate) hint: u64,
     pub(crate) payload_bytes: u64,
     pub(crate) slab: Slab,
+    pub(crate) sequence: Sequence,
     pub(crate) ready: ReadyList,
     pub(crate) timed: Timed,
+    pub(crate) groups: Option<Box<Groups>>,
+    pub(crate) dedup: Dedup,
+    pub(crate) attempts: Attempts,
+    /// (number, slot) of dead letters.
+    pub(crate) dead: BTreeSet<(u64, u32)>,
+    pub(crate) last_dead_number: u64,
+    pub(crate) watermarks: BTreeMap<u64, u64>,
+    /// (holder, sequence number) of messages in flight whose receiver said who it is.
+    pub(crate) held: BTreeSet<(u32, u64)>,
+    /// Where the next sweep for moved messages goes on.
+    pub(crate) swept: u64,
     /// The earliest due time as waiters know it.
     pub(crate) noted_due_ms: Option<u64>,
     /// Whether a hint is waiting for [`Queue::take_hint`].
     pub(crate) hint_pending: bool,
+}
+
+/// What [`Queue::purge`] took out, to be dropped where it stalls nobody.
+#[derive(Debug)]
+pub struct Purged(Box<Queue>);
+
+impl Purged {
+    /// How many messages there were.
+    pub fn count(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Queue {
@@ -143,125 +96,35 @@ impl Queue {
             hint: 0,
             payload_bytes: 0,
             slab: Slab::new(),
-            ready: ReadyList { head: NO_SLOT, tail: NO_SLOT, length: 0 },
+            sequence: Sequence::default(),
+            ready: ReadyList::EMPTY,
             timed: Timed::default(),
+            groups: None,
+            dedup: Dedup::default(),
+            attempts: Attempts::default(),
+            dead: BTreeSet::new(),
+            last_dead_number: 0,
+            watermarks: BTreeMap::new(),
+            held: BTreeSet::new(),
+            swept: 0,
             noted_due_ms: None,
             hint_pending: false,
         }
     }
 
-    /// Whether a message of that size may be sent. Errors: [`Error::TooLarge`].
-    pub fn check_size(&self, size_bytes: u64) -> Result<(), Error> {
-        let maximum_message_size_bytes = self.attributes.maximum_message_size_bytes;
-        if size_bytes > maximum_message_size_bytes {
-            return Err(Error::TooLarge { size_bytes, maximum_message_size_bytes });
-        }
-        Ok(())
-    }
-
-    /// Whether a message is small enough for this queue, and for any: a payload's length has 32
-    /// bits. The body's length. Errors: [`Error::TooLarge`].
-    fn check_lengths(&self, options: &SendOptions) -> Result<u32, Error> {
-        let payload_length = options.body.len().saturating_add(options.attributes.len());
-        let size_bytes = u64::try_from(payload_length).unwrap_or(u64::MAX);
-        let maximum_message_size_bytes = self.attributes.maximum_message_size_bytes;
-        let too_large = Error::TooLarge { size_bytes, maximum_message_size_bytes };
-        u32::try_from(payload_length).map_err(|_| too_large)?;
-        let body_length = u32::try_from(options.body.len()).map_err(|_| too_large)?;
-        self.check_size(options.size_bytes.unwrap_or(u64::from(body_length)))?;
-        Ok(body_length)
-    }
-
-    /// Whether a delay leaves the message time to be received. Only delays that SQS does not have
-    /// are refused: there a delay beyond the retention is accepted, and the message is lost.
-    /// Errors: [`Error::DelayBeyondRetention`].
-    pub fn check_delay(&self, delay_ms: u64) -> Result<(), Error> {
-        let retention_ms = self.attributes.message_retention_period_ms;
-        if delay_ms > retention_ms.max(DELAY_BEYOND_RETENTION_MS) {
-            return Err(Error::DelayBeyondRetention);
-        }
-        Ok(())
-    }
-
-    /// Appends a message. Errors: [`Error::TooLarge`], [`Error::DelayBeyondRetention`],
-    /// [`Error::Full`]; nothing is changed then.
-    pub fn send(&mut self, now_ms: u64, options: &SendOptions) -> Result<Sent, Error> {
-        let body_length = self.check_lengths(options)?;
-        let delay_ms = options.delay_ms.unwrap_or(self.attributes.delay_ms).min(DURATION_MS_MAX);
-        self.check_delay(delay_ms)?;
-        if self.last_sequence >= SEQUENCE_MAX {
-            return Err(Error::Full);
-        }
-        let slot = self.slab.reserve().ok_or(Error::Full)?;
-        let sequence = self.last_sequence + 1;
-        let mut payload = Vec::with_capacity(options.body.len() + options.attributes.len());
-        payload.extend_from_slice(options.body);
-        payload.extend_from_slice(options.attributes);
-        let sent_ms = now_ms.min(TIME_MS_MAX);
-        let message = Message {
-            sequence,
-            sent_ms,
-            due_ms: sent_ms.saturating_add(delay_ms).min(TIME_MS_MAX),
-            first_received_ms: 0,
-            state: match delay_ms {
-                0 => MessageState::Ready { prev: NO_SLOT, next: NO_SLOT },
-                _ => MessageState::Waiting,
-            },
-            payload: payload.into_boxed_slice(),
-            body_length,
-            lease: 0,
-            receive_count: 0,
+    /// Takes all messages out, dead letters too, and forgets deduplication and attempt ids
+    /// (sqs-contract §9); attributes and all numbers stay.
+    pub fn purge(&mut self) -> Purged {
+        let attributes = self.attributes.clone();
+        let fresh = Self {
+            modified_ms: self.modified_ms,
+            last_sequence: self.last_sequence,
+            hint: self.hint,
+            last_dead_number: self.last_dead_number,
+            watermarks: std::mem::take(&mut self.watermarks),
+            ..Self::new(self.uid, self.created_ms, attributes, std::mem::take(&mut self.tags))
         };
-        self.put(slot, message).map_err(|_| Error::Full)?;
-        self.last_sequence = sequence;
-        self.note_earliest();
-        Ok(Sent { slot, sequence })
-    }
-
-    /// Hands out what is due, the earliest (due time, sequence number) first: drops expired
-    /// messages on the way, counts the receive, draws a lease. Looks at no more than
-    /// [`WALK_BUDGET`] expired messages; a caller that gets fewer than it asked for may ask again.
-    pub fn pop_due(
-        &mut self,
-        now_ms: u64,
-        options: &PopOptions,
-        draw_lease: &mut dyn FnMut() -> u32,
-    ) -> Popped {
-        let mut popped = Popped::default();
-        let mut bytes = 0_u64;
-        // All are taken out before any is leased, so that a visibility timeout of 0 cannot hand
-        // out a message twice in one call.
-        while popped.leased.len() < options.count && popped.dropped.len() < WALK_BUDGET {
-            let Some(slot) = self.first_due(now_ms) else { break };
-            let Some(message) = self.slab.get(slot) else { break };
-            if self.is_expired(message, now_ms) {
-                popped.dropped.push((slot, message.sequence));
-                self.take(slot);
-                continue;
-            }
-            bytes = bytes.saturating_add(u64::try_from(message.payload.len()).unwrap_or(u64::MAX));
-            if !popped.leased.is_empty() && options.max_bytes.is_some_and(|max| bytes > max) {
-                break;
-            }
-            self.detach(slot);
-            popped.leased.push(slot);
-        }
-        for &slot in &popped.leased {
-            self.lease(slot, now_ms, options, draw_lease);
-        }
-        self.note_earliest();
-        popped
-    }
-
-    /// Drops all messages; attributes and sequence stay. Returns how many were dropped.
-    pub fn purge(&mut self) -> u64 {
-        let dropped = u64::from(self.slab.len());
-        self.slab = Slab::new();
-        self.ready = ReadyList { head: NO_SLOT, tail: NO_SLOT, length: 0 };
-        self.timed = Timed::default();
-        self.payload_bytes = 0;
-        self.note_earliest();
-        dropped
+        Purged(Box::new(std::mem::replace(self, fresh)))
     }
 
     /// A copy with an identity of its own, so that receipts of one do not fit the other.
@@ -270,10 +133,39 @@ impl Queue {
         Self { uid, ..self.clone() }
     }
 
-    /// Changes the attributes.
+    /// Changes the attributes. Another DelaySeconds counts in a FIFO queue for the messages that
+    /// are there, too (sqs-contract §7.1), which walks over all of them.
     pub fn set_attributes(&mut self, now_ms: u64, attributes: Attributes) {
-        self.attributes = attributes;
+        self.replace_attributes(attributes);
         self.modified_ms = now_ms.min(TIME_MS_MAX);
+        self.note_earliest();
+    }
+
+    pub(crate) fn replace_attributes(&mut self, attributes: Attributes) {
+        let retimed = attributes.fifo && attributes.delay_ms != self.attributes.delay_ms;
+        self.attributes = attributes;
+        if retimed {
+            self.delay_anew();
+        }
+    }
+
+    /// Makes the queue's delay hold for all messages that were never received.
+    fn delay_anew(&mut self) {
+        let delay_ms = self.attributes.delay_ms;
+        let all: Vec<u32> = self.sequence.from(0).map(|(_, slot)| slot).collect();
+        for slot in all {
+            let is_new = |m: &Message| {
+                m.receive_count == 0 && matches!(m.state, MessageState::Waiting { .. })
+            };
+            if self.slab.get(slot).is_some_and(is_new) {
+                self.detach(slot);
+                if let Some(message) = self.slab.get_mut(slot) {
+                    message.due_ms = message.sent_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
+                    message.state = MessageState::Waiting { offered: delay_ms == 0 };
+                }
+                self.attach(slot);
+            }
+        }
     }
 
     /// Takes the hint that is due since the last call, if the earliest due time became earlier.
@@ -290,99 +182,9 @@ impl Queue {
         self.take_hint()
     }
 
-    /// The first message that can be received at `now_ms`. What is in the ready list was asked for
-    /// at once and is due whatever the clock says, even when it stepped back.
-    fn first_due(&self, now_ms: u64) -> Option<u32> {
-        let ready = self.slab.get(self.ready.head).map(|m| (m.due_ms, m.sequence));
-        let timed = self.timed.first().filter(|entry| entry.due_ms <= now_ms);
-        match (ready, timed) {
-            (Some(ready), Some(timed)) if (timed.due_ms, timed.sequence) < ready => {
-                Some(timed.slot)
-            }
-            (Some(_), _) => Some(self.ready.head),
-            (None, timed) => timed.map(|entry| entry.slot),
-        }
-    }
-
-    fn is_expired(&self, message: &Message, now_ms: u64) -> bool {
-        message.sent_ms.saturating_add(self.attributes.message_retention_period_ms) <= now_ms
-    }
-
-    fn lease(
-        &mut self,
-        slot: u32,
-        now_ms: u64,
-        options: &PopOptions,
-        draw_lease: &mut dyn FnMut() -> u32,
-    ) {
-        let now_ms = now_ms.min(TIME_MS_MAX);
-        let visibility_timeout_ms =
-            options.visibility_timeout_ms.unwrap_or(self.attributes.visibility_timeout_ms);
-        let Some(message) = self.slab.get_mut(slot) else { return };
-        message.due_ms = now_ms.saturating_add(visibility_timeout_ms).min(TIME_MS_MAX);
-        message.receive_count = message.receive_count.saturating_add(1);
-        if message.first_received_ms == 0 {
-            message.first_received_ms = now_ms.max(1);
-        }
-        let drawn = draw_lease();
-        let next = if drawn == message.lease { drawn.wrapping_add(1) } else { drawn };
-        message.lease = next.max(1);
-        message.state = MessageState::Leased { leased_ms: now_ms, holder: options.holder };
-        self.attach(slot);
-    }
-
-    /// Puts a message into a free slot and its place. Gives it back if the slot is taken.
-    pub(crate) fn put(&mut self, slot: u32, message: Message) -> Result<(), Message> {
-        let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
-        self.slab.insert(slot, message)?;
-        self.payload_bytes = self.payload_bytes.saturating_add(payload_bytes);
-        self.attach(slot);
-        Ok(())
-    }
-
-    /// Takes a message out for good.
-    pub(crate) fn take(&mut self, slot: u32) -> Option<Message> {
-        self.detach(slot);
-        let message = self.slab.remove(slot)?;
-        let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
-        self.payload_bytes = self.payload_bytes.saturating_sub(payload_bytes);
-        Some(message)
-    }
-
-    /// Puts the message of a slot into the ready list or the timed index, as its state says. One
-    /// that would break the order of the ready list waits in the timed index instead.
-    pub(crate) fn attach(&mut self, slot: u32) {
-        let tail = self.ready.tail;
-        let last = self.slab.get(tail).map_or((0, 0), |m| (m.due_ms, m.sequence));
-        let Some(message) = self.slab.get_mut(slot) else { return };
-        let key = (message.due_ms, message.sequence);
-        if let MessageState::Ready { .. } = message.state {
-            if key > last {
-                message.state = MessageState::Ready { prev: tail, next: NO_SLOT };
-                self.link(tail, slot);
-                return;
-            }
-            message.state = MessageState::Waiting;
-        }
-        let entry = entry(slot, message);
-        self.timed.insert(entry);
-    }
-
-    /// Takes the message of a slot out of the ready list or the timed index.
-    pub(crate) fn detach(&mut self, slot: u32) {
-        let Some(message) = self.slab.get(slot) else { return };
-        match message.state {
-            MessageState::Ready { prev, next } => self.unlink(prev, next),
-            MessageState::Waiting | MessageState::Leased { .. } => {
-                let entry = entry(slot, message);
-                self.timed.remove(entry);
-            }
-        }
-    }
-
     /// Notes the earliest due time, and that waiters should hear of it if it became earlier.
     pub(crate) fn note_earliest(&mut self) {
-        let earliest = self.next_due_ms();
+        let earliest = self.earliest_ms();
         let earlier = match (earliest, self.noted_due_ms) {
             (Some(now), Some(before)) => now < before,
             (Some(_), None) => true,
@@ -393,6 +195,77 @@ impl Queue {
             self.hint_pending = true;
         }
         self.noted_due_ms = earliest;
+    }
+
+    /// Puts a message into a free slot and its place. Gives it back if the slot is taken.
+    pub(crate) fn put(&mut self, slot: u32, message: Message) -> Result<(), Message> {
+        let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
+        let sequence = message.sequence;
+        self.slab.insert(slot, message)?;
+        self.payload_bytes = self.payload_bytes.saturating_add(payload_bytes);
+        self.sequence.insert(sequence, slot);
+        self.attach(slot);
+        Ok(())
+    }
+
+    /// Takes a message out for good.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Message> {
+        self.detach(slot);
+        let message = self.slab.remove(slot)?;
+        let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
+        self.payload_bytes = self.payload_bytes.saturating_sub(payload_bytes);
+        self.sequence.remove(message.sequence);
+        if message.group != NO_GROUP {
+            self.leave_group(message.group);
+        }
+        Some(message)
+    }
+
+    /// Puts the message of a slot where its state says. One that would break the order of the ready
+    /// list waits in the timed index instead.
+    pub(crate) fn attach(&mut self, slot: u32) {
+        let tail = self.ready.tail;
+        let last = self.slab.get(tail).map_or((0, 0), |m| (m.due_ms, m.sequence));
+        let Some(message) = self.slab.get_mut(slot) else { return };
+        if let MessageState::Dead { number } = message.state {
+            let group = message.group;
+            self.attach_dead(slot, number);
+            return self.place_group(group);
+        }
+        if let Some(held) = held(message) {
+            self.held.insert(held);
+        }
+        if message.group != NO_GROUP {
+            return self.attach_grouped(slot);
+        }
+        message.set_offered(false);
+        if let MessageState::Ready { .. } = message.state {
+            if (message.due_ms, message.sequence) > last {
+                message.state = MessageState::Ready { prev: tail, next: NO_SLOT };
+                return self.link(tail, slot);
+            }
+            message.state = MessageState::Waiting { offered: false };
+        }
+        self.timed.insert(entry(message));
+    }
+
+    /// Takes the message of a slot from where it stands. [`Queue::attach`] or, for one with a
+    /// group, [`Queue::leave_group`] must follow.
+    pub(crate) fn detach(&mut self, slot: u32) {
+        let Some(message) = self.slab.get(slot) else { return };
+        if let Some(held) = held(message) {
+            self.held.remove(&held);
+        }
+        match message.state {
+            MessageState::Dead { number } => {
+                self.dead.remove(&(number, slot));
+            }
+            _ if message.group != NO_GROUP => self.detach_grouped(slot),
+            MessageState::Ready { prev, next } => self.unlink(prev, next),
+            MessageState::Waiting { .. } | MessageState::Leased { .. } => {
+                self.timed.remove(entry(message));
+            }
+        }
     }
 
     fn link(&mut self, tail: u32, slot: u32) {
@@ -417,11 +290,19 @@ impl Queue {
     }
 }
 
+/// A message's entry among those whose receiver said who it is.
+fn held(message: &Message) -> Option<(u32, u64)> {
+    match message.state {
+        MessageState::Leased { holder, .. } if holder != 0 => Some((holder, message.sequence)),
+        _ => None,
+    }
+}
+
 /// The timed index's entry for a message.
-pub(crate) fn entry(slot: u32, message: &Message) -> Entry {
+pub(crate) fn entry(message: &Message) -> Entry {
     let kind = match message.state {
         MessageState::Leased { .. } => Kind::Leased,
-        MessageState::Ready { .. } | MessageState::Waiting => Kind::Waiting,
+        _ => Kind::Waiting,
     };
-    Entry { due_ms: message.due_ms, sequence: message.sequence, slot, kind }
+    Entry { due_ms: message.due_ms, sequence: message.sequence, kind }
 }

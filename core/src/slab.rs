@@ -268,20 +268,9 @@ fn chunk_slots(chunk: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::MessageState;
 
     fn message(sequence: u64) -> Message {
-        Message {
-            sequence,
-            sent_ms: 0,
-            due_ms: 0,
-            first_received_ms: 0,
-            state: MessageState::Waiting,
-            payload: Box::default(),
-            body_length: 0,
-            lease: 0,
-            receive_count: 0,
-        }
+        Message::new(sequence, 0, 0, Box::default(), 0, false)
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! Receive attempt ids: a receive that is repeated with the id of one whose answer was lost gets
+//! the same messages with the same receipts (sqs-contract §9).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dedup::hash;
+use crate::error::Error;
+use crate::limits::{ATTEMPTS_MAX, BATCH_MAX, REMEMBERED_MS, TIME_MS_MAX};
+use crate::message::MessageState;
+use crate::pop::PopOptions;
+use crate::queue::Queue;
+use crate::snapshot::Reader;
+
+/// One message an attempt was answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Received {
+    sequence: u64,
+    lease: u32,
+    due_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attempt {
+    at_ms: u64,
+    received: Box<[Received]>,
+}
+
+/// The attempts a queue remembers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempts {
+    by_hash: BTreeMap<u128, Attempt>,
+    order: BTreeSet<(u64, u128)>,
+}
+
+impl Attempts {
+    pub(crate) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    /// When the oldest attempt was made; milliseconds since 1970.
+    pub(crate) fn oldest_ms(&self) -> Option<u64> {
+        self.order.first().map(|&(at_ms, _)| at_ms)
+    }
+
+    /// Forgets attempts made at `until_ms` or before.
+    pub(crate) fn forget(&mut self, until_ms: u64) {
+        while self.oldest_ms().is_some_and(|at_ms| at_ms <= until_ms) {
+            self.forget_oldest();
+        }
+    }
+
+    /// What they take in memory, in bytes, estimated.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        /// Both maps' entries and the list of messages, which is of ten usually.
+        const ATTEMPT_BYTES: usize = 400;
+        self.len() * ATTEMPT_BYTES
+    }
+
+    /// Remembers one, and forgets the oldest where there are too many. Those too old are left to
+    /// the sweep: after a step of the clock a load in another order would forget others.
+    fn insert(&mut self, hash: u128, attempt: Attempt) {
+        if let Some(before) = self.by_hash.remove(&hash) {
+            self.order.remove(&(before.at_ms, hash));
+        }
+        while self.len() >= ATTEMPTS_MAX {
+            self.forget_oldest();
+        }
+        self.order.insert((attempt.at_ms, hash));
+        self.by_hash.insert(hash, attempt);
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, hash)) = self.order.pop_first() {
+            self.by_hash.remove(&hash);
+        }
+    }
+
+    /// Errors: what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let in_order =
+            |(hash, attempt): (&u128, &Attempt)| self.order.contains(&(attempt.at_ms, *hash));
+        if self.order.len() == self.len() && self.by_hash.iter().all(in_order) {
+            return Ok(());
+        }
+        Err("the receive attempts disagree with their order".to_owned())
+    }
+}
+
+impl Queue {
+    /// Answers a repeated attempt: the slots it was answered with, their visibility reset. `None`:
+    /// it is none, or one of its messages was deleted, changed or became visible since.
+    pub(crate) fn repeat_attempt(
+        &mut self,
+        now_ms: u64,
+        id: &[u8],
+        options: &PopOptions,
+    ) -> Option<Vec<u32>> {
+        let hash = hash(b"", id);
+        let attempt = self.attempts.by_hash.get(&hash)?;
+        let at_ms = attempt.at_ms;
+        if at_ms.saturating_add(REMEMBERED_MS) <= now_ms {
+            return None;
+        }
+        let held = attempt.received.iter().map(|received| self.still_held(now_ms, received));
+        let slots = held.collect::<Option<Vec<u32>>>()?;
+        let visibility_timeout_ms = self.visibility_timeout_ms(options);
+        for &slot in &slots {
+            self.set_due(slot, now_ms, visibility_timeout_ms);
+        }
+        self.remember(hash, at_ms, &slots);
+        Some(slots)
+    }
+
+    /// Remembers what an attempt was answered with.
+    pub(crate) fn note_attempt(&mut self, now_ms: u64, id: &[u8], slots: &[u32]) {
+        self.remember(hash(b"", id), now_ms.min(TIME_MS_MAX), slots);
+    }
+
+    fn remember(&mut self, hash: u128, at_ms: u64, slots: &[u32]) {
+        let messages = slots.iter().filter_map(|&slot| self.slab.get(slot));
+        let received = messages
+            .map(|m| Received { sequence: m.sequence, lease: m.lease, due_ms: m.due_ms })
+            .collect();
+        self.attempts.insert(hash, Attempt { at_ms, received });
+    }
+
+    /// The slot of a message that nobody touched since it was received.
+    fn still_held(&self, now_ms: u64, received: &Received) -> Option<u32> {
+        let slot = self.sequence.get(received.sequence)?;
+        let message = self.slab.get(slot)?;
+        let leased = matches!(message.state, MessageState::Leased { offered: false, .. });
+        let untouched = message.lease == received.lease && message.due_ms == received.due_ms;
+        let runs = message.due_ms > now_ms && !self.is_expired(message, now_ms);
+        (leased && untouched && runs).then_some(slot)
+    }
+
+    /// The attempt with this id, for `XATTEMPT`.
+    pub fn encode_attempt(&self, id: &[u8]) -> Option<Vec<u8>> {
+        let hash = hash(b"", id);
+        Some(encode(hash, self.attempts.by_hash.get(&hash)?))
+    }
+
+    /// All remembered attempts, the oldest first, one at a time, for RDB and AOF.
+    pub fn encode_attempts(&self, each: &mut dyn FnMut(&[u8])) {
+        for (_, hash) in &self.attempts.order {
+            if let Some(attempt) = self.attempts.by_hash.get(hash) {
+                each(&encode(*hash, attempt));
+            }
+        }
+    }
+
+    /// `XATTEMPT`: remembers an attempt. Errors: [`Error::Corrupt`], and nothing is changed.
+    pub fn apply_attempt(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut reader = Reader(bytes);
+        let (hash, at_ms) = (reader.u128()?, reader.time_ms()?);
+        let mut received = Vec::new();
+        while !reader.0.is_empty() {
+            let (sequence, lease) = (reader.u64()?, reader.u32()?);
+            received.push(Received { sequence, lease, due_ms: reader.time_ms()? });
+        }
+        if received.len() > BATCH_MAX {
+            return Err(Error::Corrupt("an attempt with too many messages"));
+        }
+        self.attempts.insert(hash, Attempt { at_ms, received: received.into_boxed_slice() });
+        Ok(())
+    }
+}
+
+fn encode(hash: u128, attempt: &Attempt) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(&hash.to_le_bytes());
+    out.extend_from_slice(&attempt.at_ms.to_le_bytes());
+    for received in &attempt.received {
+        out.extend_from_slice(&received.sequence.to_le_bytes());
+        out.extend_from_slice(&received.lease.to_le_bytes());
+        out.extend_from_slice(&received.due_ms.to_le_bytes());
+    }
+    out
+}

@@ -1,0 +1,403 @@
+//! One message as bytes: for RDB files, append-only files and replication. All numbers are
+//! little-endian.
+//!
+//! - A *record* is a message's meta, then its payload. Meta: place and flags 1, slot 4, sequence 8,
+//!   due 8, sent 8, body length 4, payload length 4; the history where the place has one; the
+//!   group's length 1 and name where the flag says so. A new message's meta without a group has no
+//!   more than 44 bytes, which Redis keeps in one allocation;
+//! - a *state* is what deliveries change of a message: place, slot, sequence, due and history.
+//!
+//! Places: 0 ready, 1 waiting and never received, 2 waiting after having been received, 3 leased,
+//! 4 dead. 2, 3 and 4 have a *history*: first received 8, leased (of a dead one: its number) 8,
+//! lease 4, receive count 4, holder 4; in a state it stands always, for 0 and 1 as zeros.
+//! Flags: 16 the message has a group, 32 its payload ends in extras.
+
+use crate::error::Error;
+use crate::extras::Extras;
+use crate::limits::{ID_BYTES_MAX, PAYLOAD_BYTES_MAX, SEQUENCE_MAX, SLOTS_MAX, TIME_MS_MAX};
+use crate::message::{Message, MessageState, NO_SLOT};
+use crate::queue::Queue;
+
+/// Length of a message's history, bytes.
+const HISTORY_LENGTH: usize = 28;
+/// Length of a state, bytes.
+pub const STATE_LENGTH: usize = 21 + HISTORY_LENGTH;
+/// Length of a new message's record without its payload, bytes.
+const META_LENGTH_MIN: usize = 37;
+/// Length of any message's record without its payload, bytes.
+const META_LENGTH_MAX: usize = META_LENGTH_MIN + HISTORY_LENGTH + 1 + ID_BYTES_MAX;
+/// Longest string that Redis keeps in one allocation with its object, bytes.
+const REDIS_EMBEDDED_STRING_MAX: usize = 44;
+const _: () = assert!(META_LENGTH_MIN <= REDIS_EMBEDDED_STRING_MAX);
+/// Length of one entry of [`encode_slot`], bytes.
+pub const SLOT_LENGTH: usize = 12;
+
+pub(crate) const PLACE_MASK: u8 = 15;
+const GROUP_FLAG: u8 = 16;
+const EXTRAS_FLAG: u8 = 32;
+
+/// A state as it was read: checked, not yet applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StateRecord {
+    pub(crate) slot: u32,
+    pub(crate) sequence: u64,
+    pub(crate) due_ms: u64,
+    pub(crate) first_received_ms: u64,
+    pub(crate) lease: u32,
+    pub(crate) receive_count: u32,
+    pub(crate) state: MessageState,
+}
+
+impl StateRecord {
+    /// Makes a message's state this one; it must be detached.
+    pub(crate) fn apply(&self, message: &mut Message) {
+        message.due_ms = self.due_ms;
+        message.first_received_ms = self.first_received_ms;
+        message.lease = self.lease;
+        message.receive_count = self.receive_count;
+        message.state = self.state;
+    }
+}
+
+/// A record without its payload.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    bytes: [u8; META_LENGTH_MAX],
+    length: usize,
+}
+
+impl Meta {
+    /// Its bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+}
+
+impl Queue {
+    /// Appends the record of one message.
+    pub fn encode_record(&self, slot: u32, out: &mut Vec<u8>) {
+        if let Some(meta) = self.encode_meta(slot) {
+            out.extend_from_slice(meta.as_slice());
+            out.extend_from_slice(self.payload(slot).unwrap_or_default());
+        }
+    }
+
+    /// A message's record without its payload.
+    pub fn encode_meta(&self, slot: u32) -> Option<Meta> {
+        let message = self.slab.get(slot)?;
+        let payload_length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
+        let mut bytes = [0; META_LENGTH_MAX];
+        let mut writer = Writer(&mut bytes);
+        let group = self.group_name(message);
+        let group_flag = if group.is_empty() { 0 } else { GROUP_FLAG };
+        let extras_flag = if message.has_extras() { EXTRAS_FLAG } else { 0 };
+        writer.position(slot, message, group_flag | extras_flag);
+        writer.put(message.sent_ms.to_le_bytes());
+        writer.put(message.body_length().to_le_bytes());
+        writer.put(payload_length.to_le_bytes());
+        if Place::of(message).has_history() {
+            writer.history(message);
+        }
+        if !group.is_empty() {
+            writer.put([u8::try_from(group.len()).unwrap_or(u8::MAX)]);
+            writer.put_slice(group);
+        }
+        let length = META_LENGTH_MAX - writer.0.len();
+        Some(Meta { bytes, length })
+    }
+
+    /// A message's body, attributes and extras.
+    pub fn payload(&self, slot: u32) -> Option<&[u8]> {
+        self.slab.get(slot).map(|message| &*message.payload)
+    }
+
+    /// Appends the state of one message.
+    pub fn encode_state(&self, slot: u32, out: &mut Vec<u8>) {
+        let Some(message) = self.slab.get(slot) else { return };
+        let mut state = [0; STATE_LENGTH];
+        let mut writer = Writer(&mut state);
+        writer.position(slot, message, 0);
+        writer.history(message);
+        out.extend_from_slice(&state);
+    }
+}
+
+/// Appends an entry of `XDEL`: which message of which slot.
+pub fn encode_slot(out: &mut Vec<u8>, slot: u32, sequence: u64) {
+    out.extend_from_slice(&slot.to_le_bytes());
+    out.extend_from_slice(&sequence.to_le_bytes());
+}
+
+/// Reads one message: slot, message, group. Errors: [`Error::Corrupt`].
+pub(crate) fn decode_message<'a>(
+    meta: &'a [u8],
+    payload: &[u8],
+) -> Result<(u32, Message, &'a [u8]), Error> {
+    let mut reader = Reader(meta);
+    let record = reader.record()?;
+    reader.finish()?;
+    if record.payload_length != payload.len() {
+        return Err(Error::Corrupt("lengths disagree"));
+    }
+    record.message(payload)
+}
+
+/// Where a message stands, and whether deliveries have left something to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Place {
+    Ready = 0,
+    New = 1,
+    GivenBack = 2,
+    Leased = 3,
+    Dead = 4,
+}
+
+impl Place {
+    fn of(message: &Message) -> Self {
+        match message.state {
+            MessageState::Leased { .. } => Self::Leased,
+            MessageState::Dead { .. } => Self::Dead,
+            MessageState::Waiting { .. } if message.receive_count > 0 => Self::GivenBack,
+            MessageState::Ready { .. } | MessageState::Waiting { offered: true } => Self::Ready,
+            MessageState::Waiting { offered: false } => Self::New,
+        }
+    }
+
+    fn has_history(self) -> bool {
+        matches!(self, Self::GivenBack | Self::Leased | Self::Dead)
+    }
+}
+
+/// A record as it was read: checked, without its payload.
+pub(crate) struct Record<'a> {
+    state: StateRecord,
+    sent_ms: u64,
+    body_length: u32,
+    has_extras: bool,
+    group: &'a [u8],
+    pub(crate) payload_length: usize,
+}
+
+impl<'a> Record<'a> {
+    /// Slot, message and group. Errors: [`Error::Corrupt`].
+    pub(crate) fn message(self, payload: &[u8]) -> Result<(u32, Message, &'a [u8]), Error> {
+        let Self { state, sent_ms, body_length, has_extras, group, payload_length } = self;
+        let body = usize::try_from(body_length).unwrap_or(usize::MAX);
+        let after_body = payload.get(body..).filter(|_| payload.len() == payload_length);
+        let after_body = after_body.ok_or(Error::Corrupt("lengths disagree"))?;
+        if payload.len() > usize::try_from(PAYLOAD_BYTES_MAX).unwrap_or(usize::MAX) {
+            return Err(Error::Corrupt("payload too long"));
+        }
+        if has_extras {
+            let extras = Extras::split(after_body).and_then(|(_, bytes)| Extras::decode(bytes));
+            extras.ok_or(Error::Corrupt("extras are none"))?;
+        }
+        let mut message = Message::new(
+            state.sequence,
+            sent_ms,
+            state.due_ms,
+            payload.into(),
+            body_length,
+            has_extras,
+        );
+        state.apply(&mut message);
+        Ok((state.slot, message, group))
+    }
+}
+
+/// A cursor over bytes to be written; every send and delivery writes some, so without a `Vec`.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((place, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
+            *place = bytes;
+            self.0 = rest;
+        }
+    }
+
+    fn put_slice(&mut self, bytes: &[u8]) {
+        if let Some((place, rest)) = std::mem::take(&mut self.0).split_at_mut_checked(bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.0 = rest;
+        }
+    }
+
+    fn position(&mut self, slot: u32, message: &Message, flags: u8) {
+        self.put([Place::of(message) as u8 | flags]);
+        self.put(slot.to_le_bytes());
+        self.put(message.sequence.to_le_bytes());
+        self.put(message.due_ms.to_le_bytes());
+    }
+
+    fn history(&mut self, message: &Message) {
+        let (leased_ms, holder) = match message.state {
+            MessageState::Ready { .. } | MessageState::Waiting { .. } => (0, 0),
+            MessageState::Leased { leased_ms, holder, .. } => (leased_ms, holder),
+            MessageState::Dead { number } => (number, 0),
+        };
+        self.put(message.first_received_ms.to_le_bytes());
+        self.put(leased_ms.to_le_bytes());
+        for number in [message.lease, message.receive_count, holder] {
+            self.put(number.to_le_bytes());
+        }
+    }
+}
+
+/// A cursor over hostile bytes.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// One state.
+    pub(crate) fn state(&mut self) -> Result<StateRecord, Error> {
+        let (place, flags) = self.place()?;
+        let (slot, sequence, due_ms) = self.position()?;
+        let history = self.history()?;
+        if flags != 0 {
+            return Err(Error::Corrupt("a state with flags"));
+        }
+        history.state(place, slot, sequence, due_ms)
+    }
+
+    /// One record up to its payload.
+    pub(crate) fn record(&mut self) -> Result<Record<'a>, Error> {
+        let (place, flags) = self.place()?;
+        let (slot, sequence, due_ms) = self.position()?;
+        let sent_ms = self.time_ms()?;
+        let body_length = self.u32()?;
+        let payload_length =
+            usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("payload too long"))?;
+        let history = if place.has_history() { self.history()? } else { History::default() };
+        let state = history.state(place, slot, sequence, due_ms)?;
+        let has_extras = flags & EXTRAS_FLAG != 0;
+        let group = if flags & GROUP_FLAG == 0 { &[] } else { self.group()? };
+        Ok(Record { state, sent_ms, body_length, has_extras, group, payload_length })
+    }
+
+    fn group(&mut self) -> Result<&'a [u8], Error> {
+        let length = usize::from(self.byte()?);
+        if !(1..=ID_BYTES_MAX).contains(&length) {
+            return Err(Error::Corrupt("a group's name is empty or too long"));
+        }
+        self.bytes(length)
+    }
+
+    fn place(&mut self) -> Result<(Place, u8), Error> {
+        let byte = self.byte()?;
+        let flags = byte & !PLACE_MASK;
+        let place = match byte & PLACE_MASK {
+            0 => Place::Ready,
+            1 => Place::New,
+            2 => Place::GivenBack,
+            3 => Place::Leased,
+            4 => Place::Dead,
+            _ => return Err(Error::Corrupt("unknown place")),
+        };
+        if flags & !(GROUP_FLAG | EXTRAS_FLAG) != 0 {
+            return Err(Error::Corrupt("unknown flag"));
+        }
+        Ok((place, flags))
+    }
+
+    fn position(&mut self) -> Result<(u32, u64, u64), Error> {
+        let (slot, sequence, due_ms) = (self.u32()?, self.u64()?, self.time_ms()?);
+        if slot >= SLOTS_MAX || sequence == 0 || sequence > SEQUENCE_MAX {
+            return Err(Error::Corrupt("slot or sequence number out of range"));
+        }
+        Ok((slot, sequence, due_ms))
+    }
+
+    fn history(&mut self) -> Result<History, Error> {
+        Ok(History {
+            first_received_ms: self.time_ms()?,
+            leased_ms: self.u64()?,
+            lease: self.u32()?,
+            receive_count: self.u32()?,
+            holder: self.u32()?,
+        })
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, Error> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Error> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u128(&mut self) -> Result<u128, Error> {
+        self.array().map(u128::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, Error> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn time_ms(&mut self) -> Result<u64, Error> {
+        let time_ms = self.u64()?;
+        (time_ms <= TIME_MS_MAX).then_some(time_ms).ok_or(Error::Corrupt("time out of range"))
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a [u8], Error> {
+        let length = usize::try_from(self.u32()?).map_err(|_| Error::Corrupt("text too long"))?;
+        self.bytes(length)
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Corrupt("bytes left over")) }
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], Error> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Error::Corrupt("cut"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Error::Corrupt("cut"))?;
+        self.0 = rest;
+        Ok(*array)
+    }
+}
+
+/// What deliveries have left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct History {
+    first_received_ms: u64,
+    leased_ms: u64,
+    lease: u32,
+    receive_count: u32,
+    holder: u32,
+}
+
+impl History {
+    /// The whole state. Errors: [`Error::Corrupt`] if the place cannot have this history.
+    fn state(
+        self,
+        place: Place,
+        slot: u32,
+        sequence: u64,
+        due_ms: u64,
+    ) -> Result<StateRecord, Error> {
+        let Self { first_received_ms, leased_ms, lease, receive_count, holder } = self;
+        let state = match place {
+            Place::Ready if self == Self::default() => {
+                MessageState::Ready { prev: NO_SLOT, next: NO_SLOT }
+            }
+            Place::New if self == Self::default() => MessageState::Waiting { offered: false },
+            Place::GivenBack if lease == 0 && receive_count != 0 => {
+                MessageState::Waiting { offered: false }
+            }
+            Place::Leased if lease != 0 && receive_count != 0 && leased_ms <= TIME_MS_MAX => {
+                MessageState::Leased { leased_ms, holder, offered: false }
+            }
+            Place::Dead if (1..=SEQUENCE_MAX).contains(&leased_ms) => {
+                MessageState::Dead { number: leased_ms }
+            }
+            _ => return Err(Error::Corrupt("impossible state")),
+        };
+        Ok(StateRecord { slot, sequence, due_ms, first_received_ms, lease, receive_count, state })
+    }
+}
