@@ -5,17 +5,18 @@
 
 use crate::error::Error;
 use crate::message::Message;
-use crate::queue::Queue;
+use crate::queue::{Purged, Queue};
 use crate::snapshot::{Reader, SLOT_LENGTH, STATE_LENGTH, StateRecord, decode_message};
 
 impl Queue {
     /// `XQUEUE` on an existing queue: takes over attributes, tags and times; another uid replaces
-    /// the queue by an empty one. Errors: [`Error::Corrupt`].
-    pub fn apply_header(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// the queue by an empty one, and what was in it is returned. Errors: [`Error::Corrupt`].
+    pub fn apply_header(&mut self, bytes: &[u8]) -> Result<Option<Purged>, Error> {
         let header = Self::decode_header(bytes)?;
         if header.uid != self.uid {
+            let purged = self.purge();
             *self = header;
-            return Ok(());
+            return Ok(Some(purged));
         }
         self.last_sequence = self.last_sequence.max(header.last_sequence);
         self.hint = self.hint.max(header.hint);
@@ -23,7 +24,7 @@ impl Queue {
         self.tags = header.tags;
         self.created_ms = header.created_ms;
         self.modified_ms = header.modified_ms;
-        Ok(())
+        Ok(None)
     }
 
     /// `XPUT`: messages with all their state, each (meta, payload). Errors: [`Error::Corrupt`].
@@ -71,11 +72,11 @@ impl Queue {
         Ok(())
     }
 
-    /// `XPURGE`: all messages up to and with a sequence number are dropped.
-    pub fn apply_purge(&mut self, up_to_sequence: u64) {
+    /// `XPURGE`: all messages up to and with a sequence number are dropped, or returned if there
+    /// are no others.
+    pub fn apply_purge(&mut self, up_to_sequence: u64) -> Option<Purged> {
         if up_to_sequence >= self.last_sequence {
-            self.purge();
-            return;
+            return Some(self.purge());
         }
         let dropped: Vec<u32> = self
             .slab
@@ -87,6 +88,7 @@ impl Queue {
             self.take(slot);
         }
         self.note_earliest();
+        None
     }
 }
 

@@ -102,6 +102,23 @@ pub struct MessageView<'a> {
     pub lease: u32,
 }
 
+/// What was in a queue. Dropping it takes as long as there were messages, which the caller may
+/// want to do on another thread.
+#[derive(Debug)]
+#[must_use]
+pub struct Purged {
+    slab: Slab,
+    #[expect(dead_code, reason = "it only holds what is to be dropped")]
+    timed: Timed,
+}
+
+impl Purged {
+    /// How many messages there were.
+    pub fn count(&self) -> u64 {
+        u64::from(self.slab.len())
+    }
+}
+
 /// The first and the last of the ready list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadyList {
@@ -253,15 +270,16 @@ impl Queue {
         popped
     }
 
-    /// Drops all messages; attributes and sequence stay. Returns how many were dropped.
-    pub fn purge(&mut self) -> u64 {
-        let dropped = u64::from(self.slab.len());
-        self.slab = Slab::new();
+    /// Takes out all messages; attributes and sequence stay.
+    pub fn purge(&mut self) -> Purged {
+        let purged = Purged {
+            slab: std::mem::replace(&mut self.slab, Slab::new()),
+            timed: std::mem::take(&mut self.timed),
+        };
         self.ready = ReadyList { head: NO_SLOT, tail: NO_SLOT, length: 0 };
-        self.timed = Timed::default();
         self.payload_bytes = 0;
         self.note_earliest();
-        dropped
+        purged
     }
 
     /// A copy with an identity of its own, so that receipts of one do not fit the other.
@@ -292,7 +310,7 @@ impl Queue {
 
     /// The first message that can be received at `now_ms`. What is in the ready list was asked for
     /// at once and is due whatever the clock says, even when it stepped back.
-    fn first_due(&self, now_ms: u64) -> Option<u32> {
+    pub(crate) fn first_due(&self, now_ms: u64) -> Option<u32> {
         let ready = self.slab.get(self.ready.head).map(|m| (m.due_ms, m.sequence));
         let timed = self.timed.first().filter(|entry| entry.due_ms <= now_ms);
         match (ready, timed) {
@@ -304,7 +322,7 @@ impl Queue {
         }
     }
 
-    fn is_expired(&self, message: &Message, now_ms: u64) -> bool {
+    pub(crate) fn is_expired(&self, message: &Message, now_ms: u64) -> bool {
         message.sent_ms.saturating_add(self.attributes.message_retention_period_ms) <= now_ms
     }
 

@@ -147,7 +147,7 @@ impl World {
             Transition::Release { pick, delay_ms } => self.release(pick, delay_ms),
             Transition::ReleaseHolder { holder } => self.release_holder(holder),
             Transition::Purge => {
-                let dropped = self.queue.purge();
+                let dropped = self.queue.purge().count();
                 assert_eq!(dropped, self.model.messages.len() as u64);
                 self.model.messages.clear();
                 self.replica.apply_purge(self.queue.last_sequence());

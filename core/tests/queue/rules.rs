@@ -212,10 +212,33 @@ fn purging_drops_everything_and_keeps_the_sequence() {
     send(&mut queue, T0, "a", 0);
     send(&mut queue, T0, "b", 5_000);
     let receipt = pop(&mut queue, T0, 1)[0].1;
-    assert_eq!(queue.purge(), 2);
+    assert_eq!(queue.purge().count(), 2);
     assert_eq!(queue.acknowledge(&receipt, Demand::Any), Outcome::Gone);
     assert_eq!(send(&mut queue, T0, "c", 0), 3);
     assert_eq!(queue.bytes(), 1);
+    queue.check().unwrap();
+}
+
+#[test]
+fn expired_messages_in_front_are_dropped_and_no_others() {
+    let mut attributes = Attributes::default();
+    attributes.set(AttributeName::MessageRetentionPeriod, b"10").unwrap();
+    let mut queue = Queue::new(7, T0, attributes, Tags::default());
+    send(&mut queue, T0, "a", 0);
+    send(&mut queue, T0, "b", 5_000);
+    send(&mut queue, T0 + 4_000, "c", 0);
+    send(&mut queue, T0 + 4_000, "d", 9_000);
+    assert!(queue.offers(T0 + 9_999));
+    assert!(queue.drop_expired(T0 + 9_999, 10).is_empty());
+    assert!(!queue.offers(T0 + 10_000), "only with dropping");
+    assert_eq!(queue.drop_expired(T0 + 10_000, 1).len(), 1);
+    assert!(queue.offers(T0 + 10_000), "c, sent before b was due");
+    assert_eq!(pop(&mut queue, T0 + 10_000, 1)[0].0, "c");
+    assert_eq!(queue.drop_expired(T0 + 10_000, 10).len(), 1);
+    assert!(!queue.offers(T0 + 10_000));
+    assert!(queue.drop_expired(T0 + 10_000, 10).is_empty());
+    assert!(queue.offers(T0 + 13_000), "d");
+    assert_eq!(queue.len(), 2);
     queue.check().unwrap();
 }
 
