@@ -1,5 +1,6 @@
 //! The module on a real redis-server: what docs/commands.md promises.
 
+mod blocking;
 mod client;
 mod commands;
 mod delivery;
