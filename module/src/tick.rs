@@ -120,11 +120,16 @@ fn has_work() -> bool {
     !state.visits.is_empty() || state.telling.is_some() || wakeup::waiters() > 0
 }
 
-/// The server's cron: starts the tick when there is something to look after.
+/// The server's cron: starts the tick when there is something to look after. Until then the clock
+/// is noted, so that the first tick sees what has happened since.
 pub(crate) fn on_cron(ctx: &Context) {
-    if !alarm::is_armed(Alarm::Tick) && has_work() && is_master(ctx) {
-        lock().last = Some((clock::now_ms(), monotonic_ms()));
+    if alarm::is_armed(Alarm::Tick) {
+        return;
+    }
+    if has_work() && is_master(ctx) {
         alarm::arm(ctx, Alarm::Tick, TICK_MS);
+    } else {
+        lock().last = Some((clock::now_ms(), monotonic_ms()));
     }
 }
 
