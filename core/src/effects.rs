@@ -11,12 +11,13 @@ use crate::records::{Reader, SLOT_LENGTH, STATE_LENGTH, decode_message};
 
 impl Queue {
     /// `XQUEUE` on an existing queue: takes over attributes, tags and times; another uid replaces
-    /// the queue by an empty one. Errors: [`Error::Corrupt`].
-    pub fn apply_header(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// the queue by an empty one, and what was in it is returned. Errors: [`Error::Corrupt`].
+    pub fn apply_header(&mut self, bytes: &[u8]) -> Result<Option<Purged>, Error> {
         let header = Self::decode_header(bytes)?;
         if header.uid != self.uid {
+            let purged = self.purge();
             *self = header;
-            return Ok(());
+            return Ok(Some(purged));
         }
         if header.attributes.fifo != self.attributes.fifo {
             return Err(Error::Corrupt("a queue does not change its kind"));
@@ -32,7 +33,7 @@ impl Queue {
         self.created_ms = header.created_ms;
         self.modified_ms = header.modified_ms;
         self.note_earliest();
-        Ok(())
+        Ok(None)
     }
 
     /// `XPUT`: messages with all their state, each (meta, payload). Errors: [`Error::Corrupt`].

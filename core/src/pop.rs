@@ -192,24 +192,7 @@ impl Queue {
         let grouped = self.groups.as_deref().map_or(0, |groups| groups.timed.total().leased);
         let mut plain_in_flight = in_flight.saturating_sub(grouped);
         while !picking.is_done() {
-            let plain = self.first_due(picking.now_ms);
-            let turn = self.groups.as_deref().and_then(|groups| {
-                let (rank, group) = groups.turn()?;
-                Some((rank, groups.sequences(group).next()?))
-            });
-            let slot = match (plain, turn) {
-                (None, None) => break,
-                (Some((_, _, slot)), None) => slot,
-                (Some((due_ms, first, slot)), Some((rank, _)))
-                    if [plain_in_flight, due_ms, first] < rank =>
-                {
-                    slot
-                }
-                (_, Some((_, first))) => match self.sequence.get(first) {
-                    Some(slot) => slot,
-                    None => break,
-                },
-            };
+            let Some(slot) = self.next_by_turns(picking.now_ms, plain_in_flight) else { break };
             let Some(message) = self.slab.get(slot) else { break };
             let group = message.group;
             match picking.pick(self, slot, message) {
@@ -226,6 +209,65 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// The slot of the message of a standard queue whose turn it is. `plain_in_flight`: messages in
+    /// flight that have no group.
+    fn next_by_turns(&self, now_ms: u64, plain_in_flight: u64) -> Option<u32> {
+        let plain = self.first_due(now_ms);
+        let turn = self.groups.as_deref().and_then(|groups| {
+            let (rank, group) = groups.turn()?;
+            Some((rank, groups.sequences(group).next()?))
+        });
+        match (plain, turn) {
+            (Some((due_ms, first, slot)), Some((rank, _)))
+                if [plain_in_flight, due_ms, first] < rank =>
+            {
+                Some(slot)
+            }
+            (_, Some((_, first))) => self.sequence.get(first),
+            (plain, None) => plain.map(|(_, _, slot)| slot),
+        }
+    }
+
+    /// The slot of the first message that [`Queue::pop_due`] would look at.
+    fn first(&mut self, now_ms: u64) -> Option<u32> {
+        self.offer_due(now_ms, WALK_BUDGET);
+        self.noted_due_ms = self.earliest_ms();
+        if !self.attributes.fifo {
+            return self.next_by_turns(now_ms, 0);
+        }
+        let groups = self.groups.as_deref()?;
+        self.sequence.get(groups.sequences(groups.turn()?.1).next()?)
+    }
+
+    /// Whether [`Queue::pop_due`] would hand out something, were nothing in flight, without
+    /// dropping anything or letting anything die first.
+    pub fn offers(&mut self, now_ms: u64) -> bool {
+        let first = self.first(now_ms).and_then(|slot| self.slab.get(slot));
+        first.is_some_and(|m| !self.is_expired(m, now_ms) && !self.is_exhausted(m))
+    }
+
+    /// Drops expired messages and lets exhausted ones die that stand in front of the first one that
+    /// can be handed out, `max` at most.
+    pub fn clear_front(&mut self, now_ms: u64, max: usize) -> Popped {
+        let mut cleared = Popped::default();
+        while cleared.dropped.len() + cleared.died.len() < max
+            && let Some(slot) = self.first(now_ms)
+            && let Some(message) = self.slab.get(slot)
+        {
+            if self.is_expired(message, now_ms) {
+                cleared.dropped.push((slot, message.sequence));
+                self.take(slot);
+            } else if self.is_exhausted(message) {
+                self.bury(slot, now_ms);
+                cleared.died.push(slot);
+            } else {
+                break;
+            }
+        }
+        self.note_earliest();
+        cleared
     }
 
     /// Counts a message of a group that was picked and is not yet leased, or is now.

@@ -72,8 +72,10 @@ pub struct Queue {
     pub(crate) hint_pending: bool,
 }
 
-/// What [`Queue::purge`] took out, to be dropped where it stalls nobody.
+/// What was in a queue. Dropping it takes as long as there were messages, which the caller may
+/// want to do on another thread.
 #[derive(Debug)]
+#[must_use]
 pub struct Purged(Box<Queue>);
 
 impl Purged {
@@ -115,7 +117,7 @@ impl Queue {
     /// Takes all messages out, dead letters too, and forgets deduplication and attempt ids
     /// (sqs-contract §9); attributes and all numbers stay.
     pub fn purge(&mut self) -> Purged {
-        let attributes = self.attributes.clone();
+        let attributes = std::mem::take(&mut self.attributes);
         let fresh = Self {
             modified_ms: self.modified_ms,
             last_sequence: self.last_sequence,

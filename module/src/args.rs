@@ -84,6 +84,14 @@ impl<'a> Args<'a> {
         parse_seconds_ms(self.bytes()?).ok_or(Failure::NotSeconds { what, maximum })
     }
 
+    /// How long to wait, in milliseconds. 0 is for ever, so what is shorter than one is one.
+    pub(crate) fn wait_ms(&mut self, what: &'static str) -> Result<u64, Failure> {
+        let is_zero =
+            self.peek().is_some_and(|text| !text.iter().any(|b| (b'1'..=b'9').contains(b)));
+        let wait_ms = self.seconds_ms(what)?;
+        Ok(if is_zero { 0 } else { wait_ms.max(1) })
+    }
+
     /// A whole number in a range.
     pub(crate) fn integer(
         &mut self,

@@ -1,6 +1,6 @@
 //! The time and random numbers: read here once per command, and given to the core as arguments.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use karin_core::limits::TIME_MS_MAX;
@@ -9,23 +9,11 @@ use crate::ffi;
 
 /// What `KARIN.DEBUG CLOCK` has added.
 static OFFSET_MS: AtomicI64 = AtomicI64::new(0);
-/// Whether the module was loaded with `debug yes`.
-static ADJUSTABLE: AtomicBool = AtomicBool::new(false);
 
 /// Now, in milliseconds since 1970, plus what `KARIN.DEBUG CLOCK` has added.
 pub(crate) fn now_ms() -> u64 {
     let now_ms = ffi::milliseconds().saturating_add(OFFSET_MS.load(Ordering::Relaxed));
     u64::try_from(now_ms).unwrap_or(0).min(TIME_MS_MAX)
-}
-
-/// Lets `KARIN.DEBUG CLOCK` change the clock.
-pub(crate) fn make_adjustable() {
-    ADJUSTABLE.store(true, Ordering::Relaxed);
-}
-
-/// Whether [`adjust`] is allowed.
-pub(crate) fn is_adjustable() -> bool {
-    ADJUSTABLE.load(Ordering::Relaxed)
 }
 
 /// Adds to the clock. Returns all that was added since the start, in milliseconds.

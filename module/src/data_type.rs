@@ -3,12 +3,15 @@
 //! In an RDB a queue is its header, chunks of whole messages, and an empty string as the end mark.
 //! In a rewritten append-only file it is the internal commands that build it.
 
+use std::ffi::CStr;
+
 use karin_core::Queue;
 use karin_core::snapshot::ENCODING_VERSION;
+use redis_module::logging::log_warning;
 use redis_module::native_types::RedisType;
 use redis_module::raw;
 
-use crate::{ffi, registry};
+use crate::{ffi, registry, replicate, tick};
 
 /// How much of a queue is written as one string, unless one message is larger.
 const CHUNK_BYTES: usize = 262_144;
@@ -41,6 +44,17 @@ pub(crate) static QUEUE_TYPE: RedisType = RedisType::new(
     },
 );
 
+/// What a key holds.
+#[derive(Debug)]
+pub(crate) enum Value<'k> {
+    /// Nothing.
+    Missing,
+    /// A queue; mutable also where the key was opened for reading, since counting moves a mark.
+    Queue(&'k mut Queue),
+    /// Something else.
+    Other,
+}
+
 /// Writes a queue to an RDB or a DUMP payload.
 pub(crate) fn save(queue: &Queue, io: *mut raw::RedisModuleIO) {
     raw::save_slice(io, &queue.encode_header());
@@ -58,8 +72,26 @@ pub(crate) fn save(queue: &Queue, io: *mut raw::RedisModuleIO) {
     raw::save_slice(io, &[]);
 }
 
-/// Reads a queue. Errors: what is wrong, for the log; RESTORE answers "Bad data format".
-pub(crate) fn load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result<Queue, String> {
+/// Writes a queue to a rewritten append-only file: `emit` takes an internal command and what
+/// follows the key, one argument or two.
+pub(crate) fn rewrite(queue: &Queue, emit: impl Fn(&CStr, (&[u8], Option<&[u8]>))) {
+    emit(replicate::XQUEUE, (&queue.encode_header(), None));
+    for slot in queue.slots() {
+        if let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) {
+            emit(replicate::XPUT, (meta.as_slice(), Some(payload)));
+        }
+    }
+}
+
+/// Reads a queue. `None`: it is broken, which the log says and RESTORE answers with "Bad data
+/// format".
+pub(crate) fn load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Option<Queue> {
+    try_load(io, encoding_version)
+        .inspect_err(|reason| log_warning(format!("karin: {reason}")))
+        .ok()
+}
+
+fn try_load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result<Queue, String> {
     if !(1..=i32::from(ENCODING_VERSION)).contains(&encoding_version) {
         return Err(format!(
             "a queue was saved with encoding version {encoding_version} by a newer module; \
@@ -78,6 +110,7 @@ pub(crate) fn load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result
     queue.finish_load();
     if let Some((db, name)) = ffi::loaded_key(io) {
         registry::add(db, name);
+        tick::schedule_soon(db, name, 0);
     }
     Ok(queue)
 }

@@ -5,16 +5,16 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::ptr::null_mut;
 
 use karin_core::Queue;
-use redis_module::logging::log_warning;
-use redis_module::{Context, ContextFlags, KeyMode, RedisString, raw};
+use redis_module::{Context, KeyMode, RedisString, raw};
 
+pub(crate) use crate::data_type::Value;
 use crate::data_type::{self, QUEUE_TYPE};
-use crate::docs::{Arg, At, Doc};
-use crate::{registry, replicate};
+use crate::hint::Audience;
+use crate::wakeup::Waiter;
+use crate::{alarm, commands, counters, info_section, key_events};
 
 /// A function of the module API, for use in an unsafe block: the pointers to them are set before
 /// any of our code runs and never change again, so they can be read at any time. [`is_complete`]
@@ -38,10 +38,17 @@ pub(crate) fn is_complete() -> bool {
     }
 }
 
+fn is_ok(status: c_int) -> bool {
+    status == raw::Status::Ok as c_int
+}
+
 /// Runs what the server called; a panic in it ends here (the hook has logged it), since one that
 /// reached the server would end the server.
 fn caught<T>(otherwise: T, run: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or(otherwise)
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        counters::PANICS.add(1);
+        otherwise
+    })
 }
 
 // Keys.
@@ -52,17 +59,6 @@ fn caught<T>(otherwise: T, run: impl FnOnce() -> T) -> T {
 pub(crate) struct Key<'c> {
     key: *mut raw::RedisModuleKey,
     of: PhantomData<&'c Context>,
-}
-
-/// What a key holds.
-#[derive(Debug)]
-pub(crate) enum Value<'k> {
-    /// Nothing.
-    Missing,
-    /// A queue; mutable also where the key was opened for reading, since counting moves a mark.
-    Queue(&'k mut Queue),
-    /// Something else.
-    Other,
 }
 
 impl<'c> Key<'c> {
@@ -104,11 +100,11 @@ impl<'c> Key<'c> {
 
     /// Makes the key hold this queue. The key must be open for writing and hold nothing.
     pub(crate) fn set(&mut self, queue: Queue) {
-        let value = Box::into_raw(Box::new(queue)).cast::<c_void>();
+        let value = give(queue);
         let of_type = *QUEUE_TYPE.raw_type.borrow();
         // SAFETY: the key is open; the server owns the value from now on and frees it by `free`.
         let status = unsafe { api!(RedisModule_ModuleTypeSetValue)(self.key, of_type, value) };
-        if status != raw::Status::Ok as c_int {
+        if !is_ok(status) {
             // SAFETY: refused, so the value is still ours.
             drop(unsafe { Box::from_raw(value.cast::<Queue>()) });
         }
@@ -131,6 +127,12 @@ pub(crate) fn exists(ctx: &Context, name: &RedisString) -> bool {
 pub(crate) fn selected_db(ctx: &Context) -> i32 {
     // SAFETY: the context is alive.
     unsafe { api!(RedisModule_GetSelectedDb)(ctx.ctx) }
+}
+
+/// Selects another database. `false`: there is none of that number.
+pub(crate) fn select_db(ctx: &Context, db: i32) -> bool {
+    // SAFETY: the context is alive; a database that does not exist is refused.
+    is_ok(unsafe { api!(RedisModule_SelectDb)(ctx.ctx, db) })
 }
 
 /// Tells WATCH and client-side caches that the key has changed.
@@ -166,15 +168,15 @@ fn replicate_pointers(ctx: &Context, command: &CStr, strings: &[*mut raw::RedisM
 }
 
 /// Publishes on a channel.
-pub(crate) fn publish(ctx: &Context, channel: &RedisString, message: &RedisString) {
+pub(crate) fn publish(ctx: &Context, channel: &RedisString, message: &RedisString, to: Audience) {
     // SAFETY: all are alive; the server copies what it keeps.
-    unsafe { api!(RedisModule_PublishMessage)(ctx.ctx, channel.inner, message.inner) };
-}
-
-/// Publishes on a channel of a cluster's shard.
-pub(crate) fn publish_to_shard(ctx: &Context, channel: &RedisString, message: &RedisString) {
-    // SAFETY: all are alive; the server copies what it keeps.
-    unsafe { api!(RedisModule_PublishMessageShard)(ctx.ctx, channel.inner, message.inner) };
+    unsafe {
+        let publish = match to {
+            Audience::Everyone => api!(RedisModule_PublishMessage),
+            Audience::Shard => api!(RedisModule_PublishMessageShard),
+        };
+        publish(ctx.ctx, channel.inner, message.inner);
+    }
 }
 
 /// The server's wall clock; milliseconds since 1970.
@@ -183,10 +185,117 @@ pub(crate) fn milliseconds() -> i64 {
     unsafe { api!(RedisModule_Milliseconds)() }
 }
 
+/// What the server calls a timer.
+pub(crate) type TimerId = raw::RedisModuleTimerID;
+
 /// Fills `bytes` from the server's random generator.
 pub(crate) fn random_bytes(bytes: &mut [u8]) {
     // SAFETY: the server writes exactly the given length.
     unsafe { api!(RedisModule_GetRandomBytes)(bytes.as_mut_ptr(), bytes.len()) };
+}
+
+// Timers. They carry a number, nothing that would have to be freed.
+
+/// Starts a timer that calls [`alarm::on_timer`] with this number.
+pub(crate) fn start_timer(ctx: &Context, after_ms: u64, number: usize) -> TimerId {
+    let after_ms = i64::try_from(after_ms).unwrap_or(i64::MAX);
+    let data = std::ptr::without_provenance_mut(number);
+    // SAFETY: the context is alive; the data is a number and never followed.
+    unsafe { api!(RedisModule_CreateTimer)(ctx.ctx, after_ms, Some(on_timer), data) }
+}
+
+/// Stops a timer that has not rung.
+pub(crate) fn stop_timer(ctx: &Context, timer: TimerId) {
+    // SAFETY: the context is alive; a timer that is gone is refused.
+    unsafe { api!(RedisModule_StopTimer)(ctx.ctx, timer, null_mut()) };
+}
+
+unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
+    caught((), || alarm::on_timer(&Context::new(ctx), data.addr()));
+}
+
+// Clients that wait.
+
+/// Blocks the client on a key until [`commands::popdue::on_ready`] serves it, or for `timeout_ms`
+/// (0: for ever); the waiter is dropped when it waits no more, however that comes. `false`: the
+/// server does not block it.
+pub(crate) fn block_on_key(
+    ctx: &Context,
+    key: &RedisString,
+    timeout_ms: u64,
+    waiter: Waiter,
+) -> bool {
+    let timeout_ms = i64::try_from(timeout_ms).unwrap_or(i64::MAX);
+    let waiter = Box::into_raw(Box::new(waiter));
+    let mut keys = [key.inner];
+    // SAFETY: the callbacks live as long as the server, which keeps a reference to the key and
+    // gives the waiter back once, to `on_gone`.
+    let blocked = unsafe {
+        api!(RedisModule_BlockClientOnKeys)(
+            ctx.ctx,
+            Some(on_ready),
+            Some(on_timeout),
+            Some(on_gone),
+            timeout_ms,
+            keys.as_mut_ptr(),
+            1,
+            waiter.cast(),
+        )
+    };
+    if blocked.is_null() {
+        // SAFETY: Valkey from 8.1.1 on may refuse; the waiter is still ours then.
+        drop(unsafe { Box::from_raw(waiter) });
+    }
+    !blocked.is_null()
+}
+
+/// Tells the server that there is something for those who wait for a key.
+pub(crate) fn signal_ready(ctx: &Context, key: &RedisString) {
+    // SAFETY: context and key are alive.
+    unsafe { api!(RedisModule_SignalKeyAsReady)(ctx.ctx, key.inner) };
+}
+
+unsafe extern "C" fn on_ready(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    let arguments = redis_module::decode_args(ctx, argv, count);
+    let served = caught(true, || commands::popdue::on_ready(&Context::new(ctx), &arguments));
+    (if served { raw::Status::Ok } else { raw::Status::Err }) as c_int
+}
+
+unsafe extern "C" fn on_timeout(
+    ctx: *mut raw::RedisModuleCtx,
+    _argv: *mut *mut raw::RedisModuleString,
+    _count: c_int,
+) -> c_int {
+    raw::reply_with_null(ctx) as c_int
+}
+
+unsafe extern "C" fn on_gone(_ctx: *mut raw::RedisModuleCtx, waiter: *mut c_void) {
+    // SAFETY: what `block_on_key` gave, once.
+    caught((), || drop(unsafe { Box::from_raw(waiter.cast::<Waiter>()) }));
+}
+
+// INFO and the configuration.
+
+/// Registers `INFO karin`, in place of the crate's.
+pub(crate) fn register_info(ctx: &Context) -> bool {
+    raw::register_info_function(ctx.ctx, Some(on_info)) == raw::Status::Ok
+}
+
+unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    // A crash may have come while a lock was held.
+    if for_crash_report == 0 {
+        caught((), || info_section::write(ctx));
+    }
+}
+
+/// Applies the server's configuration to the settings registered. `false`: a value is refused.
+pub(crate) fn load_configs(ctx: &Context) -> bool {
+    // SAFETY: the context is alive.
+    is_ok(unsafe { api!(RedisModule_LoadConfigs)(ctx.ctx) })
 }
 
 // The data type's callbacks. The server passes values of our type only, each a `Box<Queue>`.
@@ -198,17 +307,16 @@ unsafe fn queue<'a>(value: *const c_void) -> &'a Queue {
     unsafe { &*value.cast::<Queue>() }
 }
 
+/// A value of our type for the server, which frees it by [`free`].
+fn give(queue: Queue) -> *mut c_void {
+    Box::into_raw(Box::new(queue)).cast()
+}
+
 pub(crate) unsafe extern "C" fn rdb_load(
     io: *mut raw::RedisModuleIO,
     encoding_version: c_int,
 ) -> *mut c_void {
-    caught(null_mut(), || match data_type::load(io, encoding_version) {
-        Ok(queue) => Box::into_raw(Box::new(queue)).cast(),
-        Err(reason) => {
-            log_warning(format!("karin: {reason}"));
-            null_mut()
-        }
-    })
+    caught(null_mut(), || data_type::load(io, encoding_version).map_or(null_mut(), give))
 }
 
 pub(crate) unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
@@ -221,39 +329,20 @@ pub(crate) unsafe extern "C" fn aof_rewrite(
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    caught((), || {
-        // SAFETY: the server's promise.
-        let (queue, emit) = unsafe { (queue(value), api!(RedisModule_EmitAOF)) };
-        let header = queue.encode_header();
-        let header_start = header.as_ptr().cast::<c_char>();
-        // SAFETY: each "s" is a string, each "b" bytes and their length.
+    // SAFETY: the server's promise.
+    let (queue, emit) = unsafe { (queue(value), api!(RedisModule_EmitAOF)) };
+    let emit = |command: &CStr, parts: (&[u8], Option<&[u8]>)| {
+        let (first, second) = (parts.0, parts.1.unwrap_or_default());
+        let format = if parts.1.is_some() { c"sbb" } else { c"sb" };
+        let (a, b) = (first.as_ptr().cast::<c_char>(), second.as_ptr().cast::<c_char>());
+        // SAFETY: "s" is a string, each "b" bytes and their length; what the format does not name
+        // is not looked at.
         unsafe {
-            let command = replicate::XQUEUE.as_ptr();
-            emit(io, command, c"sb".as_ptr(), key, header_start, header.len());
+            let (command, format) = (command.as_ptr(), format.as_ptr());
+            emit(io, command, format, key, a, first.len(), b, second.len());
         }
-        for slot in queue.slots() {
-            let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) else {
-                continue;
-            };
-            let meta = meta.as_slice();
-            let meta_start = meta.as_ptr().cast::<c_char>();
-            let payload_start = payload.as_ptr().cast::<c_char>();
-            // SAFETY: as above.
-            unsafe {
-                let (command, format) = (replicate::XPUT.as_ptr(), c"sbb".as_ptr());
-                emit(
-                    io,
-                    command,
-                    format,
-                    key,
-                    meta_start,
-                    meta.len(),
-                    payload_start,
-                    payload.len(),
-                );
-            }
-        }
-    });
+    };
+    caught((), || data_type::rewrite(queue, emit));
 }
 
 pub(crate) unsafe extern "C" fn mem_usage(value: *const c_void) -> usize {
@@ -305,9 +394,8 @@ pub(crate) unsafe extern "C" fn copy(
             )
         };
         let name = if name.is_null() { &[] } else { RedisString::string_as_slice(name) };
-        SOURCE_DB.store(from_db, Ordering::Relaxed);
-        let copy = queue.duplicate(data_type::uid_of_copy(queue, db, name));
-        Box::into_raw(Box::new(copy)).cast()
+        key_events::note_source(from_db);
+        give(queue.duplicate(data_type::uid_of_copy(queue, db, name)))
     })
 }
 
@@ -321,24 +409,54 @@ pub(crate) fn loaded_key<'a>(io: *mut raw::RedisModuleIO) -> Option<(i32, &'a [u
 
 // What happens to keys without a command of ours.
 
-/// Asks the server to tell of keys that come and go, and of databases that swap or are emptied.
+/// Asks the server to tell of keys that come and go, of databases that swap or are emptied, and of
+/// its cron.
 pub(crate) fn subscribe(ctx: &Context) -> bool {
     const KEYS: c_int = raw::REDISMODULE_NOTIFY_GENERIC
         | raw::REDISMODULE_NOTIFY_EXPIRED
         | raw::REDISMODULE_NOTIFY_EVICTED
         | raw::REDISMODULE_NOTIFY_LOADED;
-    let event = |id| raw::RedisModuleEvent { id, dataver: 1 };
-    // SAFETY: the callbacks have the signatures the server wants and live as long as it.
-    let statuses = unsafe {
-        let server = api!(RedisModule_SubscribeToServerEvent);
-        [
-            api!(RedisModule_SubscribeToKeyspaceEvents)(ctx.ctx, KEYS, Some(on_key_event)),
-            server(ctx.ctx, event(raw::REDISMODULE_EVENT_SWAPDB), Some(on_swap)),
-            server(ctx.ctx, event(raw::REDISMODULE_EVENT_FLUSHDB), Some(on_flush)),
-        ]
+    let subscribe = |id, callback| {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        raw::subscribe_to_server_event(ctx.ctx, event, Some(callback)) == raw::Status::Ok
     };
-    statuses.iter().all(|&status| status == raw::Status::Ok as c_int)
+    subscribe(raw::REDISMODULE_EVENT_SWAPDB, on_swap)
+        && subscribe(raw::REDISMODULE_EVENT_FLUSHDB, on_flush)
+        && subscribe(raw::REDISMODULE_EVENT_CRON_LOOP, on_cron)
+        // SAFETY: the callback has the signature the server wants and lives as long as it.
+        && is_ok(unsafe {
+            api!(RedisModule_SubscribeToKeyspaceEvents)(ctx.ctx, KEYS, Some(on_key_event))
+        })
 }
+
+/// Makes a callback for an event of the server; `data` is what comes with it, if anything does.
+macro_rules! on_event {
+    ($name:ident, $data:ty, |$ctx:ident, $subevent:pat_param, $of:ident| $run:expr) => {
+        unsafe extern "C" fn $name(
+            ctx: *mut raw::RedisModuleCtx,
+            _event: raw::RedisModuleEvent,
+            $subevent: u64,
+            data: *mut c_void,
+        ) {
+            // SAFETY: the data of this event, alive during the call.
+            let $of = unsafe { data.cast::<$data>().as_ref() };
+            let $ctx = &Context::new(ctx);
+            caught((), || $run);
+        }
+    };
+}
+
+on_event!(on_cron, c_void, |ctx, _, _data| alarm::on_cron(ctx));
+on_event!(on_swap, raw::RedisModuleSwapDbInfo, |_ctx, _, swap| {
+    if let Some(swap) = swap {
+        key_events::on_swap(swap.dbnum_first, swap.dbnum_second);
+    }
+});
+on_event!(on_flush, raw::RedisModuleFlushInfo, |ctx, subevent, flush| {
+    if let (raw::REDISMODULE_SUBEVENT_FLUSHDB_START, Some(flush)) = (subevent, flush) {
+        key_events::on_flush(ctx, flush.dbnum);
+    }
+});
 
 unsafe extern "C" fn on_key_event(
     ctx: *mut raw::RedisModuleCtx,
@@ -349,151 +467,16 @@ unsafe extern "C" fn on_key_event(
     caught((), || {
         // SAFETY: the server passes a C string. The key may lie on its stack, so it is only read.
         let event = unsafe { CStr::from_ptr(event) }.to_bytes();
-        registry::on_key_event(&Context::new(ctx), event, RedisString::string_as_slice(key));
-        go_back(ctx, event);
+        key_events::on_event(&Context::new(ctx), event, RedisString::string_as_slice(key));
     });
     raw::Status::Ok as c_int
 }
 
-/// The database a key is being moved or copied from; -1: none is. Only the main thread uses it.
-static SOURCE_DB: AtomicI32 = AtomicI32::new(-1);
-
-/// Valkey from 8.1.1 on tells of the arrival on the connection of the client that moves or copies,
-/// and leaves it in the target database, where its next commands go astray
-/// (<https://github.com/valkey-io/valkey/pull/4024>). Elsewhere the connection is a passing one.
-fn go_back(ctx: *mut raw::RedisModuleCtx, event: &[u8]) {
-    if event == b"move_from" {
-        // SAFETY: the context is alive.
-        SOURCE_DB.store(unsafe { api!(RedisModule_GetSelectedDb)(ctx) }, Ordering::Relaxed);
-    } else if event == b"move_to" || event == b"copy_to" {
-        let db = SOURCE_DB.swap(-1, Ordering::Relaxed);
-        // SAFETY: the context is alive; a database that does not exist, as -1, is refused.
-        unsafe { api!(RedisModule_SelectDb)(ctx, db) };
-    }
-}
-
-unsafe extern "C" fn on_swap(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _subevent: u64,
-    data: *mut c_void,
-) {
-    // SAFETY: the data of this event.
-    if let Some(swap) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
-        caught((), || registry::swap(swap.dbnum_first, swap.dbnum_second));
-    }
-}
-
-unsafe extern "C" fn on_flush(
-    ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    subevent: u64,
-    data: *mut c_void,
-) {
-    let behind = Context::new(ctx).get_flags().contains(ContextFlags::ASYNC_LOADING);
-    if subevent != raw::REDISMODULE_SUBEVENT_FLUSHDB_START || behind {
-        return;
-    }
-    // SAFETY: the data of this event.
-    if let Some(flush) = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() } {
-        caught((), || registry::clear((flush.dbnum >= 0).then_some(flush.dbnum)));
-    }
-}
-
-// COMMAND DOCS.
-
-static INFO_VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
-    version: 1,
-    sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
-    sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
-    sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
-};
-
-/// Gives the server a command's documentation, arity and key specs.
-pub(crate) fn describe(ctx: &Context, doc: &Doc) -> bool {
-    let mut lists = Vec::new();
-    let mut key_specs: Vec<_> = doc.key.iter().map(|key| key_spec(key.at, key.flags)).collect();
-    key_specs.push(key_spec(At::End, 0));
-    let info = raw::RedisModuleCommandInfo {
-        version: &raw const INFO_VERSION,
-        summary: doc.summary.as_ptr(),
-        complexity: doc.complexity.as_ptr(),
-        since: c"0.1.0".as_ptr(),
-        history: null_mut(),
-        tips: null(),
-        arity: doc.arity,
-        key_specs: if doc.key.is_some() { key_specs.as_mut_ptr() } else { null_mut() },
-        args: argument_list(doc.arguments, &mut lists),
-    };
-    // SAFETY: the server copies all that `info` points to during the call.
+/// Gives the server a command's documentation, arity and key specs, all of which it copies.
+pub(crate) fn describe(ctx: &Context, name: &CStr, info: &raw::RedisModuleCommandInfo) -> bool {
+    // SAFETY: the name and all that `info` points to is alive during the call (command_info.rs).
     unsafe {
-        let command = api!(RedisModule_GetCommand)(ctx.ctx, doc.name.as_ptr());
-        !command.is_null()
-            && api!(RedisModule_SetCommandInfo)(command, &raw const info)
-                == raw::Status::Ok as c_int
+        let command = api!(RedisModule_GetCommand)(ctx.ctx, name.as_ptr());
+        !command.is_null() && is_ok(api!(RedisModule_SetCommandInfo)(command, info))
     }
 }
-
-fn key_spec(at: At, flags: u32) -> raw::RedisModuleCommandKeySpec {
-    // SAFETY: all-zero bytes are a valid value of this plain C struct; it is what ends a list.
-    let mut spec: raw::RedisModuleCommandKeySpec = unsafe { std::mem::zeroed() };
-    spec.flags = u64::from(flags);
-    match at {
-        At::End => return spec,
-        At::First => {
-            spec.begin_search_type =
-                raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
-            spec.bs.index.pos = 1;
-        }
-        At::After(word) => {
-            spec.begin_search_type =
-                raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_KEYWORD;
-            spec.bs.keyword.keyword = word.as_ptr();
-            spec.bs.keyword.startfrom = 1;
-        }
-    }
-    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
-    spec.fk.range.lastkey = 0;
-    spec.fk.range.keystep = 1;
-    spec.fk.range.limit = 0;
-    spec
-}
-
-/// Arguments as the server wants them, null if there are none; `lists` keeps them alive.
-fn argument_list(
-    arguments: &[Arg],
-    lists: &mut Vec<Vec<raw::RedisModuleCommandArg>>,
-) -> *mut raw::RedisModuleCommandArg {
-    if arguments.is_empty() {
-        return null_mut();
-    }
-    let token = |arg: &Arg| arg.token.map_or(null(), CStr::as_ptr);
-    let mut list: Vec<_> = arguments
-        .iter()
-        .map(|arg| raw::RedisModuleCommandArg {
-            name: arg.name.as_ptr(),
-            type_: arg.kind,
-            token: token(arg),
-            flags: arg.flags.cast_signed(),
-            subargs: argument_list(arg.parts, lists),
-            ..LIST_END
-        })
-        .collect();
-    list.push(LIST_END);
-    let start = list.as_mut_ptr();
-    lists.push(list);
-    start
-}
-
-const LIST_END: raw::RedisModuleCommandArg = raw::RedisModuleCommandArg {
-    name: null(),
-    type_: 0,
-    key_spec_index: 0,
-    token: null(),
-    summary: null(),
-    since: null(),
-    flags: 0,
-    deprecated_since: null(),
-    subargs: null_mut(),
-    display_text: null(),
-};

@@ -6,43 +6,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use karin_core::Hint;
 use redis_module::{Context, RedisString};
 
-use crate::ffi;
+use crate::{channel, counters, ffi, tick, wakeup};
 
 /// Whether the server is a node of a cluster, where channels have a slot.
 static SHARDED: AtomicBool = AtomicBool::new(false);
 
-const CHANNEL_PREFIX: &[u8] = b"karin:due:";
+/// Who hears what is published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Audience {
+    /// Listeners at any node.
+    Everyone,
+    /// Listeners at the nodes of the channel's slot.
+    Shard,
+}
 
 /// Publishes sharded from now on.
 pub(crate) fn use_shards() {
     SHARDED.store(true, Ordering::Relaxed);
 }
 
-/// Tells listeners of the queue `key` its new earliest due time.
-pub(crate) fn publish(ctx: &Context, key: &[u8], hint: Hint, now_ms: u64) {
+/// Tells whoever waits for a queue its new earliest due time: clients blocked on its key, listeners
+/// of its channel, and the tick. Every command that changes a queue comes here with the hint the
+/// queue made, so none can forget anybody.
+pub(crate) fn tell(ctx: &Context, key: &RedisString, hint: Hint, now_ms: u64) {
+    wakeup::tell(ctx, key, hint.due_ms, now_ms);
+    tick::schedule_soon(ffi::selected_db(ctx), key.as_slice(), now_ms);
+    publish(ctx, key.as_slice(), hint, now_ms);
+}
+
+fn publish(ctx: &Context, key: &[u8], hint: Hint, now_ms: u64) {
+    counters::HINTS.add(1);
     let text = format!("{} {}", hint.due_ms.saturating_sub(now_ms), hint.number);
-    let channel = RedisString::create_from_slice(std::ptr::null_mut(), &channel(key));
+    let channel = RedisString::create_from_slice(std::ptr::null_mut(), &channel::of(key));
     let message = RedisString::create_from_slice(std::ptr::null_mut(), text.as_bytes());
-    if SHARDED.load(Ordering::Relaxed) {
-        ffi::publish_to_shard(ctx, &channel, &message);
-    } else {
-        ffi::publish(ctx, &channel, &message);
-    }
-}
-
-/// The channel of a queue. It has the key's slot in a cluster, unless the key has a brace that
-/// makes no hash tag.
-fn channel(key: &[u8]) -> Vec<u8> {
-    if has_hash_tag(key) {
-        [CHANNEL_PREFIX, key].concat()
-    } else {
-        [CHANNEL_PREFIX, b"{", key, b"}"].concat()
-    }
-}
-
-/// Whether only a part of the key counts for its slot: what stands between the first `{` and the
-/// next `}`, if anything does.
-fn has_hash_tag(key: &[u8]) -> bool {
-    let after_brace = key.iter().position(|&b| b == b'{').and_then(|at| key.get(at + 1..));
-    after_brace.is_some_and(|rest| rest.iter().position(|&b| b == b'}').is_some_and(|at| at > 0))
+    let sharded = SHARDED.load(Ordering::Relaxed);
+    let audience = if sharded { Audience::Shard } else { Audience::Everyone };
+    ffi::publish(ctx, &channel, &message, audience);
 }

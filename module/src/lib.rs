@@ -5,16 +5,26 @@
 
 #![allow(missing_docs, reason = "the only public items are the entry points redis_module! makes")]
 
+mod alarm;
 mod args;
+mod channel;
 mod clock;
+mod command_info;
 mod commands;
+mod config;
+mod counters;
 mod data_type;
 mod docs;
 mod ffi;
 mod hint;
+mod info_section;
+mod key_events;
+mod reaper;
 mod registry;
 mod replicate;
 mod reply;
+mod tick;
+mod wakeup;
 
 use commands::{
     ack, create, debug, extend, guard, info, internal, list, popdue, purge, release, send, sendm,
@@ -43,7 +53,7 @@ redis_module! {
         ["karin.extend", guard(extend::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.info", guard(info::run), "readonly fast", 1, 1, 1, "", "read fast"],
         ["karin.list", guard(list::run), "readonly", 0, 0, 0, "", "read slow"],
-        ["karin.popdue", guard(popdue::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.popdue", guard(popdue::run), "write blocking", 1, 1, 1, "", "write slow blocking"],
         ["karin.purge", guard(purge::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.release", guard(release::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.send", guard(send::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
@@ -69,8 +79,8 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
         log_warning("karin: needs Redis 7.0 or later, or Valkey");
         return Status::Err;
     }
-    if let Err(argument) = configure(arguments) {
-        log_warning(format!("karin: unknown module argument {argument}; there is 'debug yes'"));
+    if let Err(reason) = config::register(ctx, arguments) {
+        log_warning(format!("karin: {reason}"));
         return Status::Err;
     }
     ctx.set_module_options(
@@ -78,7 +88,10 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
             | ModuleOptions::NO_IMPLICIT_SIGNAL_MODIFIED
             | ModuleOptions::HANDLE_REPL_ASYNC_LOAD,
     );
-    if !ffi::subscribe(ctx) || !docs::ALL.iter().all(|doc| ffi::describe(ctx, doc)) {
+    if !ffi::subscribe(ctx)
+        || !ffi::register_info(ctx)
+        || !docs::ALL.iter().all(|doc| command_info::describe(ctx, doc))
+    {
         log_warning("karin: the server refuses the module's events or documentation");
         return Status::Err;
     }
@@ -105,24 +118,6 @@ fn evicts_volatile_only(ctx: &Context) -> bool {
         Some(RedisValue::StringBuffer(policy)) => policy.starts_with(b"volatile-"),
         _ => false,
     }
-}
-
-/// Reads the module's arguments, pairs of a name and `yes` or `no`. Errors: the one that is
-/// unknown, on one line.
-fn configure(arguments: &[RedisString]) -> Result<(), String> {
-    let unknown = |argument: &RedisString| format!("'{}'", argument.as_slice().escape_ascii());
-    let (pairs, rest) = arguments.as_chunks::<2>();
-    for [name, value] in pairs {
-        if !name.as_slice().eq_ignore_ascii_case(b"debug") {
-            return Err(unknown(name));
-        }
-        if value.as_slice().eq_ignore_ascii_case(b"yes") {
-            clock::make_adjustable();
-        } else if !value.as_slice().eq_ignore_ascii_case(b"no") {
-            return Err(unknown(value));
-        }
-    }
-    rest.first().map_or(Ok(()), |argument| Err(unknown(argument)))
 }
 
 /// Panics are caught ([`commands::guard`], ffi.rs); the server's log keeps what they said, since a

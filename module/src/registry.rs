@@ -9,10 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redis_module::{Context, ContextFlags, KeyMode};
-
-use crate::ffi::{self, Key, Value};
-use crate::{clock, hint, replicate};
+use redis_module::{Context, ContextFlags};
 
 type Names = BTreeSet<Box<[u8]>>;
 
@@ -50,6 +47,16 @@ pub(crate) fn names(db: i32, prefix: &[u8], after: Option<&[u8]>, count: usize) 
     range.take_while(|name| name.starts_with(prefix)).take(count).cloned().collect()
 }
 
+/// How many names there are, in all databases.
+pub(crate) fn count() -> usize {
+    lock().values().map(Names::len).sum()
+}
+
+/// The databases that have names.
+pub(crate) fn databases() -> Vec<i32> {
+    lock().keys().copied().collect()
+}
+
 /// Two databases change places.
 pub(crate) fn swap(one: i32, other: i32) {
     let mut all = lock();
@@ -67,7 +74,8 @@ pub(crate) fn clear(db: Option<i32>) {
     }
 }
 
-fn contains(db: i32, name: &[u8]) -> bool {
+/// Whether a name is noted.
+pub(crate) fn contains(db: i32, name: &[u8]) -> bool {
     lock().get(&db).is_some_and(|names| names.contains(name))
 }
 
@@ -76,50 +84,4 @@ fn contains(db: i32, name: &[u8]) -> bool {
 pub(crate) fn may_forget(ctx: &Context) -> bool {
     let unsure = ContextFlags::SLAVE | ContextFlags::LOADING | ContextFlags::ASYNC_LOADING;
     !ctx.get_flags().intersects(unsure)
-}
-
-/// What the server did to a key, in its own words.
-pub(crate) fn on_key_event(ctx: &Context, event: &[u8], name: &[u8]) {
-    match event {
-        b"copy_to" | b"loaded" | b"move_to" | b"rename_to" | b"restore" => {
-            arrived(ctx, event, name);
-        }
-        b"del" | b"evicted" | b"expired" | b"move_from" | b"rename_from" => left(ctx, name),
-        _ => {}
-    }
-}
-
-/// A key came in a way that no command of ours saw. Its number of hints moves on replicas too, but
-/// for a load, which only one server does.
-fn arrived(ctx: &Context, event: &[u8], name: &[u8]) {
-    // Of the many keys a server loads, those that are queues were noted as they were read.
-    if event == b"loaded" && !contains(ffi::selected_db(ctx), name) {
-        return;
-    }
-    let flags = ctx.get_flags();
-    let behind = flags.contains(ContextFlags::ASYNC_LOADING);
-    let is_replica = flags.contains(ContextFlags::SLAVE);
-    if behind || (event == b"loaded" && is_replica) {
-        return;
-    }
-    let key_name = replicate::string(name);
-    let mut key = Key::open(ctx, &key_name, KeyMode::READ);
-    let Value::Queue(queue) = key.value() else { return };
-    let touched = queue.touch_hint();
-    add(ffi::selected_db(ctx), name);
-    if let (Some(touched), false) = (touched, is_replica) {
-        hint::publish(ctx, name, touched, clock::now_ms());
-    }
-}
-
-/// A key went. Only what is really gone is forgotten: the event may be about an older key of the
-/// name.
-fn left(ctx: &Context, name: &[u8]) {
-    let db = ffi::selected_db(ctx);
-    if contains(db, name)
-        && !ctx.get_flags().contains(ContextFlags::ASYNC_LOADING)
-        && !ffi::exists(ctx, &replicate::string(name))
-    {
-        remove(db, name);
-    }
 }

@@ -67,6 +67,11 @@ impl<'a> Puts<'a> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
@@ -139,10 +144,10 @@ pub(crate) fn purge(ctx: &Context, key: &RedisString, up_to_sequence: u64) {
 }
 
 /// The last step of every write before its reply: whoever watches or caches the key learns of it,
-/// and listeners get the hint.
+/// and those who wait get the hint.
 pub(crate) fn announce(ctx: &Context, key: &RedisString, hint: Option<Hint>, now_ms: u64) {
     ffi::signal_modified(ctx, key);
     if let Some(hint) = hint {
-        hint::publish(ctx, key.as_slice(), hint, now_ms);
+        hint::tell(ctx, key, hint, now_ms);
     }
 }

@@ -1,16 +1,15 @@
 //! `KARIN.ACK key [CURRENT] receipt [receipt …]`: deletes.
 
 use karin_core::limits::BATCH_MAX;
-use karin_core::snapshot::encode_slot;
+use karin_core::snapshot::{SLOT_LENGTH, encode_slot};
 use karin_core::{Demand, Outcome};
 use redis_module::{Context, RedisString};
 
 use crate::args::Args;
-use crate::clock;
 use crate::commands::{Answer, Gone, WRITE, answer, reply_answers, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
-use crate::replicate;
 use crate::reply::Failure;
+use crate::{clock, counters, replicate};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.ack",
@@ -80,6 +79,7 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<Vec<Answer>, Failure> {
         Ok((answers, queue.take_hint()))
     })?;
     if !deleted.is_empty() {
+        counters::DELETED.add_count(deleted.len() / SLOT_LENGTH);
         replicate::deletions(ctx, input.key, &deleted);
         replicate::announce(ctx, input.key, hint, now_ms);
     }

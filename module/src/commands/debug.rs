@@ -5,10 +5,10 @@ use karin_core::limits::DURATION_MS_MAX;
 use redis_module::{Context, KeyMode, RedisString};
 
 use crate::args::Args;
-use crate::clock;
 use crate::commands::with_queue;
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
+use crate::{clock, config};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.debug",
@@ -34,7 +34,7 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
             Reply(ctx).ok();
         }
         Input::Clock { by_ms } => {
-            if !clock::is_adjustable() {
+            if !config::is_debug() {
                 return Err(Failure::Refused("the module was not loaded with 'debug yes'"));
             }
             Reply(ctx).integer(clock::adjust(by_ms));

@@ -14,8 +14,8 @@ use crate::args::Args;
 use crate::commands::WRITE;
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
-use crate::registry;
 use crate::reply::{Failure, Reply};
+use crate::{reaper, registry, tick};
 
 const SUMMARY: &std::ffi::CStr = c"Internal: carries an effect to replicas and the AOF.";
 
@@ -58,7 +58,9 @@ pub(crate) fn xpurge(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failu
     let up_to_sequence = arguments.integer("the sequence number", 0, SEQUENCE_MAX)?;
     arguments.finish()?;
     apply(ctx, key, |queue| {
-        queue.apply_purge(up_to_sequence);
+        if let Some(purged) = queue.apply_purge(up_to_sequence) {
+            reaper::free(purged);
+        }
         Ok(())
     })
 }
@@ -80,7 +82,11 @@ pub(crate) fn xqueue(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failu
     arguments.finish()?;
     let mut key = Key::open(ctx, name, WRITE);
     match key.value() {
-        Value::Queue(queue) => queue.apply_header(header)?,
+        Value::Queue(queue) => {
+            if let Some(replaced) = queue.apply_header(header)? {
+                reaper::free(replaced);
+            }
+        }
         Value::Missing => {
             key.set(Queue::decode_header(header)?);
             registry::add(ffi::selected_db(ctx), name.as_slice());
@@ -100,8 +106,10 @@ fn apply(
         Value::Queue(queue) => {
             effect(queue)?;
             // Replicas publish nothing; the hint is taken so that none is left over for the first
-            // command after a failover.
-            queue.take_hint();
+            // command after a failover. What is to be looked after is noted for that time.
+            if queue.take_hint().is_some() {
+                tick::schedule_soon(ffi::selected_db(ctx), name.as_slice(), 0);
+            }
             finish(ctx, name);
         }
         Value::Missing => Reply(ctx).ok(),

@@ -20,6 +20,7 @@ use karin_core::{Outcome, Queue, Receipt};
 use redis_module::{Context, KeyMode, RedisResult, RedisString, RedisValue};
 
 use crate::args::Args;
+use crate::counters;
 use crate::ffi::{Key, Value};
 use crate::reply::{Failure, Reply};
 
@@ -31,13 +32,19 @@ pub(crate) type Run = fn(&Context, Args<'_>) -> Result<(), Failure>;
 pub(crate) fn guard(run: Run) -> impl FnOnce(&Context, Vec<RedisString>) -> RedisResult {
     move |ctx, arguments| {
         let arguments = Args::after_name(&arguments);
-        let result = catch_unwind(AssertUnwindSafe(|| run(ctx, arguments)))
-            .unwrap_or_else(|_| Err(Failure::Internal("a bug, see the server's log".to_owned())));
-        if let Err(failure) = result {
+        if let Err(failure) = caught(|| run(ctx, arguments)) {
             failure.reply(ctx);
         }
         Ok(RedisValue::NoReply)
     }
+}
+
+/// Runs a command; a panic in it becomes an error.
+fn caught<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        counters::PANICS.add(1);
+        Err(Failure::Internal("a bug, see the server's log".to_owned()))
+    })
 }
 
 /// Opens a key for a command that needs the queue to exist and hands it to `run`.
@@ -55,7 +62,7 @@ fn with_queue<T>(
 }
 
 /// The mode for changing a key. With NO_IMPLICIT_SIGNAL_MODIFIED, opening so changes nothing yet.
-const WRITE: KeyMode = KeyMode::READ.union(KeyMode::WRITE);
+pub(crate) const WRITE: KeyMode = KeyMode::READ.union(KeyMode::WRITE);
 
 /// What became of one receipt of a client; `None`: it is no receipt.
 type Answer = Option<Outcome>;

@@ -1,20 +1,23 @@
-//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [MAXBYTES bytes] [HOLDER id]`: hands out what is due.
+//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [MAXBYTES bytes] [HOLDER id] [BLOCK s]`: hands out
+//! what is due, or waits for it.
 
 use karin_core::limits::BATCH_MAX;
 use karin_core::snapshot::encode_slot;
-use karin_core::{MessageView, PopOptions, Queue};
-use redis_module::{Context, RedisString};
+use karin_core::{MessageView, PopOptions, Popped, Queue};
+use redis_module::{Context, ContextFlags, RedisString};
 
 use crate::args::Args;
-use crate::commands::WRITE;
+use crate::commands::{WRITE, caught};
 use crate::docs::{Arg, Doc, KeyUse};
-use crate::ffi::{Key, Value};
+use crate::ffi::{self, Key, Value};
 use crate::reply::{Failure, Reply};
-use crate::{clock, replicate};
+use crate::wakeup::{self, Waiter};
+use crate::{clock, counters, replicate};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.popdue",
-    summary: c"Hands out due messages and hides them for the visibility timeout.",
+    summary:
+        c"Hands out due messages and hides them for the visibility timeout. May wait for them.",
     complexity: c"O(K log N) for K messages handed out or dropped, N being in flight or delayed.",
     arity: -2,
     key: Some(KeyUse::TAKE),
@@ -24,36 +27,121 @@ pub(crate) const DOC: Doc = Doc {
         Arg::double(c"seconds").token(c"VISIBILITY").optional(),
         Arg::integer(c"bytes").token(c"MAXBYTES").optional(),
         Arg::integer(c"holder").token(c"HOLDER").optional(),
+        Arg::double(c"seconds").token(c"BLOCK").optional(),
     ],
 };
 
 struct Input<'a> {
     key: &'a RedisString,
     options: PopOptions,
+    /// How long to wait for something due; 0: for ever. `None`: not at all.
+    block_ms: Option<u64>,
+}
+
+/// What a look into the key brought.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    /// The client has its answer.
+    Answered,
+    /// Nothing was handed out; the client may wait.
+    Nothing {
+        /// When something will be due; `None`: nothing will.
+        next_due_ms: Option<u64>,
+        /// Whether messages were dropped on the way.
+        changed: bool,
+    },
 }
 
 pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
     let input = parse(arguments)?;
     let now_ms = clock::now_ms();
+    match serve(ctx, &input, now_ms)? {
+        Found::Answered => {}
+        Found::Nothing { next_due_ms, .. } => wait(ctx, &input, next_due_ms, now_ms),
+    }
+    Ok(())
+}
+
+/// The server asks whether a client that waits can be served. `true`: it has its answer; `false`:
+/// nothing was changed, it waits on (a change and `false` would crash redis 7.0, module-facts §3).
+pub(crate) fn on_ready(ctx: &Context, arguments: &[RedisString]) -> bool {
+    let now_ms = clock::now_ms();
+    let Some(name) = arguments.get(1) else { return false };
+    let next_due_ms = match Key::look_at(ctx, name).value() {
+        Value::Queue(queue) if queue.offers(now_ms) => None,
+        Value::Queue(queue) => Some(queue.next_due_ms()),
+        Value::Missing | Value::Other => Some(None),
+    };
+    if let Some(next_due_ms) = next_due_ms {
+        if let Some(due_ms) = next_due_ms {
+            wakeup::note_due(ctx, name.as_slice(), due_ms, now_ms);
+        }
+        return false;
+    }
+    let arguments = Args::after_name(arguments);
+    match caught(|| serve(ctx, &parse(arguments)?, now_ms)) {
+        Ok(Found::Nothing { changed: false, .. }) => false,
+        Ok(Found::Answered) => true,
+        Ok(Found::Nothing { changed: true, .. }) => {
+            Reply(ctx).null();
+            true
+        }
+        Err(failure) => {
+            failure.reply(ctx);
+            true
+        }
+    }
+}
+
+/// Pops and answers, unless there is nothing and the client would rather wait.
+fn serve(ctx: &Context, input: &Input<'_>, now_ms: u64) -> Result<Found, Failure> {
     let mut key = Key::open(ctx, input.key, WRITE);
     let queue = match key.value() {
         Value::Queue(queue) => queue,
+        Value::Missing if input.block_ms.is_some() => {
+            return Ok(Found::Nothing { next_due_ms: None, changed: false });
+        }
         Value::Missing => return Err(Failure::NoQueue),
         Value::Other => return Err(Failure::WrongType),
     };
-    let leased = execute(ctx, &input, queue, now_ms);
-    reply(Reply(ctx), queue, &leased, now_ms);
-    Ok(())
+    let popped = execute(ctx, input, queue, now_ms);
+    if popped.leased.is_empty() && input.block_ms.is_some() {
+        let changed = !popped.dropped.is_empty();
+        return Ok(Found::Nothing { next_due_ms: queue.next_due_ms(), changed });
+    }
+    reply(Reply(ctx), queue, &popped.leased, now_ms);
+    Ok(Found::Answered)
+}
+
+/// Lets the client wait. Where none can, as in a transaction or a script, the answer is nil.
+fn wait(ctx: &Context, input: &Input<'_>, next_due_ms: Option<u64>, now_ms: u64) {
+    let Some(block_ms) = input.block_ms else { return };
+    let flags = ctx.get_flags();
+    // On a replica that takes writes nobody would wake it.
+    let may_block = flags.contains(ContextFlags::MASTER)
+        && !flags.intersects(ContextFlags::DENY_BLOCKING | ContextFlags::LOADING);
+    let name = input.key.as_slice();
+    let waits = may_block && {
+        let waiter = Waiter::new(ffi::selected_db(ctx), name);
+        ffi::block_on_key(ctx, input.key, block_ms, waiter)
+    };
+    if !waits {
+        Reply(ctx).null();
+    } else if let Some(due_ms) = next_due_ms {
+        wakeup::note_due(ctx, name, due_ms, now_ms);
+    }
 }
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
     let (mut count, mut visibility_timeout_ms, mut max_bytes, mut holder) =
         (None, None, None, None);
+    let mut block_ms = None;
     while arguments.option("COUNT", &mut count, count_argument)?
         || arguments.option("VISIBILITY", &mut visibility_timeout_ms, Args::seconds_ms)?
         || arguments.option("MAXBYTES", &mut max_bytes, Args::byte_count)?
         || arguments.option("HOLDER", &mut holder, Args::holder)?
+        || arguments.option("BLOCK", &mut block_ms, Args::wait_ms)?
     {}
     arguments.finish()?;
     let options = PopOptions {
@@ -62,7 +150,7 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
         max_bytes,
         holder: holder.unwrap_or(0),
     };
-    Ok(Input { key, options })
+    Ok(Input { key, options, block_ms })
 }
 
 /// A number of messages or queues one command answers with: 1 to [`BATCH_MAX`].
@@ -75,10 +163,12 @@ pub(super) fn count_argument(
     Ok(usize::try_from(count).unwrap_or(BATCH_MAX))
 }
 
-/// Pops and replicates what it did, if anything. Returns the slots handed out.
-fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> Vec<u32> {
+/// Pops and replicates what it did, if anything.
+fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> Popped {
     let popped = queue.pop_due(now_ms, &input.options, &mut clock::draw_lease);
     let hint = queue.take_hint();
+    counters::RECEIVED.add_count(popped.leased.len());
+    counters::EXPIRED.add_count(popped.dropped.len());
     let mut dropped = Vec::new();
     for &(slot, sequence) in &popped.dropped {
         encode_slot(&mut dropped, slot, sequence);
@@ -92,7 +182,7 @@ fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> 
     if !(dropped.is_empty() && states.is_empty()) {
         replicate::announce(ctx, input.key, hint, now_ms);
     }
-    popped.leased
+    popped
 }
 
 fn reply(reply: Reply<'_>, queue: &mut Queue, leased: &[u32], now_ms: u64) {

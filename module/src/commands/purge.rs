@@ -6,12 +6,12 @@ use crate::args::Args;
 use crate::commands::{WRITE, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
-use crate::{clock, replicate};
+use crate::{clock, counters, reaper, replicate};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.purge",
     summary: c"Drops all messages of a queue; the queue stays.",
-    complexity: c"O(N) for N messages.",
+    complexity: c"O(1); what was in it is freed on another thread.",
     arity: 2,
     key: Some(KeyUse::DELETE),
     arguments: &[Arg::KEY],
@@ -21,13 +21,16 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     let key = arguments.string()?;
     arguments.finish()?;
     let now_ms = clock::now_ms();
-    let (dropped, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
+    let (purged, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
         Ok((queue.purge(), queue.last_sequence(), queue.take_hint()))
     })?;
-    if dropped > 0 {
+    let count = purged.count();
+    if count > 0 {
         replicate::purge(ctx, key, up_to_sequence);
         replicate::announce(ctx, key, hint, now_ms);
     }
-    Reply(ctx).number(dropped);
+    counters::PURGED.add(count);
+    reaper::free(purged);
+    Reply(ctx).number(count);
     Ok(())
 }

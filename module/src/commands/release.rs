@@ -3,6 +3,7 @@
 
 use karin_core::Outcome;
 use karin_core::limits::BATCH_MAX;
+use karin_core::snapshot::STATE_LENGTH;
 use redis_module::{Context, RedisString};
 
 use crate::args::Args;
@@ -10,7 +11,7 @@ use crate::commands::ack::parse_receipts;
 use crate::commands::{Answer, Gone, WRITE, answer, reply_answers, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
-use crate::{clock, replicate};
+use crate::{clock, counters, replicate};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.release",
@@ -101,6 +102,7 @@ fn release(
         let answers: Vec<_> = receipts.iter().map(&mut release).collect();
         Ok((answers, queue.take_hint()))
     })?;
+    counters::RELEASED.add_count(states.len() / STATE_LENGTH);
     replicate::moved(ctx, key, &states, hint, now_ms);
     Ok(answers)
 }
@@ -115,6 +117,7 @@ fn release_holder(ctx: &Context, key: &RedisString, holder: u32) -> Result<usize
         }
         Ok((released.len(), queue.take_hint()))
     })?;
+    counters::RELEASED.add_count(states.len() / STATE_LENGTH);
     replicate::moved(ctx, key, &states, hint, now_ms);
     Ok(count)
 }

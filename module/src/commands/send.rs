@@ -9,7 +9,7 @@ use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
 use crate::replicate::{self, Puts};
 use crate::reply::{Failure, Reply};
-use crate::{clock, registry};
+use crate::{clock, counters, registry};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.send",
@@ -140,6 +140,7 @@ pub(super) fn append<'a, T>(
         }
     };
     if !appended.is_empty() {
+        counters::SENT.add_count(appended.len());
         replicate::puts(ctx, name, &appended);
         replicate::announce(ctx, name, hint, now_ms);
     }

@@ -211,6 +211,14 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
+/// A number of `INFO karin`.
+#[track_caller]
+pub(super) fn info_number(client: &mut Client, name: &str) -> u64 {
+    let info = text(&client.ok("INFO karin"));
+    let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {info}"))
+}
+
 /// Numbers that look random and are the same in every run (xorshift).
 pub(super) struct Random(u64);
 

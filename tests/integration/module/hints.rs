@@ -8,7 +8,7 @@ use karin_tests::redis::RedisServer;
 use karin_tests::wait;
 use redis::{Connection, PubSub};
 
-use super::client::{Client, SYNC_AT_ONCE, items, text};
+use super::client::{Client, Random, SYNC_AT_ONCE, items, text};
 
 /// Hints of one channel.
 struct Listener<'a>(PubSub<'a>);
@@ -79,14 +79,53 @@ fn the_channel_has_the_hash_tag_of_the_key() {
     let server = RedisServer::start(&[]);
     let mut connection = server.connection();
     let channels =
-        ["karin:due:{plain}", "karin:due:karin:{orders}", "karin:due:{{}x}", "karin:due:{a}b"];
+        ["karin:due:{plain}", "karin:due:karin:{orders}", "karin:due:{a{b}", "karin:due:{a}b"];
     let mut listener = Listener::new(&mut connection, &channels);
     let mut client = Client::new(&server);
-    for key in ["plain", "karin:{orders}", "{}x", "{a}b"] {
+    for key in ["plain", "karin:{orders}", "a{b", "{a}b"] {
         client.ok(&format!("KARIN.SEND {key} x"));
     }
     for channel in channels {
         assert_eq!(listener.next(), (channel.to_owned(), 0, 1));
+    }
+}
+
+#[test]
+fn the_channel_of_any_key_has_the_key_s_slot() {
+    let server = RedisServer::start(&["--cluster-enabled", "yes"]);
+    let mut client = Client::new(&server);
+    client.ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    wait::until(wait::PATIENCE, "the cluster", || {
+        server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+    });
+    let mut monitor = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    monitor.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+    let mut lines = BufReader::new(monitor.try_clone().unwrap()).lines().map(Result::unwrap);
+    let mut random = Random::new(5);
+    for n in 0..200 {
+        let mut key: String = (0..random.below(6)).map(|_| *random.of(&['{', '}', 'a'])).collect();
+        if n >= 10 {
+            key.push_str(&n.to_string());
+        }
+        if client.integer(&format!("EXISTS {key}x")) == 1 {
+            continue;
+        }
+        key.push('x');
+        // The lowest number in the key's slot, as the documentation says.
+        let slot =
+            |client: &mut Client, key: &str| client.integer(&format!("CLUSTER KEYSLOT {key}"));
+        let of_key = slot(&mut client, &key);
+        let candidates = [format!("karin:due:{key}"), format!("karin:due:{{{key}}}")];
+        let found = candidates.into_iter().find(|channel| slot(&mut client, channel) == of_key);
+        let channel = found.unwrap_or_else(|| {
+            let n = (0..1_000_000).find(|n| slot(&mut client, &n.to_string()) == of_key).unwrap();
+            format!("karin:due:{{{n}}}{key}")
+        });
+        monitor.write_all(format!("SSUBSCRIBE {channel}\r\n").as_bytes()).unwrap();
+        assert!(lines.any(|line| line == channel), "subscribed");
+        client.ok(&format!("KARIN.SEND {key} x"));
+        assert!(lines.any(|line| line == "smessage"), "{key}");
+        assert_eq!(lines.nth(1).unwrap(), channel);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The module on a real redis-server: what docs/commands.md promises.
 
+mod blocking;
+mod citizen;
 mod client;
+mod clock;
 mod commands;
 mod concurrency;
 mod delivery;

@@ -1,0 +1,93 @@
+//! What happens to queues without a command of ours: keys come and go, databases swap or are
+//! emptied.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use redis_module::{Context, ContextFlags, KeyMode};
+
+use crate::ffi::{self, Key, Value};
+use crate::{clock, hint, registry, replicate, tick};
+
+/// What the server did to a key, in its own words.
+pub(crate) fn on_event(ctx: &Context, event: &[u8], name: &[u8]) {
+    match event {
+        b"copy_to" | b"loaded" | b"move_to" | b"rename_to" | b"restore" => {
+            arrived(ctx, event, name);
+        }
+        b"del" | b"evicted" | b"expired" | b"move_from" | b"rename_from" => left(ctx, name),
+        _ => {}
+    }
+    go_back(ctx, event);
+}
+
+/// Two databases change places.
+pub(crate) fn on_swap(one: i32, other: i32) {
+    registry::swap(one, other);
+    tick::swap(one, other);
+}
+
+/// A database is emptied; a negative number: all are. What is emptied behind the back of clients,
+/// while other keys are loaded, is not what they see.
+pub(crate) fn on_flush(ctx: &Context, db: i32) {
+    if ctx.get_flags().contains(ContextFlags::ASYNC_LOADING) {
+        return;
+    }
+    let db = (db >= 0).then_some(db);
+    registry::clear(db);
+    tick::clear(db);
+}
+
+/// A key came in a way that no command of ours saw. Its number of hints moves on replicas too, but
+/// for a load, which only one server does.
+fn arrived(ctx: &Context, event: &[u8], name: &[u8]) {
+    // Of the many keys a server loads, those that are queues were noted as they were read.
+    if event == b"loaded" && !registry::contains(ffi::selected_db(ctx), name) {
+        return;
+    }
+    let flags = ctx.get_flags();
+    let behind = flags.contains(ContextFlags::ASYNC_LOADING);
+    let is_replica = flags.contains(ContextFlags::SLAVE);
+    if behind || (event == b"loaded" && is_replica) {
+        return;
+    }
+    let key_name = replicate::string(name);
+    let mut key = Key::open(ctx, &key_name, KeyMode::READ);
+    let Value::Queue(queue) = key.value() else { return };
+    let touched = queue.touch_hint();
+    registry::add(ffi::selected_db(ctx), name);
+    if let (Some(touched), false) = (touched, is_replica) {
+        hint::tell(ctx, &key_name, touched, clock::now_ms());
+    }
+}
+
+/// A key went. Only what is really gone is forgotten: the event may be about an older key of the
+/// name.
+fn left(ctx: &Context, name: &[u8]) {
+    let db = ffi::selected_db(ctx);
+    if registry::contains(db, name)
+        && !ctx.get_flags().contains(ContextFlags::ASYNC_LOADING)
+        && !ffi::exists(ctx, &replicate::string(name))
+    {
+        registry::remove(db, name);
+    }
+}
+
+/// The database a key is being moved or copied from; -1: none is. Only the main thread uses it.
+static SOURCE_DB: AtomicI32 = AtomicI32::new(-1);
+
+/// A key is about to be copied from this database.
+pub(crate) fn note_source(db: i32) {
+    SOURCE_DB.store(db, Ordering::Relaxed);
+}
+
+/// Valkey from 8.1.1 on tells of the arrival on the connection of the client that moves or copies,
+/// and leaves it in the target database, where its next commands go astray
+/// (<https://github.com/valkey-io/valkey/pull/4024>). Elsewhere the connection is a passing one.
+fn go_back(ctx: &Context, event: &[u8]) {
+    if event == b"move_from" {
+        note_source(ffi::selected_db(ctx));
+    } else if event == b"move_to" || event == b"copy_to" {
+        // A database that does not exist, as -1, is refused.
+        ffi::select_db(ctx, SOURCE_DB.swap(-1, Ordering::Relaxed));
+    }
+}

@@ -1,0 +1,254 @@
+//! What the module looks after by itself, once a second as long as there is anything: queues that
+//! asked for a visit, and the wall clock.
+//!
+//! Only a master does it, and not while it must not write. Replicas note what there is to do, so
+//! that one which is promoted goes on. Like the registry it holds names, which may be gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use karin_core::Queue;
+use karin_core::limits::WALK_BUDGET;
+use karin_core::snapshot::encode_slot;
+use redis_module::logging::log_notice;
+use redis_module::{Context, ContextFlags, RedisString};
+
+use crate::alarm::{self, Alarm, monotonic_ms};
+use crate::commands::WRITE;
+use crate::ffi::{self, Key, Value};
+use crate::{clock, counters, hint, registry, replicate, wakeup};
+
+const TICK_MS: u64 = 1_000;
+/// How long a tick waits that must not write now: during CLIENT PAUSE and FAILOVER.
+const PAUSED_MS: u64 = 20;
+/// Messages that all visits of one tick may drop together.
+const TICK_BUDGET: usize = 10_000;
+/// A wall clock that gained or lost more than this between two ticks was set.
+const STEP_MS: i64 = 500;
+
+/// The visits of one database.
+#[derive(Debug, Default)]
+struct Visits {
+    by_time: BTreeSet<(u64, Arc<[u8]>)>,
+    by_name: BTreeMap<Arc<[u8]>, u64>,
+}
+
+struct State {
+    visits: BTreeMap<i32, Visits>,
+    /// Wall clock and the clock that never steps at the last tick, if it was a tick ago.
+    last: Option<(u64, u64)>,
+    /// Where to go on with telling all queues that the clock was set: a database, and the last name
+    /// done in it.
+    telling: Option<(i32, Option<Box<[u8]>>)>,
+}
+
+static STATE: Mutex<State> =
+    Mutex::new(State { visits: BTreeMap::new(), last: None, telling: None });
+
+fn lock() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Visits {
+    /// An earlier time wins over a later one.
+    fn add(&mut self, name: &[u8], when_ms: u64) {
+        let name = match self.by_name.get_key_value(name) {
+            Some((_, &before_ms)) if before_ms <= when_ms => return,
+            Some((name, &before_ms)) => {
+                let name = Arc::clone(name);
+                self.by_time.remove(&(before_ms, Arc::clone(&name)));
+                name
+            }
+            None => name.into(),
+        };
+        self.by_time.insert((when_ms, Arc::clone(&name)));
+        self.by_name.insert(name, when_ms);
+    }
+
+    fn take_due(&mut self, now_ms: u64) -> Option<Arc<[u8]>> {
+        if self.by_time.first()?.0 > now_ms {
+            return None;
+        }
+        let (_, name) = self.by_time.pop_first()?;
+        self.by_name.remove(&name);
+        Some(name)
+    }
+}
+
+impl State {
+    /// The next queue to visit.
+    fn take_due(&mut self, now_ms: u64) -> Option<(i32, Arc<[u8]>)> {
+        self.visits.retain(|_, visits| !visits.by_name.is_empty());
+        self.visits.iter_mut().find_map(|(&db, visits)| Some((db, visits.take_due(now_ms)?)))
+    }
+}
+
+/// Asks for a visit of a queue at a time, in milliseconds since 1970.
+pub(crate) fn schedule(db: i32, name: &[u8], when_ms: u64) {
+    lock().visits.entry(db).or_default().add(name, when_ms);
+}
+
+/// Asks for a visit at the next tick but one: something came into the queue.
+pub(crate) fn schedule_soon(db: i32, name: &[u8], now_ms: u64) {
+    schedule(db, name, now_ms.saturating_add(TICK_MS));
+}
+
+/// Two databases change places.
+pub(crate) fn swap(one: i32, other: i32) {
+    let mut state = lock();
+    let (first, second) = (state.visits.remove(&one), state.visits.remove(&other));
+    state.visits.extend(first.map(|visits| (other, visits)));
+    state.visits.extend(second.map(|visits| (one, visits)));
+}
+
+/// A database was emptied; `None`: all were.
+pub(crate) fn clear(db: Option<i32>) {
+    let mut state = lock();
+    match db {
+        Some(db) => drop(state.visits.remove(&db)),
+        None => state.visits.clear(),
+    }
+}
+
+/// How many queues are to be visited.
+pub(crate) fn scheduled() -> usize {
+    lock().visits.values().map(|visits| visits.by_name.len()).sum()
+}
+
+fn has_work() -> bool {
+    let state = lock();
+    !state.visits.is_empty() || state.telling.is_some() || wakeup::waiters() > 0
+}
+
+/// The server's cron: starts the tick when there is something to look after. Until then the clock
+/// is noted, so that the first tick sees what has happened since.
+pub(crate) fn on_cron(ctx: &Context) {
+    if alarm::is_armed(Alarm::Tick) {
+        return;
+    }
+    if has_work() && is_master(ctx) {
+        alarm::arm(ctx, Alarm::Tick, TICK_MS);
+    } else {
+        lock().last = Some((clock::now_ms(), monotonic_ms()));
+    }
+}
+
+fn is_master(ctx: &Context) -> bool {
+    let flags = ctx.get_flags();
+    let loading = ContextFlags::LOADING | ContextFlags::ASYNC_LOADING;
+    flags.contains(ContextFlags::MASTER) && !flags.intersects(loading)
+}
+
+/// A second is over.
+pub(crate) fn on_timer(ctx: &Context) {
+    if ctx.avoid_replication_traffic() {
+        alarm::arm(ctx, Alarm::Tick, PAUSED_MS);
+        return;
+    }
+    if !is_master(ctx) {
+        return;
+    }
+    let now_ms = clock::now_ms();
+    look_at_clock(ctx, now_ms);
+    tell_of_clock(ctx, now_ms);
+    visit_due(ctx, now_ms);
+    if has_work() {
+        alarm::arm(ctx, Alarm::Tick, TICK_MS);
+    }
+}
+
+fn look_at_clock(ctx: &Context, now_ms: u64) {
+    let monotonic_ms = monotonic_ms();
+    let Some((wall_ms, steady_ms)) = lock().last.replace((now_ms, monotonic_ms)) else { return };
+    let went_ms = now_ms.cast_signed().saturating_sub(wall_ms.cast_signed());
+    let passed_ms = monotonic_ms.saturating_sub(steady_ms).cast_signed();
+    let by_ms = went_ms.saturating_sub(passed_ms);
+    if by_ms.abs() > STEP_MS {
+        on_clock_step(ctx, by_ms);
+    }
+}
+
+/// Whoever knows a time until something is due knows it wrong now: clients that are blocked, whose
+/// timer looks again, and listeners of hints, who are told, some at each tick.
+fn on_clock_step(ctx: &Context, by_ms: i64) {
+    counters::CLOCK_STEPS.add(1);
+    log_notice(format!("karin: the clock was set, by {by_ms} ms"));
+    alarm::arm(ctx, Alarm::Wake, 1);
+    lock().telling = registry::databases().first().map(|&db| (db, None));
+}
+
+/// Makes a hint for the next queues that have something waiting, after the clock was set.
+fn tell_of_clock(ctx: &Context, now_ms: u64) {
+    let Some((db, after)) = lock().telling.take() else { return };
+    let names = registry::names(db, b"", after.as_deref(), WALK_BUDGET);
+    if ffi::select_db(ctx, db) {
+        for name in &names {
+            let name = replicate::string(name);
+            let touched = match Key::look_at(ctx, &name).value() {
+                Value::Queue(queue) => queue.touch_hint(),
+                Value::Missing | Value::Other => None,
+            };
+            if let Some(touched) = touched {
+                hint::tell(ctx, &name, touched, now_ms);
+            }
+        }
+    }
+    let next = || registry::databases().into_iter().find(|&other| other > db);
+    lock().telling = match names.into_iter().next_back() {
+        Some(last) => Some((db, Some(last))),
+        None => next().map(|db| (db, None)),
+    };
+}
+
+fn visit_due(ctx: &Context, now_ms: u64) {
+    let mut budget = TICK_BUDGET;
+    for _ in 0..WALK_BUDGET {
+        let Some((db, name)) = lock().take_due(now_ms) else { break };
+        if !ffi::select_db(ctx, db) {
+            continue;
+        }
+        let key_name = replicate::string(&name);
+        let next_ms = match Key::open(ctx, &key_name, WRITE).value() {
+            Value::Queue(queue) => visit(ctx, &key_name, queue, now_ms, &mut budget),
+            Value::Missing | Value::Other => None,
+        };
+        if let Some(next_ms) = next_ms {
+            schedule(db, &name, next_ms.max(now_ms.saturating_add(TICK_MS)));
+        }
+    }
+}
+
+/// Looks after one queue: drops what has expired at its front, `budget` at most. Returns when to
+/// come again; `None`: when there is something in it again.
+fn visit(
+    ctx: &Context,
+    name: &RedisString,
+    queue: &mut Queue,
+    now_ms: u64,
+    budget: &mut usize,
+) -> Option<u64> {
+    *budget = budget.saturating_sub(drop_expired(ctx, name, queue, now_ms, *budget));
+    let oldest_ms = queue.oldest_sent_ms()?;
+    Some(oldest_ms.saturating_add(queue.attributes().message_retention_period_ms))
+}
+
+/// Drops expired messages from a queue's front, `max` at most, and replicates it. Returns how many.
+pub(crate) fn drop_expired(
+    ctx: &Context,
+    name: &RedisString,
+    queue: &mut Queue,
+    now_ms: u64,
+    max: usize,
+) -> usize {
+    let dropped = queue.drop_expired(now_ms, max);
+    if !dropped.is_empty() {
+        counters::EXPIRED.add_count(dropped.len());
+        let mut slots = Vec::new();
+        for &(slot, sequence) in &dropped {
+            encode_slot(&mut slots, slot, sequence);
+        }
+        replicate::deletions(ctx, name, &slots);
+        replicate::announce(ctx, name, queue.take_hint(), now_ms);
+    }
+    dropped.len()
+}

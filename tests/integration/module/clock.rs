@@ -1,0 +1,202 @@
+//! What happens by itself, as time goes on or jumps.
+
+use std::time::{Duration, Instant};
+
+use karin_tests::redis::RedisServer;
+use karin_tests::wait;
+use redis::Value;
+
+use super::client::{Client, SYNC_AT_ONCE, bytes, fields, info_number, items};
+
+/// The module looks at the clock once a second; some room for a slow machine.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Starts a POPDUE that waits; returns its thread once it does.
+fn block(
+    server: &RedisServer,
+    observer: &mut Client,
+    key: &str,
+) -> std::thread::JoinHandle<(usize, Instant)> {
+    let before = info_number(observer, "karin_blocked_clients");
+    let words = format!("KARIN.POPDUE {key} COUNT 10 BLOCK 60");
+    let mut client = Client::new(server);
+    let thread = std::thread::spawn(move || match client.ok(&words) {
+        Value::Nil => (0, Instant::now()),
+        reply => (items(&fields(&reply)["messages"]).len(), Instant::now()),
+    });
+    wait::until(wait::PATIENCE, "a client that waits", || {
+        info_number(observer, "karin_blocked_clients") == before + 1
+    });
+    thread
+}
+
+fn until_zero(client: &mut Client, name: &str) {
+    wait::until(wait::PATIENCE, name, || info_number(client, name) == 0);
+}
+
+/// Sends a message that lives for a second, without anybody ever asking for it.
+fn send_mayfly(client: &mut Client, key: &str) {
+    client.ok(&format!("KARIN.CREATE {key} MessageRetentionPeriod 1"));
+    client.ok(&format!("KARIN.SEND {key} x"));
+}
+
+fn until_empty(client: &mut Client, key: &str) {
+    wait::until(wait::PATIENCE, "the expired message's end", || {
+        client.counts(key) == (0, 0, 0) && super::client::integer(&client.info(key)["bytes"]) == 0
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_forward_wakes_who_waits_within_a_second() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND q x DELAY 3600");
+    let thread = block(&server, &mut client, "q");
+    let set = Instant::now();
+    client.ok("KARIN.DEBUG CLOCK 3600");
+    let (count, ended) = thread.join().unwrap();
+    assert_eq!(count, 1);
+    assert!(ended - set < SOON, "{:?}", ended - set);
+}
+
+#[test]
+fn a_clock_that_was_wrong_for_a_while_delays_nobody_by_two_seconds_once_it_is_right() {
+    for hour in [3_600, -3_600] {
+        let server = RedisServer::start(&[]);
+        let mut client = Client::new(&server);
+        client.ok("KARIN.SEND q x DELAY 1");
+        let thread = block(&server, &mut client, "q");
+        client.ok(&format!("KARIN.DEBUG CLOCK {hour}"));
+        if hour < 0 {
+            wait::until(wait::PATIENCE, "the step to be seen", || {
+                info_number(&mut client, "karin_clock_steps") == 1
+            });
+        }
+        let right = Instant::now();
+        client.ok(&format!("KARIN.DEBUG CLOCK {}", -hour));
+        let (count, ended) = thread.join().unwrap();
+        assert_eq!(count, 1);
+        assert!(ended.saturating_duration_since(right) < SOON, "{hour}");
+        // What was sent in the wrong hour and what is sent after it is looked after.
+        send_mayfly(&mut client, "p");
+        until_empty(&mut client, "p");
+    }
+}
+
+#[test]
+fn a_step_of_the_clock_is_logged_once_and_told_to_listeners_of_queues_that_have_something() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connection();
+    let mut listener = connection.as_pubsub();
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE empty");
+    for n in 0..1_200 {
+        client.ok(&format!("KARIN.SEND q{n} x DELAY 7200"));
+    }
+    client.ok("SELECT 2");
+    client.ok("KARIN.SEND other x DELAY 7200");
+    // The tick runs, so that it has a time to compare with.
+    wait::until(wait::PATIENCE, "the visits after the sends", || {
+        server.log().contains("Ready")
+            && info_number(&mut client, "karin_scheduled_queues") == 1_201
+    });
+    listener.psubscribe("karin:due:*").unwrap();
+    let hints = info_number(&mut client, "karin_hints");
+    client.ok("KARIN.DEBUG CLOCK 3600");
+    wait::until(wait::PATIENCE, "a hint for each queue", || {
+        info_number(&mut client, "karin_hints") == hints + 1_201
+    });
+    let mut channels = std::collections::BTreeSet::new();
+    for _ in 0..1_201 {
+        let message = listener.get_message().unwrap();
+        let payload: String = message.get_payload().unwrap();
+        let due_ms: u64 = payload.split_once(' ').unwrap().0.parse().unwrap();
+        assert!((3_500_000..=3_600_000).contains(&due_ms), "{payload}");
+        channels.insert(message.get_channel_name().to_owned());
+    }
+    assert_eq!(channels.len(), 1_201);
+    assert!(channels.contains("karin:due:{q1199}") && channels.contains("karin:due:{other}"));
+    assert_eq!(info_number(&mut client, "karin_clock_steps"), 1);
+    wait::until(wait::PATIENCE, "the line in the log", || {
+        server.log().matches("karin: the clock was set, by ").count() == 1
+    });
+}
+
+#[test]
+fn what_expires_goes_without_a_command_and_from_replicas_too() {
+    let files = [&SYNC_AT_ONCE[..], &["--appendonly", "yes", "--appendfsync", "always"]].concat();
+    let mut master = RedisServer::start(&files);
+    let replica = RedisServer::start_replica_of(&master, &[]);
+    let mut client = Client::new(&master);
+    send_mayfly(&mut client, "q");
+    client.ok("CLIENT PAUSE 1500 WRITE");
+    until_empty(&mut client, "q");
+    assert_eq!(info_number(&mut client, "karin_expired"), 1);
+    until_zero(&mut client, "karin_scheduled_queues");
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    let digest = client.digest();
+    assert_eq!(Client::new(&replica).digest(), digest);
+    master.kill();
+    master.restart();
+    assert_eq!(Client::new(&master).digest(), digest);
+}
+
+#[test]
+fn a_server_goes_on_after_a_restart_or_as_the_new_master() {
+    for preamble in ["yes", "no"] {
+        let mut master = RedisServer::start(
+            &[&SYNC_AT_ONCE[..], &["--appendonly", "yes", "--aof-use-rdb-preamble", preamble]]
+                .concat(),
+        );
+        let replica = RedisServer::start_replica_of(&master, &[]);
+        let mut client = Client::new(&master);
+        client.ok("KARIN.CREATE q MessageRetentionPeriod 3");
+        client.ok("KARIN.SEND q x");
+        client.ok("BGREWRITEAOF");
+        wait::until(wait::PATIENCE, "the rewrite", || {
+            let persistence = master.info("persistence");
+            persistence.contains("aof_rewrite_in_progress:0")
+                && persistence.contains("aof_rewrite_scheduled:0")
+        });
+        assert_eq!(client.integer("WAIT 1 10000"), 1);
+        master.kill();
+        let mut copy = Client::new(&replica);
+        copy.ok("REPLICAOF NO ONE");
+        until_empty(&mut copy, "q");
+        master.restart();
+        until_empty(&mut Client::new(&master), "q");
+    }
+}
+
+#[test]
+fn a_queue_that_arrives_by_another_command_is_looked_after() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    for n in 0..5 {
+        send_mayfly(&mut client, &format!("q{n}"));
+    }
+    let dump = bytes(&client.ok("DUMP q1"));
+    client.ok("RENAME q0 renamed");
+    client.call(&[b"RESTORE", b"restored", b"0", &dump]).unwrap();
+    client.ok("COPY q2 copied");
+    client.ok("MOVE q3 4");
+    client.ok("SWAPDB 0 7");
+    client.ok("SELECT 7");
+    for key in ["renamed", "restored", "copied", "q1", "q2", "q4"] {
+        until_empty(&mut client, key);
+    }
+    client.ok("SELECT 4");
+    until_empty(&mut client, "q3");
+    until_zero(&mut client, "karin_scheduled_queues");
+    // Names that are gone are forgotten.
+    client.ok("KARIN.SEND gone x");
+    client.ok("KARIN.SEND renamed x");
+    client.ok("DEL gone");
+    client.ok("RENAME renamed back");
+    client.ok("SET renamed string");
+    wait::until(wait::PATIENCE, "one queue", || {
+        info_number(&mut client, "karin_scheduled_queues") == 1
+    });
+    client.ok("FLUSHALL");
+    assert_eq!(info_number(&mut client, "karin_scheduled_queues"), 0);
+}
