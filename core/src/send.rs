@@ -145,8 +145,10 @@ impl Queue {
         let due_ms = now_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
         let mut message =
             Message::new(sequence, sent_ms, due_ms, payload, body_length, !extras.is_empty());
-        message.first_received_ms = moved.first_received_ms.min(TIME_MS_MAX);
-        message.receive_count = moved.receive_count;
+        if moved.receive_count > 0 {
+            message.receive_count = moved.receive_count;
+            message.first_received_ms = moved.first_received_ms.min(TIME_MS_MAX);
+        }
         message.state = match delay_ms {
             0 if message.receive_count == 0 => MessageState::Ready { prev: NO_SLOT, next: NO_SLOT },
             _ => MessageState::Waiting { offered: delay_ms == 0 },
