@@ -223,36 +223,17 @@ pub(crate) unsafe extern "C" fn aof_rewrite(
 ) {
     caught((), || {
         // SAFETY: the server's promise.
-        let (queue, emit) = unsafe { (queue(value), api!(RedisModule_EmitAOF)) };
-        let header = queue.encode_header();
-        let header_start = header.as_ptr().cast::<c_char>();
-        // SAFETY: each "s" is a string, each "b" bytes and their length.
-        unsafe {
-            let command = replicate::XQUEUE.as_ptr();
-            emit(io, command, c"sb".as_ptr(), key, header_start, header.len());
-        }
-        for slot in queue.slots() {
-            let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) else {
-                continue;
-            };
-            let meta = meta.as_slice();
-            let meta_start = meta.as_ptr().cast::<c_char>();
-            let payload_start = payload.as_ptr().cast::<c_char>();
-            // SAFETY: as above.
+        let queue = unsafe { queue(value) };
+        data_type::rewrite(queue, &mut |command, arguments| {
+            let strings: Vec<_> = arguments.iter().map(|bytes| replicate::string(bytes)).collect();
+            let pointers: Vec<_> = strings.iter().map(|string| string.inner).collect();
+            let (command, format) = (command.as_ptr(), c"sv".as_ptr());
+            // SAFETY: "s" is a string, "v" a vector of strings and its length; all are alive.
             unsafe {
-                let (command, format) = (replicate::XPUT.as_ptr(), c"sbb".as_ptr());
-                emit(
-                    io,
-                    command,
-                    format,
-                    key,
-                    meta_start,
-                    meta.len(),
-                    payload_start,
-                    payload.len(),
-                );
+                let emit = api!(RedisModule_EmitAOF);
+                emit(io, command, format, key, pointers.as_ptr(), pointers.len());
             }
-        }
+        });
     });
 }
 

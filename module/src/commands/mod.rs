@@ -2,20 +2,28 @@
 
 pub(crate) mod ack;
 pub(crate) mod create;
+pub(crate) mod dead;
+pub(crate) mod deadack;
 pub(crate) mod debug;
 pub(crate) mod extend;
 pub(crate) mod info;
 pub(crate) mod internal;
 pub(crate) mod list;
+mod message;
+pub(crate) mod peek;
 pub(crate) mod popdue;
 pub(crate) mod purge;
+pub(crate) mod redrive;
 pub(crate) mod release;
 pub(crate) mod send;
 pub(crate) mod sendm;
 pub(crate) mod set;
+pub(crate) mod tag;
+pub(crate) mod untag;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use karin_core::limits::{DEDUP_IDS_MAX_DEFAULT, IN_FLIGHT_MAX_DEFAULT};
 use karin_core::{Outcome, Queue, Receipt};
 use redis_module::{Context, KeyMode, RedisResult, RedisString, RedisValue};
 
@@ -54,6 +62,16 @@ fn with_queue<T>(
     }
 }
 
+/// How many deduplication ids a queue may remember.
+fn max_dedup_ids() -> u64 {
+    DEDUP_IDS_MAX_DEFAULT
+}
+
+/// How many messages of a queue may be in flight.
+fn max_in_flight() -> u64 {
+    IN_FLIGHT_MAX_DEFAULT
+}
+
 /// The mode for changing a key. With NO_IMPLICIT_SIGNAL_MODIFIED, opening so changes nothing yet.
 const WRITE: KeyMode = KeyMode::READ.union(KeyMode::WRITE);
 
@@ -76,6 +94,7 @@ fn reply_answers(ctx: &Context, answers: &[Answer], gone: Gone) {
                 Gone::Word => reply.simple(c"KARINGONE"),
             },
             Some(Outcome::Stale) => reply.simple(c"KARINSTALE"),
+            Some(Outcome::TooLong) => reply.simple(c"KARINTOOLONG"),
             Some(Outcome::Changed) => reply.simple(c"KARINCHANGED"),
             Some(Outcome::Foreign) => reply.simple(c"KARINFOREIGN"),
             None => reply.simple(c"KARINRECEIPT"),

@@ -1,12 +1,14 @@
-//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [MAXBYTES bytes] [HOLDER id]`: hands out what is due.
+//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [ATTEMPT id] [HOLDER id]`:
+//! hands out what is due.
 
-use karin_core::limits::BATCH_MAX;
+use karin_core::limits::VISIBILITY_TIMEOUT_MS_MAX;
 use karin_core::snapshot::encode_slot;
-use karin_core::{MessageView, PopOptions, Queue};
+use karin_core::{PopOptions, Popped, Queue};
 use redis_module::{Context, RedisString};
 
 use crate::args::Args;
-use crate::commands::WRITE;
+use crate::commands::message::reply_delivery;
+use crate::commands::{WRITE, max_in_flight};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{Key, Value};
 use crate::reply::{Failure, Reply};
@@ -22,14 +24,16 @@ pub(crate) const DOC: Doc = Doc {
         Arg::KEY,
         Arg::integer(c"count").token(c"COUNT").optional(),
         Arg::double(c"seconds").token(c"VISIBILITY").optional(),
+        Arg::integer(c"groups").token(c"GROUPS").optional(),
         Arg::integer(c"bytes").token(c"MAXBYTES").optional(),
+        Arg::string(c"attempt").token(c"ATTEMPT").optional(),
         Arg::integer(c"holder").token(c"HOLDER").optional(),
     ],
 };
 
 struct Input<'a> {
     key: &'a RedisString,
-    options: PopOptions,
+    options: PopOptions<'a>,
 }
 
 pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
@@ -41,18 +45,20 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
         Value::Missing => return Err(Failure::NoQueue),
         Value::Other => return Err(Failure::WrongType),
     };
-    let leased = execute(ctx, &input, queue, now_ms);
-    reply(Reply(ctx), queue, &leased, now_ms);
+    let popped = execute(ctx, &input, queue, now_ms);
+    reply(Reply(ctx), queue, &popped, now_ms);
     Ok(())
 }
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
-    let (mut count, mut visibility_timeout_ms, mut max_bytes, mut holder) =
-        (None, None, None, None);
-    while arguments.option("COUNT", &mut count, count_argument)?
-        || arguments.option("VISIBILITY", &mut visibility_timeout_ms, Args::seconds_ms)?
+    let (mut count, mut visibility_timeout_ms, mut groups) = (None, None, None);
+    let (mut max_bytes, mut attempt, mut holder) = (None, None, None);
+    while arguments.option("COUNT", &mut count, Args::count)?
+        || arguments.option("VISIBILITY", &mut visibility_timeout_ms, visibility_timeout)?
+        || arguments.option("GROUPS", &mut groups, Args::count)?
         || arguments.option("MAXBYTES", &mut max_bytes, Args::byte_count)?
+        || arguments.option("ATTEMPT", &mut attempt, Args::id)?
         || arguments.option("HOLDER", &mut holder, Args::holder)?
     {}
     arguments.finish()?;
@@ -60,23 +66,25 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
         count: count.unwrap_or(1),
         visibility_timeout_ms,
         max_bytes,
+        groups,
         holder: holder.unwrap_or(0),
+        attempt,
+        in_flight_max: max_in_flight(),
     };
     Ok(Input { key, options })
 }
 
-/// A number of messages or queues one command answers with: 1 to [`BATCH_MAX`].
-pub(super) fn count_argument(
-    arguments: &mut Args<'_>,
-    what: &'static str,
-) -> Result<usize, Failure> {
-    let maximum = u64::try_from(BATCH_MAX).unwrap_or(u64::MAX);
-    let count = arguments.integer(what, 1, maximum)?;
-    Ok(usize::try_from(count).unwrap_or(BATCH_MAX))
+/// How long a message is hidden, which no receive may overdo.
+fn visibility_timeout(arguments: &mut Args<'_>, what: &'static str) -> Result<u64, Failure> {
+    let maximum = VISIBILITY_TIMEOUT_MS_MAX / 1_000;
+    let given_ms = arguments.seconds_ms(what)?;
+    (given_ms <= VISIBILITY_TIMEOUT_MS_MAX)
+        .then_some(given_ms)
+        .ok_or(Failure::NotSeconds { what, maximum })
 }
 
-/// Pops and replicates what it did, if anything. Returns the slots handed out.
-fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> Vec<u32> {
+/// Pops and replicates what it did, if anything.
+fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> Popped {
     let popped = queue.pop_due(now_ms, &input.options, &mut clock::draw_lease);
     let hint = queue.take_hint();
     let mut dropped = Vec::new();
@@ -84,47 +92,33 @@ fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> 
         encode_slot(&mut dropped, slot, sequence);
     }
     let mut states = Vec::new();
-    for &slot in &popped.leased {
+    for &slot in popped.died.iter().chain(&popped.leased) {
         queue.encode_state(slot, &mut states);
     }
+    let attempt = input.options.attempt.filter(|_| !popped.leased.is_empty());
     replicate::deletions(ctx, input.key, &dropped);
     replicate::states(ctx, input.key, &states);
+    if let Some(attempt) = attempt.and_then(|id| queue.encode_attempt(id)) {
+        replicate::attempt(ctx, input.key, &attempt);
+    }
     if !(dropped.is_empty() && states.is_empty()) {
         replicate::announce(ctx, input.key, hint, now_ms);
     }
-    popped.leased
+    popped
 }
 
-fn reply(reply: Reply<'_>, queue: &mut Queue, leased: &[u32], now_ms: u64) {
-    let more = queue.counts(now_ms).ready;
-    let views: Vec<_> = leased.iter().filter_map(|&slot| queue.view(slot)).collect();
-    reply.map(6);
+fn reply(reply: Reply<'_>, queue: &mut Queue, popped: &Popped, now_ms: u64) {
+    let more = queue.more(now_ms);
+    let views: Vec<_> = popped.leased.iter().filter_map(|&slot| queue.view(slot)).collect();
+    reply.map(7);
     reply.field("messages").array(views.len());
     for view in &views {
-        reply_message(reply, queue, view);
+        reply_delivery(reply, queue, view);
     }
     reply.field("more").number(more);
-    reply.field("dead").number(0);
+    reply.field("dead").number(queue.dead());
     reply.field("next").number_or_none(queue.next_wait_ms(now_ms));
     reply.field("hint").number(queue.hint());
     reply.field("wait").number(queue.attributes().receive_message_wait_time_ms);
-}
-
-fn reply_message(reply: Reply<'_>, queue: &Queue, view: &MessageView<'_>) {
-    let receipt = karin_core::Receipt {
-        uid: queue.uid(),
-        slot: view.slot,
-        sequence: view.sequence,
-        lease: view.lease,
-    };
-    reply.array(9);
-    reply.bulk(&queue.message_id(view.sequence));
-    reply.bulk(&receipt.to_text());
-    reply.bulk(view.body);
-    reply.bulk(view.attributes);
-    reply.number(u64::from(view.receive_count));
-    reply.number(view.sent_ms);
-    reply.number(view.first_received_ms);
-    reply.number(view.due_ms);
-    reply.number(view.sequence);
+    reply.field("limited").number(u64::from(popped.is_limited));
 }

@@ -21,13 +21,14 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     let key = arguments.string()?;
     arguments.finish()?;
     let now_ms = clock::now_ms();
-    let (dropped, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
+    let (purged, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
         Ok((queue.purge(), queue.last_sequence(), queue.take_hint()))
     })?;
-    if dropped > 0 {
+    let count = purged.count();
+    if count > 0 {
         replicate::purge(ctx, key, up_to_sequence);
         replicate::announce(ctx, key, hint, now_ms);
     }
-    Reply(ctx).number(dropped);
+    Reply(ctx).number(count);
     Ok(())
 }
