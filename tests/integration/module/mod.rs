@@ -2,10 +2,15 @@
 
 mod client;
 mod commands;
+mod dead_letters;
+mod dedup;
 mod delivery;
 mod errors;
+mod fifo;
 mod hints;
 mod hostile_input;
+mod looking;
+mod pair;
 mod persistence;
 mod registry;
 mod replication;
