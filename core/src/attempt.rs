@@ -140,9 +140,11 @@ impl Queue {
         Some(encode(hash, self.attempts.by_hash.get(&hash)?))
     }
 
-    /// All remembered attempts, the oldest first, one at a time, for RDB and AOF.
+    /// All remembered attempts, the newest first, one at a time, for RDB and AOF. Whoever reads one
+    /// forgets those that are too old by then, which in the other order could be one that is here
+    /// because the clock was set back.
     pub fn encode_attempts(&self, each: &mut dyn FnMut(&[u8])) {
-        for (_, hash) in &self.attempts.order {
+        for (_, hash) in self.attempts.order.iter().rev() {
             if let Some(attempt) = self.attempts.by_hash.get(hash) {
                 each(&encode(*hash, attempt));
             }

@@ -170,6 +170,11 @@ impl Queue {
         }
     }
 
+    /// Changes the tags.
+    pub fn set_tags(&mut self, tags: Tags) {
+        self.tags = tags;
+    }
+
     /// Takes the hint that is due since the last call, if the earliest due time became earlier.
     pub fn take_hint(&mut self) -> Option<Hint> {
         std::mem::take(&mut self.hint_pending).then_some(())?;

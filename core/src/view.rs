@@ -121,6 +121,16 @@ impl Queue {
         self.slab.len() == 0
     }
 
+    /// How many deduplication ids are remembered; some may be too old to count.
+    pub fn dedup_ids(&self) -> usize {
+        self.dedup.len()
+    }
+
+    /// How many receive attempts are remembered; some may be too old to count.
+    pub fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
     /// Bodies and attributes, in bytes.
     pub fn bytes(&self) -> u64 {
         self.payload_bytes

@@ -1,7 +1,7 @@
 //! A cursor over a command's arguments. Every parse function takes all of them or refuses.
 
 use karin_core::attributes::{parse_decimal, parse_seconds_ms};
-use karin_core::limits::DURATION_MS_MAX;
+use karin_core::limits::{BATCH_MAX, DURATION_MS_MAX, ID_BYTES_MAX, SEQUENCE_MAX, TIME_MS_MAX};
 use redis_module::RedisString;
 
 use crate::reply::Failure;
@@ -102,6 +102,61 @@ impl<'a> Args<'a> {
         parse_decimal(self.bytes()?)
             .filter(|number| (minimum..=maximum).contains(number))
             .ok_or(Failure::NotInteger { what, minimum, maximum })
+    }
+
+    /// A time; milliseconds since 1970.
+    pub(crate) fn time_ms(&mut self, what: &'static str) -> Result<u64, Failure> {
+        self.integer(what, 0, TIME_MS_MAX)
+    }
+
+    /// A sequence number or a dead letter's, or 0.
+    pub(crate) fn sequence(&mut self, what: &'static str) -> Result<u64, Failure> {
+        self.integer(what, 0, SEQUENCE_MAX)
+    }
+
+    /// How many messages or queues: 1 to [`BATCH_MAX`].
+    pub(crate) fn count(&mut self, what: &'static str) -> Result<usize, Failure> {
+        let maximum = u64::try_from(BATCH_MAX).unwrap_or(u64::MAX);
+        let count = self.integer(what, 1, maximum)?;
+        Ok(usize::try_from(count).unwrap_or(BATCH_MAX))
+    }
+
+    /// A group, deduplication or attempt id.
+    pub(crate) fn id(&mut self, what: &'static str) -> Result<&'a [u8], Failure> {
+        self.short(what, ID_BYTES_MAX)
+    }
+
+    /// At least one byte, at most `maximum`.
+    pub(crate) fn short(
+        &mut self,
+        what: &'static str,
+        maximum: usize,
+    ) -> Result<&'a [u8], Failure> {
+        let bytes = self.bytes()?;
+        if !(1..=maximum).contains(&bytes.len()) {
+            return Err(Failure::NotShort { what, maximum });
+        }
+        Ok(bytes)
+    }
+
+    /// Hexadecimal digits, so many.
+    pub(crate) fn hexadecimal(
+        &mut self,
+        what: &'static str,
+        digits: usize,
+    ) -> Result<&'a [u8], Failure> {
+        let text = self.bytes()?;
+        if text.len() != digits || !text.iter().all(u8::is_ascii_hexdigit) {
+            return Err(Failure::NotHexadecimal { what, digits });
+        }
+        Ok(text)
+    }
+
+    /// A queue's uid.
+    pub(crate) fn uid(&mut self, what: &'static str) -> Result<u64, Failure> {
+        const DIGITS: usize = 16;
+        let text = std::str::from_utf8(self.hexadecimal(what, DIGITS)?).unwrap_or_default();
+        u64::from_str_radix(text, 16).map_err(|_| Failure::NotHexadecimal { what, digits: DIGITS })
     }
 
     /// A number of bytes.

@@ -1,12 +1,13 @@
 //! The Redis data type `karinmq-q`: how a queue is saved, loaded, rewritten, copied, compared.
 //!
-//! In an RDB a queue is its header, chunks of whole messages, and an empty string as the end mark.
-//! In a rewritten append-only file it is the internal commands that build it.
+//! In an RDB a queue is its header, then chunks of whole messages, chunks of deduplication ids, and
+//! receive attempts, each of the three ended by an empty string. In a rewritten append-only file it
+//! is the internal commands that build it.
 
 use std::ffi::CStr;
 
-use karin_core::Queue;
-use karin_core::snapshot::ENCODING_VERSION;
+use karin_core::snapshot::{ENCODING_VERSION, Meta};
+use karin_core::{Error, Queue};
 use redis_module::logging::log_warning;
 use redis_module::native_types::RedisType;
 use redis_module::raw;
@@ -15,6 +16,10 @@ use crate::{ffi, registry, replicate, tick};
 
 /// How much of a queue is written as one string, unless one message is larger.
 const CHUNK_BYTES: usize = 262_144;
+/// How many messages one command of a rewritten append-only file puts.
+const PUTS_AT_A_TIME: usize = 64;
+/// How many deduplication ids are written as one string.
+const IDS_AT_A_TIME: usize = 1_024;
 
 /// The type. `KARIN.*` commands work on keys of this type only.
 pub(crate) static QUEUE_TYPE: RedisType = RedisType::new(
@@ -70,16 +75,37 @@ pub(crate) fn save(queue: &Queue, io: *mut raw::RedisModuleIO) {
         raw::save_slice(io, &chunk);
     }
     raw::save_slice(io, &[]);
+    queue.encode_dedup(IDS_AT_A_TIME, &mut |ids| raw::save_slice(io, ids));
+    raw::save_slice(io, &[]);
+    queue.encode_attempts(&mut |attempt| raw::save_slice(io, attempt));
+    raw::save_slice(io, &[]);
 }
 
-/// Writes a queue to a rewritten append-only file: `emit` takes an internal command and what
-/// follows the key, one argument or two.
-pub(crate) fn rewrite(queue: &Queue, emit: impl Fn(&CStr, (&[u8], Option<&[u8]>))) {
-    emit(replicate::XQUEUE, (&queue.encode_header(), None));
+/// Says which internal commands build a queue: `emit` takes each with what follows the key.
+pub(crate) fn rewrite(queue: &Queue, emit: &mut dyn FnMut(&CStr, &[&[u8]])) {
+    emit(replicate::XQUEUE, &[&queue.encode_header()]);
+    let (mut puts, mut bytes): (Vec<(Meta, &[u8])>, _) = (Vec::new(), 0);
     for slot in queue.slots() {
-        if let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) {
-            emit(replicate::XPUT, (meta.as_slice(), Some(payload)));
+        let (Some(meta), Some(payload)) = (queue.encode_meta(slot), queue.payload(slot)) else {
+            continue;
+        };
+        bytes += payload.len();
+        puts.push((meta, payload));
+        if puts.len() >= PUTS_AT_A_TIME || bytes >= CHUNK_BYTES {
+            emit_puts(&puts, emit);
+            (puts, bytes) = (Vec::new(), 0);
         }
+    }
+    emit_puts(&puts, emit);
+    queue.encode_dedup(IDS_AT_A_TIME, &mut |ids| emit(replicate::XDEDUP, &[ids]));
+    queue.encode_attempts(&mut |attempt| emit(replicate::XATTEMPT, &[attempt]));
+}
+
+fn emit_puts(puts: &[(Meta, &[u8])], emit: &mut dyn FnMut(&CStr, &[&[u8]])) {
+    if !puts.is_empty() {
+        let parts: Vec<_> =
+            puts.iter().flat_map(|(meta, payload)| [meta.as_slice(), payload]).collect();
+        emit(replicate::XPUT, &parts);
     }
 }
 
@@ -100,19 +126,29 @@ fn try_load(io: *mut raw::RedisModuleIO, encoding_version: i32) -> Result<Queue,
     }
     let header = load_string(io)?;
     let mut queue = Queue::decode_header(header.as_ref()).map_err(|e| e.to_string())?;
-    loop {
-        let chunk = load_string(io)?;
-        if chunk.as_ref().is_empty() {
-            break;
-        }
-        queue.load_messages(chunk.as_ref()).map_err(|e| e.to_string())?;
-    }
+    load_strings(io, |chunk| queue.load_messages(chunk))?;
+    load_strings(io, |ids| queue.apply_dedup(ids))?;
+    load_strings(io, |attempt| queue.apply_attempt(attempt))?;
     queue.finish_load();
     if let Some((db, name)) = ffi::loaded_key(io) {
         registry::add(db, name);
         tick::schedule_soon(db, name, 0);
     }
     Ok(queue)
+}
+
+/// Reads strings up to the empty one that ends them.
+fn load_strings(
+    io: *mut raw::RedisModuleIO,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), String> {
+    loop {
+        let string = load_string(io)?;
+        if string.as_ref().is_empty() {
+            return Ok(());
+        }
+        take(string.as_ref()).map_err(|e| e.to_string())?;
+    }
 }
 
 fn load_string(io: *mut raw::RedisModuleIO) -> Result<redis_module::RedisBuffer, String> {

@@ -20,21 +20,31 @@ pub(crate) struct Doc {
 }
 
 /// All commands' documentation.
-pub(crate) const ALL: [&Doc; 17] = [
+pub(crate) const ALL: [&Doc; 27] = [
     &commands::ack::DOC,
     &commands::create::DOC,
+    &commands::dead::DOC,
+    &commands::deadack::DOC,
     &commands::debug::DOC,
     &commands::extend::DOC,
     &commands::info::DOC,
     &commands::list::DOC,
+    &commands::peek::DOC,
     &commands::popdue::DOC,
     &commands::purge::DOC,
+    &commands::redrive::DOC,
     &commands::release::DOC,
     &commands::send::DOC,
     &commands::sendm::DOC,
     &commands::set::DOC,
+    &commands::tag::DOC,
+    &commands::untag::DOC,
+    &commands::internal::XATTEMPT_DOC,
+    &commands::internal::XDEDUP_DOC,
     &commands::internal::XDEL_DOC,
+    &commands::internal::XFORGET_DOC,
     &commands::internal::XLEASE_DOC,
+    &commands::internal::XMARK_DOC,
     &commands::internal::XPURGE_DOC,
     &commands::internal::XPUT_DOC,
     &commands::internal::XQUEUE_DOC,

@@ -14,7 +14,7 @@ pub(crate) use crate::data_type::Value;
 use crate::data_type::{self, QUEUE_TYPE};
 use crate::hint::Audience;
 use crate::wakeup::Waiter;
-use crate::{alarm, commands, counters, info_section, key_events};
+use crate::{alarm, commands, counters, info_section, key_events, replicate};
 
 /// A function of the module API, for use in an unsafe block: the pointers to them are set before
 /// any of our code runs and never change again, so they can be read at any time. [`is_complete`]
@@ -329,20 +329,20 @@ pub(crate) unsafe extern "C" fn aof_rewrite(
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    // SAFETY: the server's promise.
-    let (queue, emit) = unsafe { (queue(value), api!(RedisModule_EmitAOF)) };
-    let emit = |command: &CStr, parts: (&[u8], Option<&[u8]>)| {
-        let (first, second) = (parts.0, parts.1.unwrap_or_default());
-        let format = if parts.1.is_some() { c"sbb" } else { c"sb" };
-        let (a, b) = (first.as_ptr().cast::<c_char>(), second.as_ptr().cast::<c_char>());
-        // SAFETY: "s" is a string, each "b" bytes and their length; what the format does not name
-        // is not looked at.
-        unsafe {
-            let (command, format) = (command.as_ptr(), format.as_ptr());
-            emit(io, command, format, key, a, first.len(), b, second.len());
-        }
-    };
-    caught((), || data_type::rewrite(queue, emit));
+    caught((), || {
+        // SAFETY: the server's promise.
+        let queue = unsafe { queue(value) };
+        data_type::rewrite(queue, &mut |command, arguments| {
+            let strings: Vec<_> = arguments.iter().map(|bytes| replicate::string(bytes)).collect();
+            let pointers: Vec<_> = strings.iter().map(|string| string.inner).collect();
+            let (command, format) = (command.as_ptr(), c"sv".as_ptr());
+            // SAFETY: "s" is a string, "v" a vector of strings and its length; all are alive.
+            unsafe {
+                let emit = api!(RedisModule_EmitAOF);
+                emit(io, command, format, key, pointers.as_ptr(), pointers.len());
+            }
+        });
+    });
 }
 
 pub(crate) unsafe extern "C" fn mem_usage(value: *const c_void) -> usize {

@@ -23,12 +23,13 @@ mod reaper;
 mod registry;
 mod replicate;
 mod reply;
+mod sweep;
 mod tick;
 mod wakeup;
 
 use commands::{
-    ack, create, debug, extend, guard, info, internal, list, popdue, purge, release, send, sendm,
-    set,
+    ack, create, dead, deadack, debug, extend, guard, info, internal, list, peek, popdue, purge,
+    redrive, release, send, sendm, set, tag, untag,
 };
 use data_type::QUEUE_TYPE;
 use redis_module::logging::log_warning;
@@ -49,21 +50,40 @@ redis_module! {
         // has none for modules and would refuse to load), ACL categories where there are any.
         ["karin.ack", guard(ack::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.create", guard(create::run), "write deny-oom", 1, 1, 1, "", "write slow"],
+        ["karin.dead", guard(dead::run), "readonly", 1, 1, 1, "", "read slow"],
+        ["karin.deadack", guard(deadack::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.debug", guard(debug::run), "readonly admin", 0, 0, 0, "", "admin slow dangerous"],
         ["karin.extend", guard(extend::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.info", guard(info::run), "readonly fast", 1, 1, 1, "", "read fast"],
         ["karin.list", guard(list::run), "readonly", 0, 0, 0, "", "read slow"],
+        ["karin.peek", guard(peek::run), "readonly", 1, 1, 1, "", "read slow"],
         ["karin.popdue", guard(popdue::run), "write blocking", 1, 1, 1, "", "write slow blocking"],
         ["karin.purge", guard(purge::run), "write", 1, 1, 1, "", "write slow"],
+        ["karin.redrive", guard(redrive::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.release", guard(release::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.send", guard(send::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
         ["karin.sendm", guard(sendm::run), "write deny-oom", 1, 1, 1, "", "write slow"],
         ["karin.set", guard(set::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.tag", guard(tag::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
+        ["karin.untag", guard(untag::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.xdel", guard(internal::xdel), "write", 1, 1, 1, "", "write slow dangerous"],
+        ["karin.xforget", guard(internal::xforget), "write", 1, 1, 1, "", "write slow dangerous"],
         ["karin.xlease", guard(internal::xlease), "write", 1, 1, 1, "", "write slow dangerous"],
         ["karin.xpurge", guard(internal::xpurge), "write", 1, 1, 1, "", "write slow dangerous"],
         // Servers apply what their master or their file tells them whatever "deny-oom" says; for
-        // clients a slot far away is memory without a bound.
+        // clients these are memory without a bound.
+        [
+            "karin.xattempt", guard(internal::xattempt), "write deny-oom",
+            1, 1, 1, "", "write slow dangerous"
+        ],
+        [
+            "karin.xdedup", guard(internal::xdedup), "write deny-oom",
+            1, 1, 1, "", "write slow dangerous"
+        ],
+        [
+            "karin.xmark", guard(internal::xmark), "write deny-oom",
+            1, 1, 1, "", "write slow dangerous"
+        ],
         [
             "karin.xput", guard(internal::xput), "write deny-oom",
             1, 1, 1, "", "write slow dangerous"

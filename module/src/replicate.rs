@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::ptr::null_mut;
 
-use karin_core::{Hint, Queue};
+use karin_core::{Hint, Letter, Queue};
 use redis_module::{Context, RedisString};
 
 use crate::{ffi, hint};
@@ -17,8 +17,17 @@ pub(crate) const XPUT: &CStr = c"KARIN.XPUT";
 pub(crate) const XLEASE: &CStr = c"KARIN.XLEASE";
 /// The internal command that deletes messages.
 pub(crate) const XDEL: &CStr = c"KARIN.XDEL";
+/// The internal command that forgets deduplication and attempt ids.
+pub(crate) const XFORGET: &CStr = c"KARIN.XFORGET";
 /// The internal command that deletes all messages up to a sequence number.
 pub(crate) const XPURGE: &CStr = c"KARIN.XPURGE";
+
+/// The internal command that notes which letters of a source were taken.
+pub(crate) const XMARK: &CStr = c"KARIN.XMARK";
+/// The internal command that remembers deduplication ids.
+pub(crate) const XDEDUP: &CStr = c"KARIN.XDEDUP";
+/// The internal command that remembers a receive attempt.
+pub(crate) const XATTEMPT: &CStr = c"KARIN.XATTEMPT";
 
 /// Bytes as a string of the server.
 pub(crate) fn string(bytes: &[u8]) -> RedisString {
@@ -30,16 +39,22 @@ pub(crate) fn header(ctx: &Context, key: &RedisString, header: &[u8]) {
     ffi::replicate(ctx, XQUEUE, [key, &string(header)]);
 }
 
-/// Replicates new messages. One alone, the usual case, takes no list.
+/// Replicates new messages, and which letters they are. One message alone, the usual case, takes
+/// no list.
 pub(crate) fn puts(ctx: &Context, key: &RedisString, puts: &Puts<'_>) {
     let Some(first) = &puts.first else { return };
     if puts.more.is_empty() {
         ffi::replicate(ctx, XPUT, [key, &first.meta, first.payload.as_string()]);
-        return;
+    } else {
+        let mut parts = vec![key, &first.meta, first.payload.as_string()];
+        parts.extend(puts.more.iter().flat_map(|put| [&put.meta, put.payload.as_string()]));
+        ffi::replicate_list(ctx, XPUT, &parts);
     }
-    let mut parts = vec![key, &first.meta, first.payload.as_string()];
-    parts.extend(puts.more.iter().flat_map(|put| [&put.meta, put.payload.as_string()]));
-    ffi::replicate_list(ctx, XPUT, &parts);
+    for letter in &puts.letters {
+        let uid = string(format!("{:016x}", letter.source_uid).as_bytes());
+        let number = string(letter.number.to_string().as_bytes());
+        ffi::replicate(ctx, XMARK, [key, &uid, &number]);
+    }
 }
 
 /// New messages on their way to replicas.
@@ -47,20 +62,16 @@ pub(crate) fn puts(ctx: &Context, key: &RedisString, puts: &Puts<'_>) {
 pub(crate) struct Puts<'a> {
     first: Option<Put<'a>>,
     more: Vec<Put<'a>>,
+    /// The last letter of each source.
+    letters: Vec<Letter>,
 }
 
 impl<'a> Puts<'a> {
-    /// Adds the message in a slot, which the client gave as `body` and `attributes`.
-    pub(crate) fn add(
-        &mut self,
-        queue: &Queue,
-        slot: u32,
-        body: &'a RedisString,
-        attributes: Option<&[u8]>,
-    ) {
+    /// Adds the message in a slot, which the client gave with this body.
+    pub(crate) fn add(&mut self, queue: &Queue, slot: u32, body: &'a RedisString) {
         let meta = queue.encode_meta(slot);
         let meta = string(meta.as_ref().map_or(&[][..], |meta| meta.as_slice()));
-        let put = Put { meta, payload: Payload::of(queue, slot, body, attributes) };
+        let put = Put { meta, payload: Payload::of(queue, slot, body) };
         match self.first {
             None => self.first = Some(put),
             Some(_) => self.more.push(put),
@@ -70,6 +81,14 @@ impl<'a> Puts<'a> {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.len()
+    }
+
+    /// Adds that this letter was taken.
+    pub(crate) fn add_letter(&mut self, letter: Letter) {
+        match self.letters.iter_mut().find(|other| other.source_uid == letter.source_uid) {
+            Some(last) => *last = letter,
+            None => self.letters.push(letter),
+        }
     }
 
     /// Whether there are none.
@@ -88,17 +107,18 @@ struct Put<'a> {
 enum Payload<'a> {
     /// The client's own argument; nothing is copied.
     Body(&'a RedisString),
-    /// Body and attributes together.
+    /// Body, attributes and extras together.
     Joined(RedisString),
 }
 
 impl<'a> Payload<'a> {
-    /// The payload in a slot, which is the body alone if there are no attributes.
-    fn of(queue: &Queue, slot: u32, body: &'a RedisString, attributes: Option<&[u8]>) -> Self {
-        if attributes.is_none_or(<[u8]>::is_empty) {
+    /// The payload in a slot, which is the body alone if there is nothing beside it.
+    fn of(queue: &Queue, slot: u32, body: &'a RedisString) -> Self {
+        let payload = queue.payload(slot).unwrap_or_default();
+        if payload.len() == body.as_slice().len() {
             return Self::Body(body);
         }
-        Self::Joined(string(queue.payload(slot).unwrap_or_default()))
+        Self::Joined(string(payload))
     }
 
     fn as_string(&self) -> &RedisString {
@@ -106,6 +126,21 @@ impl<'a> Payload<'a> {
             Self::Body(body) => body,
             Self::Joined(joined) => joined,
         }
+    }
+}
+
+/// What every command does that only deleted messages: tells replicas and waiters, if there were
+/// any.
+pub(crate) fn deleted(
+    ctx: &Context,
+    key: &RedisString,
+    slots: &[u8],
+    hint: Option<Hint>,
+    now_ms: u64,
+) {
+    if !slots.is_empty() {
+        deletions(ctx, key, slots);
+        announce(ctx, key, hint, now_ms);
     }
 }
 
@@ -136,6 +171,16 @@ pub(crate) fn deletions(ctx: &Context, key: &RedisString, slots: &[u8]) {
     if !slots.is_empty() {
         ffi::replicate(ctx, XDEL, [key, &string(slots)]);
     }
+}
+
+/// Replicates what a receive attempt was answered with.
+pub(crate) fn attempt(ctx: &Context, key: &RedisString, attempt: &[u8]) {
+    ffi::replicate(ctx, XATTEMPT, [key, &string(attempt)]);
+}
+
+/// Replicates that ids accepted at a time or before are forgotten.
+pub(crate) fn forgotten(ctx: &Context, key: &RedisString, until_ms: u64) {
+    ffi::replicate(ctx, XFORGET, [key, &string(until_ms.to_string().as_bytes())]);
 }
 
 /// Replicates that all messages up to a sequence number are gone.

@@ -1,7 +1,7 @@
 //! What clients get: errors with their class as the first word, and the shapes of replies.
 //!
 //! Replies are written straight to the client, without a tree of values in between: POPDUE answers
-//! with up to 9,000 of them. Bodies, ids and names are bulk strings, since simple strings cannot
+//! with up to 12,000 of them. Bodies, ids and names are bulk strings, since simple strings cannot
 //! hold any byte.
 
 use std::ffi::{CStr, c_char, c_long};
@@ -18,6 +18,10 @@ pub(crate) enum Failure {
     NotSeconds { what: &'static str, maximum: u64 },
     /// Not a whole number, or out of range.
     NotInteger { what: &'static str, minimum: u64, maximum: u64 },
+    /// Empty, or longer than so many bytes.
+    NotShort { what: &'static str, maximum: usize },
+    /// Not so many hexadecimal digits.
+    NotHexadecimal { what: &'static str, digits: usize },
     /// Refused for a reason of its own.
     Refused(&'static str),
     /// The key holds something else.
@@ -28,8 +32,6 @@ pub(crate) enum Failure {
     Exists,
     /// An attribute that does not exist: its name.
     UnknownAttribute(Vec<u8>),
-    /// A feature of later versions: its name.
-    Unsupported(&'static str),
     /// The queue refuses.
     Queue(Error),
     /// A bug: what is wrong.
@@ -53,6 +55,12 @@ impl Failure {
             Self::NotInteger { what, minimum, maximum } => {
                 format!("ERR {what} must be a whole number from {minimum} to {maximum}")
             }
+            Self::NotShort { what, maximum } => {
+                format!("ERR {what} must have 1 to {maximum} bytes")
+            }
+            Self::NotHexadecimal { what, digits } => {
+                format!("ERR {what} must be {digits} hexadecimal digits")
+            }
             Self::Refused(reason) => format!("ERR {reason}"),
             Self::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value".to_owned()
@@ -61,9 +69,6 @@ impl Failure {
             Self::Exists => "KARINEXISTS the queue exists".to_owned(),
             Self::UnknownAttribute(name) => {
                 format!("KARINATTRIBUTE unknown attribute '{}'", excerpt(name))
-            }
-            Self::Unsupported(feature) => {
-                format!("KARINUNSUPPORTED {feature} is not supported in this version")
             }
             Self::Queue(error) => queue_text(error),
             Self::Internal(what) => format!("KARININTERNAL {what}"),
@@ -77,16 +82,29 @@ impl Failure {
 }
 
 fn queue_text(error: &Error) -> String {
+    let class = class(error).to_string_lossy();
     match error {
         Error::TooLarge { size_bytes, maximum_message_size_bytes } => format!(
-            "KARINTOOLARGE message of {size_bytes} bytes, \
+            "{class} message of {size_bytes} bytes, \
              MaximumMessageSize is {maximum_message_size_bytes} bytes"
         ),
-        Error::Full => "KARINFULL the queue is full".to_owned(),
-        Error::DelayBeyondRetention | Error::Corrupt(_) => format!("ERR {error}"),
-        Error::UnknownAttribute | Error::InvalidValue(_) | Error::Tags => {
-            format!("KARINATTRIBUTE {error}")
-        }
+        _ => format!("{class} {error}"),
+    }
+}
+
+/// The class of a queue's refusal: the first word of the error's text.
+pub(crate) fn class(error: &Error) -> &'static CStr {
+    match error {
+        Error::TooLarge { .. } => c"KARINTOOLARGE",
+        Error::Full => c"KARINFULL",
+        Error::GroupRequired => c"KARINNOGROUP",
+        Error::DeduplicationRequired => c"KARINNODEDUP",
+        Error::DeduplicationOnStandard => c"KARINNOTFIFO",
+        Error::DelayOnFifo => c"KARINFIFODELAY",
+        Error::Throttled => c"KARINTHROTTLED",
+        Error::Moved { .. } => c"KARINMOVED",
+        Error::DelayBeyondRetention | Error::InvalidId | Error::Corrupt(_) => c"ERR",
+        Error::UnknownAttribute | Error::InvalidValue(_) | Error::Tags => c"KARINATTRIBUTE",
     }
 }
 

@@ -7,22 +7,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karin_core::Queue;
 use karin_core::limits::WALK_BUDGET;
-use karin_core::snapshot::encode_slot;
 use redis_module::logging::log_notice;
-use redis_module::{Context, ContextFlags, RedisString};
+use redis_module::{Context, ContextFlags};
 
 use crate::alarm::{self, Alarm, monotonic_ms};
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
-use crate::{clock, counters, hint, registry, replicate, wakeup};
+use crate::{clock, counters, registry, replicate, sweep, wakeup};
 
 const TICK_MS: u64 = 1_000;
 /// How long a tick waits that must not write now: during CLIENT PAUSE and FAILOVER.
 const PAUSED_MS: u64 = 20;
-/// Messages that all visits of one tick may drop together.
-const TICK_BUDGET: usize = 10_000;
+/// How long until the next tick where one was not enough.
+const BUSY_MS: u64 = 20;
+/// Messages that one tick looks at: about a millisecond.
+const TICK_BUDGET: usize = 5_000;
 /// A wall clock that gained or lost more than this between two ticks was set.
 const STEP_MS: i64 = 500;
 
@@ -37,9 +37,19 @@ struct State {
     visits: BTreeMap<i32, Visits>,
     /// Wall clock and the clock that never steps at the last tick, if it was a tick ago.
     last: Option<(u64, u64)>,
-    /// Where to go on with telling all queues that the clock was set: a database, and the last name
-    /// done in it.
-    telling: Option<(i32, Option<Box<[u8]>>)>,
+    /// Where to go on with telling all queues that the clock was set.
+    telling: Option<Telling>,
+}
+
+/// How far the news that the clock was set has come.
+struct Telling {
+    /// By how much it was set back; 0: it was set forward.
+    back_ms: u64,
+    db: i32,
+    /// The last queue of the database that knows.
+    after: Option<Box<[u8]>>,
+    /// The sequence number to go on from in the queue after that.
+    from: u64,
 }
 
 static STATE: Mutex<State> =
@@ -76,6 +86,12 @@ impl Visits {
 }
 
 impl State {
+    /// Whether there is more to do at once.
+    fn is_busy(&self, now_ms: u64) -> bool {
+        let is_due = |visits: &Visits| visits.by_time.first().is_some_and(|due| due.0 <= now_ms);
+        self.telling.is_some() || self.visits.values().any(is_due)
+    }
+
     /// The next queue to visit.
     fn take_due(&mut self, now_ms: u64) -> Option<(i32, Arc<[u8]>)> {
         self.visits.retain(|_, visits| !visits.by_name.is_empty());
@@ -153,7 +169,8 @@ pub(crate) fn on_timer(ctx: &Context) {
     tell_of_clock(ctx, now_ms);
     visit_due(ctx, now_ms);
     if has_work() {
-        alarm::arm(ctx, Alarm::Tick, TICK_MS);
+        let is_busy = lock().is_busy(now_ms);
+        alarm::arm(ctx, Alarm::Tick, if is_busy { BUSY_MS } else { TICK_MS });
     }
 }
 
@@ -169,86 +186,59 @@ fn look_at_clock(ctx: &Context, now_ms: u64) {
 }
 
 /// Whoever knows a time until something is due knows it wrong now: clients that are blocked, whose
-/// timer looks again, and listeners of hints, who are told, some at each tick.
+/// timer looks again, and listeners of hints, who are told, some at each tick. What was due by a
+/// clock that was ahead is made due earlier on the way.
 fn on_clock_step(ctx: &Context, by_ms: i64) {
     counters::CLOCK_STEPS.add(1);
     log_notice(format!("karin: the clock was set, by {by_ms} ms"));
     alarm::arm(ctx, Alarm::Wake, 1);
-    lock().telling = registry::databases().first().map(|&db| (db, None));
+    let back_ms = if by_ms < 0 { by_ms.unsigned_abs() } else { 0 };
+    let first = registry::databases().first().copied();
+    lock().telling = first.map(|db| Telling { back_ms, db, after: None, from: 0 });
 }
 
-/// Makes a hint for the next queues that have something waiting, after the clock was set.
+/// Tells of the next queues, after the clock was set.
 fn tell_of_clock(ctx: &Context, now_ms: u64) {
-    let Some((db, after)) = lock().telling.take() else { return };
-    let names = registry::names(db, b"", after.as_deref(), WALK_BUDGET);
-    if ffi::select_db(ctx, db) {
-        for name in &names {
-            let name = replicate::string(name);
-            let touched = match Key::look_at(ctx, &name).value() {
-                Value::Queue(queue) => queue.touch_hint(),
-                Value::Missing | Value::Other => None,
-            };
-            if let Some(touched) = touched {
-                hint::tell(ctx, &name, touched, now_ms);
+    let Some(mut telling) = lock().telling.take() else { return };
+    let mut budget = TICK_BUDGET;
+    let names = registry::names(telling.db, b"", telling.after.as_deref(), WALK_BUDGET);
+    let more_names = names.len() == WALK_BUDGET;
+    if ffi::select_db(ctx, telling.db) {
+        for name in names {
+            let Telling { back_ms, from, .. } = &mut telling;
+            let key_name = replicate::string(&name);
+            if !sweep::correct(ctx, &key_name, *back_ms, from, now_ms, &mut budget) {
+                lock().telling = Some(telling);
+                return;
             }
+            telling.after = Some(name);
+            telling.from = 0;
         }
     }
-    let next = || registry::databases().into_iter().find(|&other| other > db);
-    lock().telling = match names.into_iter().next_back() {
-        Some(last) => Some((db, Some(last))),
-        None => next().map(|db| (db, None)),
-    };
+    if !more_names {
+        let next = registry::databases().into_iter().find(|&other| other > telling.db);
+        let Some(db) = next else { return };
+        telling = Telling { db, after: None, from: 0, ..telling };
+    }
+    lock().telling = Some(telling);
 }
 
 fn visit_due(ctx: &Context, now_ms: u64) {
     let mut budget = TICK_BUDGET;
-    for _ in 0..WALK_BUDGET {
+    while budget > 0 {
         let Some((db, name)) = lock().take_due(now_ms) else { break };
         if !ffi::select_db(ctx, db) {
             continue;
         }
         let key_name = replicate::string(&name);
         let next_ms = match Key::open(ctx, &key_name, WRITE).value() {
-            Value::Queue(queue) => visit(ctx, &key_name, queue, now_ms, &mut budget),
+            Value::Queue(queue) => sweep::visit(ctx, &key_name, queue, now_ms, &mut budget),
             Value::Missing | Value::Other => None,
         };
-        if let Some(next_ms) = next_ms {
-            schedule(db, &name, next_ms.max(now_ms.saturating_add(TICK_MS)));
+        match next_ms {
+            Some(next_ms) if next_ms <= now_ms => schedule(db, &name, now_ms),
+            Some(next_ms) => schedule(db, &name, next_ms.max(now_ms.saturating_add(TICK_MS))),
+            None => {}
         }
     }
-}
-
-/// Looks after one queue: drops what has expired at its front, `budget` at most. Returns when to
-/// come again; `None`: when there is something in it again.
-fn visit(
-    ctx: &Context,
-    name: &RedisString,
-    queue: &mut Queue,
-    now_ms: u64,
-    budget: &mut usize,
-) -> Option<u64> {
-    *budget = budget.saturating_sub(drop_expired(ctx, name, queue, now_ms, *budget));
-    let oldest_ms = queue.oldest_sent_ms()?;
-    Some(oldest_ms.saturating_add(queue.attributes().message_retention_period_ms))
-}
-
-/// Drops expired messages from a queue's front, `max` at most, and replicates it. Returns how many.
-pub(crate) fn drop_expired(
-    ctx: &Context,
-    name: &RedisString,
-    queue: &mut Queue,
-    now_ms: u64,
-    max: usize,
-) -> usize {
-    let dropped = queue.drop_expired(now_ms, max);
-    if !dropped.is_empty() {
-        counters::EXPIRED.add_count(dropped.len());
-        let mut slots = Vec::new();
-        for &(slot, sequence) in &dropped {
-            encode_slot(&mut slots, slot, sequence);
-        }
-        replicate::deletions(ctx, name, &slots);
-        replicate::announce(ctx, name, queue.take_hint(), now_ms);
-    }
-    dropped.len()
 }

@@ -17,7 +17,7 @@ use redis_module::{Context, ContextFlags, RedisString};
 use crate::alarm::{self, Alarm};
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
-use crate::{clock, replicate, tick};
+use crate::{clock, replicate, sweep};
 
 /// The timer looks at least so often, so that a wall clock that was set to another time delays
 /// nobody by more.
@@ -177,7 +177,7 @@ pub(crate) fn on_timer(ctx: &Context) {
 fn wake(ctx: &Context, name: &RedisString, now_ms: u64) {
     let mut key = Key::open(ctx, name, WRITE);
     let Value::Queue(queue) = key.value() else { return };
-    tick::drop_expired(ctx, name, queue, now_ms, WALK_BUDGET);
+    sweep::clear_front(ctx, name, queue, now_ms);
     if queue.offers(now_ms) {
         ffi::signal_ready(ctx, name);
     } else if let Some(next_ms) = queue.next_due_ms() {

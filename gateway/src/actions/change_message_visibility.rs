@@ -23,7 +23,7 @@ pub(super) async fn handle(sqs: &Sqs, input: ChangeMessageVisibility) -> Result<
     }
     let outcomes = sqs.queues.extend(&queue, &[(&handle, seconds)], Demand::Any).await;
     match outcomes.map_err(failure::of_request)?.first() {
-        Some(outcome) => receipt_handle::judge_change(*outcome, handle),
+        Some(outcome) => receipt_handle::judge_change(*outcome, handle, input.visibility_timeout),
         None => Err(SqsError::InternalFailure("no answer for the receipt".to_owned())),
     }
 }

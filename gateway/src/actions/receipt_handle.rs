@@ -19,7 +19,7 @@ pub(super) fn is_well_formed(handle: &str) -> bool {
 pub(super) fn judge_deletion(outcome: ReceiptOutcome, handle: String) -> Result<(), SqsError> {
     match outcome {
         ReceiptOutcome::Done | ReceiptOutcome::Gone => Ok(()),
-        ReceiptOutcome::Stale | ReceiptOutcome::Changed => {
+        ReceiptOutcome::Stale | ReceiptOutcome::TooLong | ReceiptOutcome::Changed => {
             let reason = "The receipt handle has expired.";
             Err(SqsError::invalid_value(handle, "ReceiptHandle", reason))
         }
@@ -28,12 +28,21 @@ pub(super) fn judge_deletion(outcome: ReceiptOutcome, handle: String) -> Result<
     }
 }
 
-/// What changing the visibility by this handle came to.
+/// What changing the visibility by this handle, to so many seconds, came to.
 ///
 /// Source: sqs-contract §4.10.
-pub(super) fn judge_change(outcome: ReceiptOutcome, handle: String) -> Result<(), SqsError> {
+pub(super) fn judge_change(
+    outcome: ReceiptOutcome,
+    handle: String,
+    visibility_timeout: i64,
+) -> Result<(), SqsError> {
     match outcome {
         ReceiptOutcome::Done => Ok(()),
+        ReceiptOutcome::TooLong => {
+            let reason =
+                "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]";
+            Err(SqsError::invalid_value(visibility_timeout, "VisibilityTimeout", reason))
+        }
         ReceiptOutcome::Gone | ReceiptOutcome::Stale | ReceiptOutcome::Changed => {
             let reason =
                 "Message does not exist or is not available for visibility timeout change.";

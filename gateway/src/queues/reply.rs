@@ -16,7 +16,7 @@ fn classify(code: &str, details: &str) -> QueueError {
     match code {
         "KARINNOQUEUE" => QueueError::NoQueue,
         "KARINEXISTS" => QueueError::Exists,
-        "KARINATTRIBUTE" | "KARINUNSUPPORTED" => QueueError::Attribute(details.to_owned()),
+        "KARINATTRIBUTE" => QueueError::Attribute(details.to_owned()),
         "KARINTOOLARGE" => match maximum_message_size(details) {
             Some(maximum_message_size) => QueueError::TooLarge { maximum_message_size },
             None => QueueError::Unexpected(format!("{code} {details}")),
@@ -77,7 +77,7 @@ pub(super) fn sent(value: Value) -> Result<(Sent, u64), QueueError> {
     Ok((Sent { id: text(id)?, sequence: number(&sequence)? }, number(&hint)?))
 }
 
-/// `[hint, [[id, sequence] | [KARINTOOLARGE, maximum], …]]`, as many as were sent.
+/// `[hint, [[id, sequence] | [class, number], …]]`, as many as were sent.
 pub(super) fn sent_batch(
     value: Value,
     count: usize,
@@ -97,6 +97,7 @@ fn sent_entry(value: Value) -> Result<Result<Sent, QueueError>, QueueError> {
         word if word == "KARINTOOLARGE" => {
             Err(QueueError::TooLarge { maximum_message_size: second })
         }
+        class if class.starts_with("KARIN") => Err(classify(&class, &second.to_string())),
         id => Ok(Sent { id, sequence: second }),
     })
 }
@@ -121,7 +122,7 @@ pub(super) fn popped(value: Value) -> Result<Popped, QueueError> {
 }
 
 fn message(value: Value) -> Result<ReceivedMessage, QueueError> {
-    let [id, receipt, body, attributes, count, sent, first, due, sequence] = fixed(value)?;
+    let [id, receipt, body, attributes, count, sent, first, due, sequence] = first_of(value)?;
     Ok(ReceivedMessage {
         id: text(id)?,
         receipt: text(receipt)?,
@@ -153,6 +154,7 @@ fn outcome(value: Value) -> Result<ReceiptOutcome, QueueError> {
     match word.as_str() {
         "KARINGONE" => Ok(ReceiptOutcome::Gone),
         "KARINSTALE" => Ok(ReceiptOutcome::Stale),
+        "KARINTOOLONG" => Ok(ReceiptOutcome::TooLong),
         "KARINCHANGED" => Ok(ReceiptOutcome::Changed),
         "KARINFOREIGN" => Ok(ReceiptOutcome::Foreign),
         "KARINRECEIPT" => Ok(ReceiptOutcome::Malformed),
@@ -199,7 +201,7 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, _ready, _delayed, _in_flight, _dead, next, hint, _wait] = fixed(value)?;
+    let [key, _ready, _delayed, _in_flight, _dead, next, hint, _wait] = first_of(value)?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
     Ok(Row { key: bytes(key)?, outlook })
 }
@@ -245,6 +247,13 @@ fn fixed<const N: usize>(value: Value) -> Result<[Value; N], QueueError> {
     array(value)?.try_into().map_err(|items: Vec<Value>| {
         QueueError::Unexpected(format!("{} fields instead of {N}", items.len()))
     })
+}
+
+/// The first fields of an array, which later versions of the module make longer.
+fn first_of<const N: usize>(value: Value) -> Result<[Value; N], QueueError> {
+    let mut items = array(value)?;
+    items.truncate(N);
+    fixed(Value::Array(items))
 }
 
 fn map(value: Value) -> Result<Vec<(Vec<u8>, Value)>, QueueError> {

@@ -23,6 +23,9 @@ fn one_message() -> Value {
         Value::Int(200),
         Value::Int(300),
         Value::Int(7),
+        bulk("group"),
+        bulk(""),
+        bulk("what a later version adds"),
     ])
 }
 
@@ -69,16 +72,19 @@ fn a_batch_tells_the_large_one_from_the_sent_one() {
     let results = Value::Array(vec![
         Value::Array(vec![bulk("id"), Value::Int(4)]),
         Value::Array(vec![simple("KARINTOOLARGE"), Value::Int(1024)]),
+        Value::Array(vec![simple("KARINNOGROUP"), Value::Int(0)]),
     ]);
-    let (hint, results) = sent_batch(Value::Array(vec![Value::Int(6), results]), 2).unwrap();
+    let (hint, results) = sent_batch(Value::Array(vec![Value::Int(6), results]), 3).unwrap();
     assert_eq!(hint, 6);
     assert_eq!(results[0].as_ref().unwrap().sequence, 4);
     assert!(matches!(results[1], Err(QueueError::TooLarge { maximum_message_size: 1024 })));
+    assert!(matches!(results[2], Err(QueueError::Unexpected(_))));
 }
 
 #[test]
 fn every_word_for_a_receipt_is_known() {
-    let words = ["KARINGONE", "KARINSTALE", "KARINCHANGED", "KARINFOREIGN", "KARINRECEIPT"];
+    let words =
+        ["KARINGONE", "KARINSTALE", "KARINTOOLONG", "KARINCHANGED", "KARINFOREIGN", "KARINRECEIPT"];
     let mut values = vec![Value::Int(1), Value::Int(0)];
     values.extend(words.map(simple));
     let expected = [
@@ -86,11 +92,12 @@ fn every_word_for_a_receipt_is_known() {
         ReceiptOutcome::Gone,
         ReceiptOutcome::Gone,
         ReceiptOutcome::Stale,
+        ReceiptOutcome::TooLong,
         ReceiptOutcome::Changed,
         ReceiptOutcome::Foreign,
         ReceiptOutcome::Malformed,
     ];
-    assert_eq!(outcomes(Value::Array(values), 7).unwrap(), expected);
+    assert_eq!(outcomes(Value::Array(values), 8).unwrap(), expected);
     assert!(outcomes(Value::Array(vec![simple("KARINNEW")]), 1).is_err());
     assert!(outcomes(Value::Array(vec![]), 1).is_err());
 }

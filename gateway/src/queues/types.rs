@@ -120,6 +120,8 @@ pub enum ReceiptOutcome {
     Gone,
     /// Superseded, where the current one was demanded.
     Stale,
+    /// The message would be in flight for more than 12 hours.
+    TooLong,
     /// The due time was changed by somebody (UNLESSCHANGED).
     Changed,
     /// A receipt of another queue.

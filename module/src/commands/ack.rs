@@ -68,7 +68,7 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<Vec<Answer>, Failure> {
     let (answers, hint) = with_queue(ctx, input.key, WRITE, |queue| {
         let mut acknowledge = |text: &&[u8]| {
             answer(text, |receipt| {
-                let outcome = queue.acknowledge(receipt, input.demand);
+                let outcome = queue.acknowledge(now_ms, receipt, input.demand);
                 if outcome == Outcome::Done {
                     encode_slot(&mut deleted, receipt.slot, receipt.sequence);
                 }
@@ -78,10 +78,7 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<Vec<Answer>, Failure> {
         let answers: Vec<_> = input.receipts.iter().map(&mut acknowledge).collect();
         Ok((answers, queue.take_hint()))
     })?;
-    if !deleted.is_empty() {
-        counters::DELETED.add_count(deleted.len() / SLOT_LENGTH);
-        replicate::deletions(ctx, input.key, &deleted);
-        replicate::announce(ctx, input.key, hint, now_ms);
-    }
+    counters::DELETED.add_count(deleted.len() / SLOT_LENGTH);
+    replicate::deleted(ctx, input.key, &deleted, hint, now_ms);
     Ok(answers)
 }

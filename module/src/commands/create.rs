@@ -1,4 +1,4 @@
-//! `KARIN.CREATE key [attribute value …] [TAG name value …]`: makes an empty standard queue.
+//! `KARIN.CREATE key [FIFO] [attribute value …] [TAG name value …]`: makes an empty queue.
 
 use karin_core::{AttributeName, Attributes, Queue, Tags};
 use redis_module::{Context, RedisString};
@@ -18,6 +18,7 @@ pub(crate) const DOC: Doc = Doc {
     key: Some(KeyUse::INSERT),
     arguments: &[
         Arg::KEY,
+        Arg::word(c"fifo", c"FIFO").optional(),
         Arg::block(c"setting", &[Arg::string(c"attribute"), Arg::string(c"value")])
             .optional()
             .repeated(),
@@ -42,29 +43,34 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
-    let mut attributes = Attributes::default();
+    let mut settings = Vec::new();
     let mut tags = Tags::default();
+    let mut fifo = false;
     while arguments.remaining() > 0 {
         if arguments.word("TAG") {
             tags.insert(arguments.bytes()?, arguments.bytes()?)?;
-        } else {
-            let name = parse_attribute_name(&mut arguments)?;
-            attributes.set(name, arguments.bytes()?)?;
+        } else if !arguments.flag("FIFO", &mut fifo)? {
+            settings.push(parse_setting(&mut arguments)?);
         }
     }
     arguments.finish()?;
+    // What kind of queue it is decides which attributes it can have.
+    fifo |= settings.contains(&(AttributeName::FifoQueue, b"true"));
+    let mut attributes = Attributes::default();
+    attributes.fifo = fifo;
+    for (name, value) in settings {
+        attributes.set(name, value)?;
+    }
     Ok(Input { key, attributes, tags })
 }
 
-/// The name of an attribute of this version.
-pub(super) fn parse_attribute_name(arguments: &mut Args<'_>) -> Result<AttributeName, Failure> {
-    for feature in ["FIFO", "RedrivePolicy"] {
-        if arguments.word(feature) {
-            return Err(Failure::Unsupported(feature));
-        }
-    }
+/// An attribute and its value as text.
+pub(super) fn parse_setting<'a>(
+    arguments: &mut Args<'a>,
+) -> Result<(AttributeName, &'a [u8]), Failure> {
     let name = arguments.bytes()?;
-    AttributeName::parse(name).ok_or_else(|| Failure::UnknownAttribute(name.to_vec()))
+    let known = AttributeName::parse(name);
+    Ok((known.ok_or_else(|| Failure::UnknownAttribute(name.to_vec()))?, arguments.bytes()?))
 }
 
 fn execute(ctx: &Context, input: Input<'_>) -> Result<(), Failure> {

@@ -28,10 +28,14 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     })
 }
 
+fn uid_text(uid: u64) -> String {
+    format!("{uid:016x}")
+}
+
 fn reply(reply: Reply<'_>, queue: &mut Queue, now_ms: u64) {
     let counts = queue.counts(now_ms);
-    reply.map(14);
-    reply.field("uid").bulk(format!("{:016x}", queue.uid()).as_bytes());
+    reply.map(18);
+    reply.field("uid").bulk(uid_text(queue.uid()).as_bytes());
     let attributes: Vec<_> = AttributeName::ALL
         .into_iter()
         .filter_map(|name| Some((name.as_str(), queue.attributes().get(name)?)))
@@ -48,7 +52,7 @@ fn reply(reply: Reply<'_>, queue: &mut Queue, now_ms: u64) {
     reply.field("ready").number(counts.ready);
     reply.field("delayed").number(counts.delayed);
     reply.field("in_flight").number(counts.in_flight);
-    reply.field("dead").number(0);
+    reply.field("dead").number(counts.dead);
     reply.field("bytes").number(queue.bytes());
     reply.field("sequence").number(queue.last_sequence());
     reply.field("oldest_sent_ms").number_or_none(queue.oldest_sent_ms());
@@ -56,4 +60,12 @@ fn reply(reply: Reply<'_>, queue: &mut Queue, now_ms: u64) {
     reply.field("hint").number(queue.hint());
     reply.field("created_ms").number(queue.created_ms());
     reply.field("modified_ms").number(queue.modified_ms());
+    reply.field("fifo").number(u64::from(queue.attributes().fifo));
+    reply.field("dedup_ids").count(queue.dedup_ids());
+    reply.field("attempts").count(queue.attempts());
+    let watermarks: Vec<_> = queue.watermarks().collect();
+    reply.field("watermarks").map(watermarks.len());
+    for (source_uid, number) in watermarks {
+        reply.field(&uid_text(source_uid)).number(number);
+    }
 }

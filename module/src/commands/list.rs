@@ -5,7 +5,6 @@ use karin_core::{Counts, Queue};
 use redis_module::Context;
 
 use crate::args::Args;
-use crate::commands::popdue::count_argument;
 use crate::docs::{Arg, Doc};
 use crate::ffi::{self, Key, Value};
 use crate::reply::{Failure, Reply};
@@ -60,7 +59,7 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let (mut prefix, mut after, mut count, mut due_within_ms) = (None, None, None, None);
     while arguments.option("PREFIX", &mut prefix, |rest, _| rest.bytes())?
         || arguments.option("AFTER", &mut after, |rest, _| rest.bytes())?
-        || arguments.option("COUNT", &mut count, count_argument)?
+        || arguments.option("COUNT", &mut count, Args::count)?
         || arguments.option("DUE", &mut due_within_ms, Args::seconds_ms)?
     {}
     arguments.finish()?;
@@ -92,7 +91,9 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Page {
             match Key::look_at(ctx, &replicate::string(&name)).value() {
                 Value::Queue(queue) => {
                     let next_ms = queue.next_wait_ms(now_ms);
-                    let is_due = |within_ms| next_ms.is_some_and(|next_ms| next_ms <= within_ms);
+                    let is_due = |within_ms| {
+                        queue.dead() > 0 || next_ms.is_some_and(|next_ms| next_ms <= within_ms)
+                    };
                     if input.due_within_ms.is_none_or(is_due) {
                         rows.push(row(name.clone(), queue, now_ms));
                     }
@@ -124,7 +125,7 @@ fn reply(reply: Reply<'_>, page: &Page) {
         reply.number(row.counts.ready);
         reply.number(row.counts.delayed);
         reply.number(row.counts.in_flight);
-        reply.number(0);
+        reply.number(row.counts.dead);
         reply.number_or_none(row.next_ms);
         reply.number(row.hint);
         reply.number(row.wait_ms);

@@ -2,17 +2,24 @@
 
 pub(crate) mod ack;
 pub(crate) mod create;
+pub(crate) mod dead;
+pub(crate) mod deadack;
 pub(crate) mod debug;
 pub(crate) mod extend;
 pub(crate) mod info;
 pub(crate) mod internal;
 pub(crate) mod list;
+mod message;
+pub(crate) mod peek;
 pub(crate) mod popdue;
 pub(crate) mod purge;
+pub(crate) mod redrive;
 pub(crate) mod release;
 pub(crate) mod send;
 pub(crate) mod sendm;
 pub(crate) mod set;
+pub(crate) mod tag;
+pub(crate) mod untag;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -83,6 +90,7 @@ fn reply_answers(ctx: &Context, answers: &[Answer], gone: Gone) {
                 Gone::Word => reply.simple(c"KARINGONE"),
             },
             Some(Outcome::Stale) => reply.simple(c"KARINSTALE"),
+            Some(Outcome::TooLong) => reply.simple(c"KARINTOOLONG"),
             Some(Outcome::Changed) => reply.simple(c"KARINCHANGED"),
             Some(Outcome::Foreign) => reply.simple(c"KARINFOREIGN"),
             None => reply.simple(c"KARINRECEIPT"),

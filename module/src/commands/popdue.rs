@@ -1,18 +1,18 @@
-//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [MAXBYTES bytes] [HOLDER id] [BLOCK s]`: hands out
-//! what is due, or waits for it.
+//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [BLOCK s] [ATTEMPT id]
+//! [HOLDER id]`: hands out what is due, or waits for it.
 
-use karin_core::limits::BATCH_MAX;
-use karin_core::snapshot::encode_slot;
-use karin_core::{MessageView, PopOptions, Popped, Queue};
+use karin_core::limits::VISIBILITY_TIMEOUT_MS_MAX;
+use karin_core::{PopOptions, Popped, Queue};
 use redis_module::{Context, ContextFlags, RedisString};
 
 use crate::args::Args;
+use crate::commands::message::reply_delivery;
 use crate::commands::{WRITE, caught};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
 use crate::reply::{Failure, Reply};
 use crate::wakeup::{self, Waiter};
-use crate::{clock, counters, replicate};
+use crate::{clock, config, replicate, sweep};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.popdue",
@@ -25,7 +25,9 @@ pub(crate) const DOC: Doc = Doc {
         Arg::KEY,
         Arg::integer(c"count").token(c"COUNT").optional(),
         Arg::double(c"seconds").token(c"VISIBILITY").optional(),
+        Arg::integer(c"groups").token(c"GROUPS").optional(),
         Arg::integer(c"bytes").token(c"MAXBYTES").optional(),
+        Arg::string(c"attempt").token(c"ATTEMPT").optional(),
         Arg::integer(c"holder").token(c"HOLDER").optional(),
         Arg::double(c"seconds").token(c"BLOCK").optional(),
     ],
@@ -33,7 +35,7 @@ pub(crate) const DOC: Doc = Doc {
 
 struct Input<'a> {
     key: &'a RedisString,
-    options: PopOptions,
+    options: PopOptions<'a>,
     /// How long to wait for something due; 0: for ever. `None`: not at all.
     block_ms: Option<u64>,
 }
@@ -68,8 +70,7 @@ pub(crate) fn on_ready(ctx: &Context, arguments: &[RedisString]) -> bool {
     let now_ms = clock::now_ms();
     let Some(name) = arguments.get(1) else { return false };
     let next_due_ms = match Key::look_at(ctx, name).value() {
-        Value::Queue(queue) if queue.offers(now_ms) => None,
-        Value::Queue(queue) => Some(queue.next_due_ms()),
+        Value::Queue(queue) => (!queue.offers(now_ms)).then(|| queue.next_due_ms()),
         Value::Missing | Value::Other => Some(None),
     };
     if let Some(next_due_ms) = next_due_ms {
@@ -106,10 +107,10 @@ fn serve(ctx: &Context, input: &Input<'_>, now_ms: u64) -> Result<Found, Failure
     };
     let popped = execute(ctx, input, queue, now_ms);
     if popped.leased.is_empty() && input.block_ms.is_some() {
-        let changed = !popped.dropped.is_empty();
+        let changed = !(popped.dropped.is_empty() && popped.died.is_empty());
         return Ok(Found::Nothing { next_due_ms: queue.next_due_ms(), changed });
     }
-    reply(Reply(ctx), queue, &popped.leased, now_ms);
+    reply(Reply(ctx), queue, &popped, now_ms);
     Ok(Found::Answered)
 }
 
@@ -134,12 +135,13 @@ fn wait(ctx: &Context, input: &Input<'_>, next_due_ms: Option<u64>, now_ms: u64)
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
-    let (mut count, mut visibility_timeout_ms, mut max_bytes, mut holder) =
-        (None, None, None, None);
-    let mut block_ms = None;
-    while arguments.option("COUNT", &mut count, count_argument)?
-        || arguments.option("VISIBILITY", &mut visibility_timeout_ms, Args::seconds_ms)?
+    let (mut count, mut visibility_timeout_ms, mut groups) = (None, None, None);
+    let (mut max_bytes, mut attempt, mut holder, mut block_ms) = (None, None, None, None);
+    while arguments.option("COUNT", &mut count, Args::count)?
+        || arguments.option("VISIBILITY", &mut visibility_timeout_ms, visibility_timeout)?
+        || arguments.option("GROUPS", &mut groups, Args::count)?
         || arguments.option("MAXBYTES", &mut max_bytes, Args::byte_count)?
+        || arguments.option("ATTEMPT", &mut attempt, Args::id)?
         || arguments.option("HOLDER", &mut holder, Args::holder)?
         || arguments.option("BLOCK", &mut block_ms, Args::wait_ms)?
     {}
@@ -148,73 +150,50 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
         count: count.unwrap_or(1),
         visibility_timeout_ms,
         max_bytes,
+        groups,
         holder: holder.unwrap_or(0),
+        attempt,
+        in_flight_max: config::max_in_flight(),
     };
     Ok(Input { key, options, block_ms })
 }
 
-/// A number of messages or queues one command answers with: 1 to [`BATCH_MAX`].
-pub(super) fn count_argument(
-    arguments: &mut Args<'_>,
-    what: &'static str,
-) -> Result<usize, Failure> {
-    let maximum = u64::try_from(BATCH_MAX).unwrap_or(u64::MAX);
-    let count = arguments.integer(what, 1, maximum)?;
-    Ok(usize::try_from(count).unwrap_or(BATCH_MAX))
+/// How long a message is hidden, which no receive may overdo.
+fn visibility_timeout(arguments: &mut Args<'_>, what: &'static str) -> Result<u64, Failure> {
+    let maximum = VISIBILITY_TIMEOUT_MS_MAX / 1_000;
+    let given_ms = arguments.seconds_ms(what)?;
+    (given_ms <= VISIBILITY_TIMEOUT_MS_MAX)
+        .then_some(given_ms)
+        .ok_or(Failure::NotSeconds { what, maximum })
 }
 
 /// Pops and replicates what it did, if anything.
 fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> Popped {
     let popped = queue.pop_due(now_ms, &input.options, &mut clock::draw_lease);
     let hint = queue.take_hint();
-    counters::RECEIVED.add_count(popped.leased.len());
-    counters::EXPIRED.add_count(popped.dropped.len());
-    let mut dropped = Vec::new();
-    for &(slot, sequence) in &popped.dropped {
-        encode_slot(&mut dropped, slot, sequence);
+    let changed = sweep::popped(ctx, input.key, queue, &popped);
+    let attempt = input.options.attempt.filter(|_| !popped.leased.is_empty());
+    if let Some(attempt) = attempt.and_then(|id| queue.encode_attempt(id)) {
+        replicate::attempt(ctx, input.key, &attempt);
     }
-    let mut states = Vec::new();
-    for &slot in &popped.leased {
-        queue.encode_state(slot, &mut states);
-    }
-    replicate::deletions(ctx, input.key, &dropped);
-    replicate::states(ctx, input.key, &states);
-    if !(dropped.is_empty() && states.is_empty()) {
+    if changed {
         replicate::announce(ctx, input.key, hint, now_ms);
     }
     popped
 }
 
-fn reply(reply: Reply<'_>, queue: &mut Queue, leased: &[u32], now_ms: u64) {
-    let more = queue.counts(now_ms).ready;
-    let views: Vec<_> = leased.iter().filter_map(|&slot| queue.view(slot)).collect();
-    reply.map(6);
+fn reply(reply: Reply<'_>, queue: &mut Queue, popped: &Popped, now_ms: u64) {
+    let more = queue.more(now_ms);
+    let views: Vec<_> = popped.leased.iter().filter_map(|&slot| queue.view(slot)).collect();
+    reply.map(7);
     reply.field("messages").array(views.len());
     for view in &views {
-        reply_message(reply, queue, view);
+        reply_delivery(reply, queue, view);
     }
     reply.field("more").number(more);
-    reply.field("dead").number(0);
+    reply.field("dead").number(queue.dead());
     reply.field("next").number_or_none(queue.next_wait_ms(now_ms));
     reply.field("hint").number(queue.hint());
     reply.field("wait").number(queue.attributes().receive_message_wait_time_ms);
-}
-
-fn reply_message(reply: Reply<'_>, queue: &Queue, view: &MessageView<'_>) {
-    let receipt = karin_core::Receipt {
-        uid: queue.uid(),
-        slot: view.slot,
-        sequence: view.sequence,
-        lease: view.lease,
-    };
-    reply.array(9);
-    reply.bulk(&queue.message_id(view.sequence));
-    reply.bulk(&receipt.to_text());
-    reply.bulk(view.body);
-    reply.bulk(view.attributes);
-    reply.number(u64::from(view.receive_count));
-    reply.number(view.sent_ms);
-    reply.number(view.first_received_ms);
-    reply.number(view.due_ms);
-    reply.number(view.sequence);
+    reply.field("limited").number(u64::from(popped.is_limited));
 }

@@ -21,11 +21,12 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     let key = arguments.string()?;
     arguments.finish()?;
     let now_ms = clock::now_ms();
-    let (purged, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
-        Ok((queue.purge(), queue.last_sequence(), queue.take_hint()))
+    let (purged, forgot, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
+        let forgets = queue.dedup_ids() + queue.attempts() > 0;
+        Ok((queue.purge(), forgets, queue.last_sequence(), queue.take_hint()))
     })?;
     let count = purged.count();
-    if count > 0 {
+    if count > 0 || forgot {
         replicate::purge(ctx, key, up_to_sequence);
         replicate::announce(ctx, key, hint, now_ms);
     }

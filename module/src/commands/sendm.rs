@@ -1,5 +1,5 @@
-//! `KARIN.SENDM key n [NOMKQUEUE] MSG body [DELAY s] [ATTRS blob] [SIZE bytes] [MSG …]`: appends
-//! n messages in one atomic command.
+//! `KARIN.SENDM key n [NOMKQUEUE] MSG body [option …] [MSG …]`: appends n messages in one atomic
+//! command.
 
 use karin_core::limits::{BATCH_MAX, SEQUENCE_MAX, SLOTS_MAX};
 use karin_core::{Error, Queue};
@@ -7,23 +7,43 @@ use redis_module::{Context, RedisString};
 
 use crate::args::Args;
 use crate::clock;
-use crate::commands::send::{ATTRS, DELAY, Message, NOMKQUEUE, SIZE, append};
+use crate::commands::send::{
+    ATTRS, DEDUP, DELAY, FROM, GROUP, ID, Message, NOMKQUEUE, RECEIVED, SENT, SHA256, SIZE, SOURCE,
+    append,
+};
 use crate::docs::{Arg, Doc, KeyUse};
-use crate::reply::{Failure, Reply};
+use crate::reply::{Failure, Reply, class};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.sendm",
     summary: c"Appends several messages at once. Makes the queue if there is none.",
-    complexity: c"O(1) for each message, O(log N) for each with a delay.",
+    complexity:
+        c"O(1) for each message, O(log N) for each with a delay, group or deduplication id.",
     arity: -5,
     key: Some(KeyUse::INSERT),
     arguments: &[
         Arg::KEY,
-        Arg::integer(c"messages"),
+        Arg::integer(c"n"),
         NOMKQUEUE,
-        Arg::block(c"message", &[Arg::string(c"body"), DELAY, ATTRS, SIZE])
-            .token(c"MSG")
-            .repeated(),
+        Arg::block(
+            c"message",
+            &[
+                Arg::string(c"body"),
+                DELAY,
+                GROUP,
+                DEDUP,
+                SHA256,
+                ATTRS,
+                SIZE,
+                FROM,
+                ID,
+                SOURCE,
+                SENT,
+                RECEIVED,
+            ],
+        )
+        .token(c"MSG")
+        .repeated(),
     ],
 };
 
@@ -35,7 +55,7 @@ struct Input<'a> {
 
 enum Entry {
     Sent { id: [u8; 36], sequence: u64 },
-    TooLarge { maximum_message_size_bytes: u64 },
+    Refused(Error),
 }
 
 pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
@@ -52,9 +72,15 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
                 reply.bulk(id);
                 reply.number(*sequence);
             }
-            Entry::TooLarge { maximum_message_size_bytes } => {
-                reply.simple(c"KARINTOOLARGE");
-                reply.number(*maximum_message_size_bytes);
+            Entry::Refused(error) => {
+                reply.simple(class(error));
+                reply.number(match error {
+                    Error::TooLarge { maximum_message_size_bytes, .. } => {
+                        *maximum_message_size_bytes
+                    }
+                    Error::Moved { watermark } => *watermark,
+                    _ => 0,
+                });
             }
         }
     }
@@ -89,24 +115,16 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Result<(u64, Vec<Entry>), Failur
         check_all(queue, &input.messages)?;
         let mut entries = Vec::with_capacity(input.messages.len());
         for message in &input.messages {
-            match queue.send(now_ms, &message.options()) {
-                Ok(sent) => {
-                    message.add_to(appended, queue, sent.slot);
-                    let id = queue.message_id(sent.sequence);
-                    entries.push(Entry::Sent { id, sequence: sent.sequence });
-                }
-                Err(Error::TooLarge { maximum_message_size_bytes, .. }) => {
-                    entries.push(Entry::TooLarge { maximum_message_size_bytes });
-                }
-                Err(error) => return Err(error.into()),
-            }
+            entries.push(match message.send(queue, now_ms, appended) {
+                Ok(sequence) => Entry::Sent { id: queue.message_id(sequence), sequence },
+                Err(error) => Entry::Refused(error),
+            });
         }
         Ok((queue.hint(), entries))
     })
 }
 
-/// Refuses, before anything is sent, what would refuse a message in the middle for any reason but
-/// its size.
+/// Refuses, before anything is sent, what is wrong with the command and not with one message.
 fn check_all(queue: &Queue, messages: &[Message<'_>]) -> Result<(), Failure> {
     let count = messages.len();
     let slots = queue.len().saturating_add(count);
@@ -115,7 +133,7 @@ fn check_all(queue: &Queue, messages: &[Message<'_>]) -> Result<(), Failure> {
         return Err(Error::Full.into());
     }
     for message in messages {
-        queue.check_delay(message.options().delay_ms.unwrap_or(queue.attributes().delay_ms))?;
+        message.check_delay(queue)?;
     }
     Ok(())
 }

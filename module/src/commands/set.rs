@@ -4,7 +4,7 @@ use karin_core::AttributeName;
 use redis_module::{Context, RedisString};
 
 use crate::args::Args;
-use crate::commands::create::parse_attribute_name;
+use crate::commands::create::parse_setting;
 use crate::commands::{WRITE, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
@@ -13,7 +13,7 @@ use crate::{clock, replicate};
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.set",
     summary: c"Changes attributes of a queue, all or none.",
-    complexity: c"O(N) for N attributes.",
+    complexity: c"O(N) for N attributes; O(M log M) for M messages for the delay of a FIFO queue.",
     arity: -4,
     key: Some(KeyUse::UPDATE),
     arguments: &[
@@ -37,8 +37,7 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
     let mut settings = Vec::new();
     while arguments.remaining() > 0 {
-        let name = parse_attribute_name(&mut arguments)?;
-        settings.push((name, arguments.bytes()?));
+        settings.push(parse_setting(&mut arguments)?);
     }
     arguments.finish()?;
     Ok(Input { key, settings })

@@ -64,6 +64,8 @@ impl Client {
         Popped {
             messages,
             more: integer(&reply["more"]),
+            dead: integer(&reply["dead"]),
+            limited: integer(&reply["limited"]),
             next_ms: integer(&reply["next"]),
             hint: integer(&reply["hint"]),
             wait_ms: integer(&reply["wait"]),
@@ -112,6 +114,8 @@ impl Client {
 pub(super) struct Popped {
     pub(super) messages: Vec<Delivery>,
     pub(super) more: i64,
+    pub(super) dead: i64,
+    pub(super) limited: i64,
     pub(super) next_ms: i64,
     pub(super) hint: i64,
     pub(super) wait_ms: i64,
@@ -135,15 +139,18 @@ pub(super) struct Delivery {
     pub(super) first_received_ms: i64,
     pub(super) due_ms: i64,
     pub(super) sequence: i64,
+    pub(super) group: Vec<u8>,
+    pub(super) dedup: Vec<u8>,
+    pub(super) source: Vec<u8>,
 }
 
 impl Delivery {
     fn read(value: &Value) -> Self {
-        let [id, receipt, body, attributes, receive_count, sent, first_received, due, sequence] =
-            items(value)
-        else {
+        let [id, receipt, rest @ ..] = items(value) else { panic!("{value:?}") };
+        let [body, attributes, receive_count, sent, first_received, due, rest @ ..] = rest else {
             panic!("{value:?}");
         };
+        let [sequence, group, dedup, source] = rest else { panic!("{value:?}") };
         Self {
             id: text(id),
             receipt: text(receipt),
@@ -154,6 +161,9 @@ impl Delivery {
             first_received_ms: integer(first_received),
             due_ms: integer(due),
             sequence: integer(sequence),
+            group: bytes(group),
+            dedup: bytes(dedup),
+            source: bytes(source),
         }
     }
 }

@@ -6,9 +6,9 @@ use redis::Value;
 
 use super::client::{Client, fields, integer, items, text};
 
-const ALL: [&str; 12] = [
-    "ack", "create", "debug", "extend", "info", "list", "popdue", "purge", "release", "send",
-    "sendm", "set",
+const ALL: [&str; 18] = [
+    "ack", "create", "dead", "deadack", "debug", "extend", "info", "list", "peek", "popdue",
+    "purge", "redrive", "release", "send", "sendm", "set", "tag", "untag",
 ];
 
 #[test]
@@ -56,9 +56,8 @@ fn create_refuses_a_key_that_exists_and_makes_nothing_when_it_refuses() {
         ("Nonsense 1", "KARINATTRIBUTE unknown attribute 'Nonsense'"),
         ("VisibilityTimeout", "ERR syntax error"),
         ("TAG a", "ERR syntax error"),
-        ("FIFO", "KARINUNSUPPORTED "),
-        ("fifo VisibilityTimeout 1", "KARINUNSUPPORTED "),
-        ("RedrivePolicy {}", "KARINUNSUPPORTED "),
+        ("maxReceiveCount x", "KARINATTRIBUTE invalid value for maxReceiveCount"),
+        ("maxReceiveCount 1000001", "KARINATTRIBUTE "),
     ] {
         let error = client.error(&format!("KARIN.CREATE new {arguments}"));
         assert!(error.starts_with(class), "{arguments}: {error}");
@@ -87,7 +86,7 @@ fn set_changes_all_it_is_given_or_nothing() {
     client.ok("KARIN.SEND q delayed");
     assert_eq!(client.counts("q"), (0, 1, 0));
     assert!(client.error("KARIN.SET none DelaySeconds 1").starts_with("KARINNOQUEUE "));
-    assert!(client.error("KARIN.SET q RedrivePolicy x").starts_with("KARINUNSUPPORTED "));
+    assert!(client.error("KARIN.SET q Nonsense x").starts_with("KARINATTRIBUTE unknown "));
 }
 
 #[test]
@@ -212,6 +211,12 @@ fn every_command_has_documentation_with_arguments() {
         ("karin.debug check q", "RO access"),
         ("karin.send q x", "RW insert"),
         ("karin.ack q x", "RW delete"),
+        ("karin.peek q", "RO access"),
+        ("karin.dead q", "RO access"),
+        ("karin.deadack q upto 1", "RW delete"),
+        ("karin.redrive q", "RW update"),
+        ("karin.tag q n v", "RW update"),
+        ("karin.untag q n", "RW update"),
         ("karin.popdue q", "RW access update"),
     ] {
         let reply = client.ok(&format!("COMMAND GETKEYSANDFLAGS {command}"));
@@ -253,9 +258,14 @@ fn a_full_server_refuses_sends_and_lets_queues_be_drained() {
     let mut client = Client::new(&server);
     client.ok("KARIN.SENDM q 2 MSG x MSG y");
     client.ok("CONFIG SET maxmemory 1");
-    for command in
-        ["KARIN.SEND q z", "KARIN.SENDM q 1 MSG z", "KARIN.CREATE other", "KARIN.XPUT q m z"]
-    {
+    for command in [
+        "KARIN.SEND q z",
+        "KARIN.SENDM q 1 MSG z",
+        "KARIN.CREATE other",
+        "KARIN.TAG q a b",
+        "KARIN.XPUT q m z",
+        "KARIN.XMARK q 0000000000000001 1",
+    ] {
         assert!(client.error(command).starts_with("OOM "), "{command}");
     }
     let first = client.pop_one("q");
