@@ -7,6 +7,7 @@
 
 pub mod attributes;
 mod check;
+mod defrag;
 mod effects;
 pub mod error;
 mod expiry;
