@@ -10,6 +10,7 @@ pub mod attributes;
 mod check;
 pub mod dead;
 pub mod dedup;
+mod defrag;
 mod effects;
 pub mod error;
 pub mod extras;

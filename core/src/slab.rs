@@ -48,6 +48,11 @@ impl Slab {
         self.used_count
     }
 
+    /// All messages are in slots below this.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.chunks.len()).map_or(SLOTS_MAX, chunk_start)
+    }
+
     /// Memory of the slots themselves, without what messages point to.
     pub(crate) fn memory_bytes(&self) -> usize {
         let slots = usize::try_from(self.free_count.saturating_add(self.used_count)).unwrap_or(0);

@@ -40,7 +40,7 @@ pub(crate) static QUEUE_TYPE: RedisType = RedisType::new(
         free_effort: Some(ffi::free_effort),
         unlink: None,
         copy: None,
-        defrag: None,
+        defrag: Some(ffi::defrag),
         mem_usage2: None,
         free_effort2: None,
         unlink2: None,

@@ -2,7 +2,7 @@
 //! redis-module crate has no safe function. The rest of the module is safe code on top of this.
 #![allow(unsafe_code, reason = "the module API is a C API; this file is where it is made safe")]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
@@ -16,6 +16,13 @@ use crate::hint::Audience;
 use crate::wakeup::Waiter;
 use crate::{alarm, commands, counters, info_section, key_events, replicate};
 
+// What the server passes: a context, a string, a file that is saved or loaded, and what only we or
+// only it can tell the type of.
+type Ctx = *mut raw::RedisModuleCtx;
+type Text = *mut raw::RedisModuleString;
+type Io = *mut raw::RedisModuleIO;
+type Any = *mut c_void;
+
 /// A function of the module API, for use in an unsafe block: the pointers to them are set before
 /// any of our code runs and never change again, so they can be read at any time. [`is_complete`]
 /// has looked for those that old servers lack.
@@ -25,17 +32,12 @@ macro_rules! api {
     };
 }
 
-/// Whether the server has what redis 7.0 has.
+/// Whether the server has what redis 7.0 has; these came last.
 pub(crate) fn is_complete() -> bool {
     // SAFETY: the pointers are set before any of our code runs and never change again.
-    unsafe {
-        { raw::RedisModule_SetCommandInfo }.is_some()
-            && { raw::RedisModule_PublishMessageShard }.is_some()
-            && { raw::RedisModule_GetDbIdFromIO }.is_some()
-            && { raw::RedisModule_GetToDbIdFromOptCtx }.is_some()
-            && { raw::RedisModule_KeyExists }.is_some()
-            && { raw::RedisModule_ReplyWithMap }.is_some()
-    }
+    let (info, configs) =
+        unsafe { (raw::RedisModule_SetCommandInfo, raw::RedisModule_LoadConfigs) };
+    info.is_some() && configs.is_some()
 }
 
 fn is_ok(status: c_int) -> bool {
@@ -158,7 +160,7 @@ pub(crate) fn replicate_list(ctx: &Context, command: &CStr, arguments: &[&RedisS
     replicate_pointers(ctx, command, &arguments);
 }
 
-fn replicate_pointers(ctx: &Context, command: &CStr, strings: &[*mut raw::RedisModuleString]) {
+fn replicate_pointers(ctx: &Context, command: &CStr, strings: &[Text]) {
     let (command, format) = (command.as_ptr(), c"v".as_ptr());
     // SAFETY: the format "v" takes a vector of strings and its length; both callers have the
     // strings alive, and the server keeps references of its own.
@@ -185,9 +187,6 @@ pub(crate) fn milliseconds() -> i64 {
     unsafe { api!(RedisModule_Milliseconds)() }
 }
 
-/// What the server calls a timer.
-pub(crate) type TimerId = raw::RedisModuleTimerID;
-
 /// Fills `bytes` from the server's random generator.
 pub(crate) fn random_bytes(bytes: &mut [u8]) {
     // SAFETY: the server writes exactly the given length.
@@ -195,6 +194,9 @@ pub(crate) fn random_bytes(bytes: &mut [u8]) {
 }
 
 // Timers. They carry a number, nothing that would have to be freed.
+
+/// What the server calls a timer.
+pub(crate) type TimerId = raw::RedisModuleTimerID;
 
 /// Starts a timer that calls [`alarm::on_timer`] with this number.
 pub(crate) fn start_timer(ctx: &Context, after_ms: u64, number: usize) -> TimerId {
@@ -210,7 +212,7 @@ pub(crate) fn stop_timer(ctx: &Context, timer: TimerId) {
     unsafe { api!(RedisModule_StopTimer)(ctx.ctx, timer, null_mut()) };
 }
 
-unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
+unsafe extern "C" fn on_timer(ctx: Ctx, data: Any) {
     caught((), || alarm::on_timer(&Context::new(ctx), data.addr()));
 }
 
@@ -255,37 +257,27 @@ pub(crate) fn signal_ready(ctx: &Context, key: &RedisString) {
     unsafe { api!(RedisModule_SignalKeyAsReady)(ctx.ctx, key.inner) };
 }
 
-unsafe extern "C" fn on_ready(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> c_int {
+unsafe extern "C" fn on_ready(ctx: Ctx, argv: *mut Text, count: c_int) -> c_int {
     let arguments = redis_module::decode_args(ctx, argv, count);
     let served = caught(true, || commands::popdue::on_ready(&Context::new(ctx), &arguments));
     (if served { raw::Status::Ok } else { raw::Status::Err }) as c_int
 }
 
-unsafe extern "C" fn on_timeout(
-    ctx: *mut raw::RedisModuleCtx,
-    _argv: *mut *mut raw::RedisModuleString,
-    _count: c_int,
-) -> c_int {
+unsafe extern "C" fn on_timeout(ctx: Ctx, _argv: *mut Text, _count: c_int) -> c_int {
     raw::reply_with_null(ctx) as c_int
 }
 
-unsafe extern "C" fn on_gone(_ctx: *mut raw::RedisModuleCtx, waiter: *mut c_void) {
+unsafe extern "C" fn on_gone(_ctx: Ctx, waiter: Any) {
     // SAFETY: what `block_on_key` gave, once.
     caught((), || drop(unsafe { Box::from_raw(waiter.cast::<Waiter>()) }));
 }
 
 // INFO and the configuration.
 
-/// Registers `INFO karin`, in place of the crate's.
-pub(crate) fn register_info(ctx: &Context) -> bool {
-    raw::register_info_function(ctx.ctx, Some(on_info)) == raw::Status::Ok
-}
-
-unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+pub(crate) unsafe extern "C" fn on_info(
+    ctx: *mut raw::RedisModuleInfoCtx,
+    for_crash_report: c_int,
+) {
     // A crash may have come while a lock was held.
     if for_crash_report == 0 {
         caught((), || info_section::write(ctx));
@@ -308,27 +300,20 @@ unsafe fn queue<'a>(value: *const c_void) -> &'a Queue {
 }
 
 /// A value of our type for the server, which frees it by [`free`].
-fn give(queue: Queue) -> *mut c_void {
+fn give(queue: Queue) -> Any {
     Box::into_raw(Box::new(queue)).cast()
 }
 
-pub(crate) unsafe extern "C" fn rdb_load(
-    io: *mut raw::RedisModuleIO,
-    encoding_version: c_int,
-) -> *mut c_void {
+pub(crate) unsafe extern "C" fn rdb_load(io: Io, encoding_version: c_int) -> Any {
     caught(null_mut(), || data_type::load(io, encoding_version).map_or(null_mut(), give))
 }
 
-pub(crate) unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+pub(crate) unsafe extern "C" fn rdb_save(io: Io, value: Any) {
     // SAFETY: the server's promise.
     caught((), || data_type::save(unsafe { queue(value) }, io));
 }
 
-pub(crate) unsafe extern "C" fn aof_rewrite(
-    io: *mut raw::RedisModuleIO,
-    key: *mut raw::RedisModuleString,
-    value: *mut c_void,
-) {
+pub(crate) unsafe extern "C" fn aof_rewrite(io: Io, key: Text, value: Any) {
     caught((), || {
         // SAFETY: the server's promise.
         let queue = unsafe { queue(value) };
@@ -350,7 +335,7 @@ pub(crate) unsafe extern "C" fn mem_usage(value: *const c_void) -> usize {
     caught(0, || unsafe { queue(value) }.memory_bytes())
 }
 
-pub(crate) unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+pub(crate) unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: Any) {
     caught((), || {
         // SAFETY: the server's promise.
         let queue = unsafe { queue(value) };
@@ -365,16 +350,13 @@ pub(crate) unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, valu
 }
 
 /// Runs on another thread for UNLINK and the like: touches the value and nothing else.
-pub(crate) unsafe extern "C" fn free(value: *mut c_void) {
+pub(crate) unsafe extern "C" fn free(value: Any) {
     // SAFETY: the server gives the value back, once.
     caught((), || drop(unsafe { Box::from_raw(value.cast::<Queue>()) }));
 }
 
 /// How much work freeing is; a queue of more than 64 messages is freed on another thread.
-pub(crate) unsafe extern "C" fn free_effort(
-    _key: *mut raw::RedisModuleString,
-    value: *const c_void,
-) -> usize {
+pub(crate) unsafe extern "C" fn free_effort(_key: Text, value: *const c_void) -> usize {
     // SAFETY: the server's promise. 0 would mean "endless".
     caught(1, || unsafe { queue(value) }.len().max(1))
 }
@@ -382,7 +364,7 @@ pub(crate) unsafe extern "C" fn free_effort(
 pub(crate) unsafe extern "C" fn copy(
     ctx: *mut raw::RedisModuleKeyOptCtx,
     value: *const c_void,
-) -> *mut c_void {
+) -> Any {
     caught(null_mut(), || {
         // SAFETY: the context is the server's, its names live as long as this call.
         let (from_db, db, name, queue) = unsafe {
@@ -399,8 +381,44 @@ pub(crate) unsafe extern "C" fn copy(
     })
 }
 
+/// Moves what of a queue lies badly in memory. The server asks again while the answer is 1.
+pub(crate) unsafe extern "C" fn defrag(
+    ctx: *mut raw::RedisModuleDefragCtx,
+    _key: Text,
+    value: *mut Any,
+) -> c_int {
+    // SAFETY: the context and the value are the server's; the value is ours to change. What is
+    // moved was allocated by `RM_Alloc` (the module's allocator), and the server has freed the old
+    // place when it names a new one.
+    let queue = unsafe { &mut *(*value).cast::<Queue>() };
+    let mut cursor: c_ulong = 0;
+    // SAFETY: as above; without a cursor it stays 0.
+    unsafe { api!(RedisModule_DefragCursorGet)(ctx, &raw mut cursor) };
+    let mut move_box = |payload: Box<[u8]>| {
+        let length = payload.len();
+        let before = Box::into_raw(payload).cast::<c_void>();
+        // An empty box was not allocated.
+        // SAFETY: as above.
+        let moved = match length {
+            0 => null_mut(),
+            _ => unsafe { api!(RedisModule_DefragAlloc)(ctx, before) },
+        };
+        let bytes = if moved.is_null() { before } else { moved };
+        let bytes = std::ptr::slice_from_raw_parts_mut(bytes.cast::<u8>(), length);
+        // SAFETY: as above, and the length is the same.
+        unsafe { Box::from_raw(bytes) }
+    };
+    // SAFETY: as above.
+    let mut stop = || unsafe { api!(RedisModule_DefragShouldStop)(ctx) != 0 };
+    let from = u32::try_from(cursor).unwrap_or(u32::MAX);
+    let next = caught(None, || queue.defrag_payloads(from, &mut move_box, &mut stop));
+    // SAFETY: as above.
+    unsafe { api!(RedisModule_DefragCursorSet)(ctx, c_ulong::from(next.unwrap_or(0))) };
+    c_int::from(next.is_some())
+}
+
 /// Database and name of the key that is being loaded, if the server says.
-pub(crate) fn loaded_key<'a>(io: *mut raw::RedisModuleIO) -> Option<(i32, &'a [u8])> {
+pub(crate) fn loaded_key<'a>(io: Io) -> Option<(i32, &'a [u8])> {
     // SAFETY: `io` is the server's, the name lives as long as the load of the key.
     let (db, name) =
         unsafe { (api!(RedisModule_GetDbIdFromIO)(io), api!(RedisModule_GetKeyNameFromIO)(io)) };
@@ -409,34 +427,22 @@ pub(crate) fn loaded_key<'a>(io: *mut raw::RedisModuleIO) -> Option<(i32, &'a [u
 
 // What happens to keys without a command of ours.
 
-/// Asks the server to tell of keys that come and go, of databases that swap or are emptied, and of
-/// its cron.
-pub(crate) fn subscribe(ctx: &Context) -> bool {
-    const KEYS: c_int = raw::REDISMODULE_NOTIFY_GENERIC
-        | raw::REDISMODULE_NOTIFY_EXPIRED
-        | raw::REDISMODULE_NOTIFY_EVICTED
-        | raw::REDISMODULE_NOTIFY_LOADED;
-    let subscribe = |id, callback| {
-        let event = raw::RedisModuleEvent { id, dataver: 1 };
-        raw::subscribe_to_server_event(ctx.ctx, event, Some(callback)) == raw::Status::Ok
-    };
-    subscribe(raw::REDISMODULE_EVENT_SWAPDB, on_swap)
-        && subscribe(raw::REDISMODULE_EVENT_FLUSHDB, on_flush)
-        && subscribe(raw::REDISMODULE_EVENT_CRON_LOOP, on_cron)
-        // SAFETY: the callback has the signature the server wants and lives as long as it.
-        && is_ok(unsafe {
-            api!(RedisModule_SubscribeToKeyspaceEvents)(ctx.ctx, KEYS, Some(on_key_event))
-        })
+/// Asks the server to tell of keys that come and go.
+pub(crate) fn subscribe_to_keys(ctx: &Context, kinds: c_int) -> bool {
+    // SAFETY: the callback has the signature the server wants and lives as long as it.
+    is_ok(unsafe {
+        api!(RedisModule_SubscribeToKeyspaceEvents)(ctx.ctx, kinds, Some(on_key_event))
+    })
 }
 
 /// Makes a callback for an event of the server; `data` is what comes with it, if anything does.
 macro_rules! on_event {
     ($name:ident, $data:ty, |$ctx:ident, $subevent:pat_param, $of:ident| $run:expr) => {
-        unsafe extern "C" fn $name(
-            ctx: *mut raw::RedisModuleCtx,
+        pub(crate) unsafe extern "C" fn $name(
+            ctx: Ctx,
             _event: raw::RedisModuleEvent,
             $subevent: u64,
-            data: *mut c_void,
+            data: Any,
         ) {
             // SAFETY: the data of this event, alive during the call.
             let $of = unsafe { data.cast::<$data>().as_ref() };
@@ -459,10 +465,10 @@ on_event!(on_flush, raw::RedisModuleFlushInfo, |ctx, subevent, flush| {
 });
 
 unsafe extern "C" fn on_key_event(
-    ctx: *mut raw::RedisModuleCtx,
+    ctx: Ctx,
     _class: c_int,
     event: *const c_char,
-    key: *mut raw::RedisModuleString,
+    key: Text,
 ) -> c_int {
     caught((), || {
         // SAFETY: the server passes a C string. The key may lie on its stack, so it is only read.

@@ -1,12 +1,17 @@
 //! `INFO karin`. The server puts `karin_` before each name.
 
-use redis_module::raw;
+use redis_module::{Context, Status, raw};
 
-use crate::{config, counters, registry, tick, wakeup};
+use crate::{config, counters, ffi, registry, tick, wakeup};
+
+/// Registers it, in place of the crate's. `false`: the server refuses.
+pub(crate) fn register(ctx: &Context) -> bool {
+    raw::register_info_function(ctx.ctx, Some(ffi::on_info)) == Status::Ok
+}
 
 /// Writes the section, if it was asked for.
 pub(crate) fn write(ctx: *mut raw::RedisModuleInfoCtx) {
-    if raw::add_info_section(ctx, None) != raw::Status::Ok {
+    if raw::add_info_section(ctx, None) != Status::Ok {
         return;
     }
     let field = |name, value| {

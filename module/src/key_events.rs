@@ -3,10 +3,27 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use redis_module::{Context, ContextFlags, KeyMode};
+use redis_module::{Context, ContextFlags, KeyMode, Status, raw};
 
 use crate::ffi::{self, Key, Value};
 use crate::{clock, hint, registry, replicate, tick};
+
+/// Asks the server to tell of keys that come and go, of databases that swap or are emptied, and of
+/// its cron. `false`: it refuses.
+pub(crate) fn subscribe(ctx: &Context) -> bool {
+    const KEYS: i32 = raw::REDISMODULE_NOTIFY_GENERIC
+        | raw::REDISMODULE_NOTIFY_EXPIRED
+        | raw::REDISMODULE_NOTIFY_EVICTED
+        | raw::REDISMODULE_NOTIFY_LOADED;
+    let subscribe = |id, callback| {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        raw::subscribe_to_server_event(ctx.ctx, event, callback) == Status::Ok
+    };
+    subscribe(raw::REDISMODULE_EVENT_SWAPDB, Some(ffi::on_swap))
+        && subscribe(raw::REDISMODULE_EVENT_FLUSHDB, Some(ffi::on_flush))
+        && subscribe(raw::REDISMODULE_EVENT_CRON_LOOP, Some(ffi::on_cron))
+        && ffi::subscribe_to_keys(ctx, KEYS)
+}
 
 /// What the server did to a key, in its own words.
 pub(crate) fn on_event(ctx: &Context, event: &[u8], name: &[u8]) {

@@ -108,8 +108,8 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
             | ModuleOptions::NO_IMPLICIT_SIGNAL_MODIFIED
             | ModuleOptions::HANDLE_REPL_ASYNC_LOAD,
     );
-    if !ffi::subscribe(ctx)
-        || !ffi::register_info(ctx)
+    if !key_events::subscribe(ctx)
+        || !info_section::register(ctx)
         || !docs::ALL.iter().all(|doc| command_info::describe(ctx, doc))
     {
         log_warning("karin: the server refuses the module's events or documentation");

@@ -164,7 +164,8 @@ fn a_large_queue_is_purged_unlinked_and_replaced_without_a_pause() {
     assert_eq!(client.pop_one("copy").sequence, 200_001);
 }
 
-/// The header of an empty queue out of its DUMP: module type 9 bytes, string opcode 1, length 1 or 2.
+/// The header of an empty queue out of its DUMP, where it comes after the type (10 bytes), the word
+/// that says "string" (1) and its length (1 or 2).
 fn header_in(dump: &[u8]) -> Vec<u8> {
     let long = dump[11] & 0x40 != 0;
     let (length, start) = if long {
