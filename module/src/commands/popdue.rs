@@ -28,6 +28,7 @@ pub(crate) const DOC: Doc = Doc {
         Arg::integer(c"bytes").token(c"MAXBYTES").optional(),
         Arg::string(c"attempt").token(c"ATTEMPT").optional(),
         Arg::integer(c"holder").token(c"HOLDER").optional(),
+        Arg::double(c"seconds").token(c"BLOCK").optional(),
     ],
 };
 
