@@ -1,5 +1,5 @@
-//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [ATTEMPT id] [HOLDER id]`:
-//! hands out what is due.
+//! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [ATTEMPT id]
+//! [HOLDER id]`: hands out what is due.
 
 use karin_core::limits::VISIBILITY_TIMEOUT_MS_MAX;
 use karin_core::snapshot::encode_slot;

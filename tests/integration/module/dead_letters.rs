@@ -266,10 +266,9 @@ fn move_letters(client: &mut Client, mut steps: usize) {
     let uid = text(&client.info("q")["uid"]);
     for letter in letters(client, "q COUNT 1000") {
         let Look { id, body, receive_count, sent_ms, first_received_ms, number, .. } = letter;
-        let received = format!("RECEIVED {receive_count} {first_received_ms}");
-        let send = format!(
-            "KARIN.SEND target {body} FROM {uid} {number} ID {id} SOURCE q SENT {sent_ms} {received}"
-        );
+        let kept = format!("SENT {sent_ms} RECEIVED {receive_count} {first_received_ms}");
+        let from = format!("FROM {uid} {number} ID {id} SOURCE q {kept}");
+        let send = format!("KARIN.SEND target {body} {from}");
         for command in [send, format!("KARIN.DEADACK q UPTO {number}")] {
             if steps == 0 {
                 return;
