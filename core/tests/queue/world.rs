@@ -7,7 +7,7 @@ use karin_core::{
     Receipt, SendOptions, State, Tags,
 };
 
-use crate::common::{T0, counts, digest, reloaded};
+use crate::common::{T0, counts, digest, reloaded, rewritten};
 use crate::model::{Kind, Pop, Send, Transition};
 use crate::naive::{Naive, NaiveMessage, Place};
 
@@ -60,7 +60,10 @@ impl World {
             Transition::Advance { ms } => self.now_ms += ms,
             Transition::StepBack { ms, correct } => self.step_back(ms, correct),
             Transition::Reload { entries } => {
-                self.queue = reloaded(&self.queue, entries);
+                self.queue = match entries {
+                    0 => rewritten(&self.queue),
+                    _ => reloaded(&self.queue, entries),
+                };
                 self.naive.reload();
                 hints = false;
             }
@@ -105,7 +108,7 @@ impl World {
         });
         let options = SendOptions {
             body: &body,
-            attributes: if send.length % 2 == 0 { b"" } else { b"at" },
+            attributes: if send.length.is_multiple_of(2) { b"" } else { b"at" },
             delay_ms: (!is_fifo).then_some(send.delay_ms),
             group: group.map(str::as_bytes),
             dedup_id: explicit.as_ref().map(|id| &id[..]),
@@ -114,9 +117,9 @@ impl World {
             ..SendOptions::default()
         };
         let expected = self.expect_sent(&options, group);
-        let sent = self.queue.send(self.now_ms, &options);
-        assert_eq!(sent.map(|sent| (sent.sequence, sent.slot.is_some())), expected);
-        if let Some(slot) = sent.ok().and_then(|sent| sent.slot) {
+        let answer = self.queue.send(self.now_ms, &options);
+        assert_eq!(answer.map(|sent| (sent.sequence, sent.slot.is_some())), expected);
+        if let Some(slot) = answer.ok().and_then(|sent| sent.slot) {
             self.tell_put(slot);
             if let Some(letter) = moved.from {
                 self.replica.apply_watermark(letter);
@@ -246,7 +249,7 @@ impl World {
             let attempt = self.queue.encode_attempt(id).unwrap();
             self.replica.apply_attempt(&attempt).unwrap();
         }
-        self.queue.take_hint();
+        self.check_hint(expected.earliest_ms, true);
     }
 
     fn picked(&self, pick: usize) -> Option<Receipt> {
@@ -329,7 +332,9 @@ impl World {
         let expected: Vec<u64> = letters.map(|(_, sequence)| sequence).collect();
         let moved = self.queue.acknowledge_letters(up_to);
         assert_eq!(moved.iter().map(|&(_, sequence)| sequence).collect::<Vec<_>>(), expected);
-        expected.into_iter().for_each(|sequence| self.naive.remove(sequence));
+        for sequence in expected {
+            self.naive.remove(sequence);
+        }
         self.tell_deleted(&moved);
     }
 
@@ -344,7 +349,9 @@ impl World {
         assert!(dropped.starts_with(&first), "{first:?} are the oldest of {dropped:?}");
         assert!(dropped.iter().all(|sequence| expired.contains(sequence)));
         assert_eq!(swept.forgot_until_ms.is_some(), has_old_ids);
-        dropped.into_iter().for_each(|sequence| self.naive.remove(sequence));
+        for sequence in dropped {
+            self.naive.remove(sequence);
+        }
         self.tell_deleted(&swept.dropped);
         if let Some(until_ms) = swept.forgot_until_ms {
             assert!(until_ms + 300_000 <= self.now_ms);
