@@ -277,3 +277,14 @@ fn counts_catch_up_in_steps_after_many_messages_became_due_at_once() {
     assert_eq!(ready, [1_000, 2_000, 2_500]);
     scene.queue.check().unwrap();
 }
+
+#[test]
+fn what_a_group_offers_is_not_set_right_since_it_waits_for_no_time() {
+    for mut scene in [Scene::standard(), Scene::fifo()] {
+        scene.now_ms += HOUR_MS;
+        scene.send("a-1");
+        scene.now_ms -= HOUR_MS;
+        assert_eq!(scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 10).slots, []);
+        assert_eq!(scene.pop(1), "a-1");
+    }
+}
