@@ -54,7 +54,8 @@ pub(crate) struct Pop {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Transition {
-    Send(Send),
+    /// In one command.
+    Send(Vec<Send>),
     Pop(Pop),
     Acknowledge {
         pick: usize,
@@ -108,7 +109,7 @@ fn durations() -> impl Strategy<Value = u64> + Clone {
     prop_oneof![3 => Just(0), 6 => 1_u64..5_000, 2 => Just(30_000)]
 }
 
-fn sends() -> impl Strategy<Value = Transition> {
+fn sends() -> impl Strategy<Value = Send> {
     let movers = (1_u64..3, 0_u64..8, any::<bool>(), 0_u64..30_000, 0_u32..4).prop_map(
         |(source_uid, number, has_names, age_ms, receive_count)| Mover {
             source_uid,
@@ -126,8 +127,13 @@ fn sends() -> impl Strategy<Value = Transition> {
     let dedup_ids_max = prop_oneof![9 => Just(DEDUP_IDS_MAX_DEFAULT), 1 => 0_u64..6];
     let moved = prop_oneof![6 => Just(None), 1 => movers.prop_map(Some)];
     (0_usize..4, durations(), 0_usize..20, dedup_id, dedup_ids_max, moved).prop_map(
-        |(group, delay_ms, length, dedup_id, dedup_ids_max, moved)| {
-            Transition::Send(Send { group, delay_ms, length, dedup_id, dedup_ids_max, moved })
+        |(group, delay_ms, length, dedup_id, dedup_ids_max, moved)| Send {
+            group,
+            delay_ms,
+            length,
+            dedup_id,
+            dedup_ids_max,
+            moved,
         },
     )
 }
@@ -193,7 +199,8 @@ fn receipt_uses() -> impl Strategy<Value = Transition> {
 
 fn transitions() -> impl Strategy<Value = Transition> {
     prop_oneof![
-        24 => sends(),
+        20 => sends().prop_map(|send| Transition::Send(vec![send])),
+        2 => proptest::collection::vec(sends(), 2..5).prop_map(Transition::Send),
         20 => pops(),
         24 => receipt_uses(),
         1 => Just(Transition::Purge),

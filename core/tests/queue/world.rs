@@ -1,7 +1,7 @@
 //! The queue, its replica and the naive model, side by side.
 
 use karin_core::dedup::content_dedup_id;
-use karin_core::snapshot::encode_slot;
+use karin_core::snapshot::{Meta, encode_slot};
 use karin_core::{
     AttributeName, Attributes, Error, Extension, Letter, Moved, Outcome, PopOptions, Queue,
     Receipt, SendOptions, State, Tags,
@@ -40,7 +40,7 @@ impl World {
         let before = self.naive.earliest_ms();
         let mut hints = true;
         match *transition {
-            Transition::Send(ref send) => self.send(send),
+            Transition::Send(ref sends) => self.send_all(sends),
             Transition::Pop(ref pop) => return self.pop(pop),
             Transition::Acknowledge { pick, demand } => self.acknowledge(pick, demand),
             Transition::Extend { pick, visibility_timeout_ms, demand, unchanged } => {
@@ -86,7 +86,19 @@ impl World {
         }
     }
 
-    fn send(&mut self, send: &Send) {
+    /// Sends messages, of which the replica is told in one effect.
+    fn send_all(&mut self, sends: &[Send]) {
+        let slots: Vec<u32> = sends.iter().filter_map(|send| self.send(send)).collect();
+        let metas: Vec<_> =
+            slots.iter().map(|&slot| self.queue.encode_meta(slot).unwrap()).collect();
+        let payloads = slots.iter().map(|&slot| self.queue.payload(slot).unwrap());
+        let puts: Vec<_> = metas.iter().map(Meta::as_slice).zip(payloads).collect();
+        self.replica.apply_puts(&puts).unwrap();
+        self.replica.apply_puts(&puts).unwrap();
+    }
+
+    /// Sends a message; its slot unless it was refused or a duplicate.
+    fn send(&mut self, send: &Send) -> Option<u32> {
         let group = match self.kind {
             Kind::Plain => None,
             Kind::Fair => (send.group > 0).then(|| GROUPS[send.group]),
@@ -119,12 +131,11 @@ impl World {
         let expected = self.expect_sent(&options, group);
         let answer = self.queue.send(self.now_ms, &options);
         assert_eq!(answer.map(|sent| (sent.sequence, sent.slot.is_some())), expected);
-        if let Some(slot) = answer.ok().and_then(|sent| sent.slot) {
-            self.tell_put(slot);
-            if let Some(letter) = moved.from {
-                self.replica.apply_watermark(letter);
-            }
+        let slot = answer.ok().and_then(|sent| sent.slot)?;
+        if let Some(letter) = moved.from {
+            self.replica.apply_watermark(letter);
         }
+        Some(slot)
     }
 
     /// What a send must answer: sequence number, and whether it is no duplicate.
@@ -184,19 +195,13 @@ impl World {
         Ok((sequence, true))
     }
 
-    fn tell_put(&mut self, slot: u32) {
-        let meta = self.queue.encode_meta(slot).unwrap();
-        let put = [(meta.as_slice(), self.queue.payload(slot).unwrap())];
-        self.replica.apply_puts(&put).unwrap();
-        self.replica.apply_puts(&put).unwrap();
-    }
-
     fn tell_states(&mut self, slots: &[u32]) {
         let mut states = Vec::new();
         for &slot in slots {
             self.queue.encode_state(slot, &mut states);
             self.naive.tell(self.queue.view(slot).unwrap().sequence);
         }
+        self.replica.apply_states(&states).unwrap();
         self.replica.apply_states(&states).unwrap();
     }
 
@@ -205,6 +210,7 @@ impl World {
         for &(slot, sequence) in deleted {
             encode_slot(&mut slots, slot, sequence);
         }
+        self.replica.apply_delete(&slots).unwrap();
         self.replica.apply_delete(&slots).unwrap();
     }
 
@@ -247,6 +253,7 @@ impl World {
         self.tell_states(&popped.leased);
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             let attempt = self.queue.encode_attempt(id).unwrap();
+            self.replica.apply_attempt(&attempt).unwrap();
             self.replica.apply_attempt(&attempt).unwrap();
         }
         self.check_hint(expected.earliest_ms, true);
