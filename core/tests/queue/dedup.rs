@@ -216,3 +216,16 @@ fn a_rewrite_of_the_append_only_file_brings_no_forgotten_id_back() {
     assert_eq!(ids, 1, "the first message is there, its id is forgotten");
     assert_eq!(digest(&rewritten(&scene.queue)), digest(&scene.queue));
 }
+
+#[test]
+fn an_id_is_accepted_anew_behind_one_of_a_clock_that_was_ahead() {
+    let mut scene = Scene::fifo();
+    scene.now_ms += MINUTE_MS;
+    send(&mut scene, "a", "1", Some("ahead"));
+    scene.now_ms -= MINUTE_MS;
+    send(&mut scene, "a", "2", Some("right"));
+    scene.wait(WINDOW_MS);
+    assert_eq!(send(&mut scene, "a", "3", Some("ahead")), (1, false));
+    assert_eq!(send(&mut scene, "a", "4", Some("right")), (3, true));
+    assert_eq!(send(&mut scene, "a", "5", Some("right")), (3, false));
+}
