@@ -43,12 +43,16 @@ impl Attempts {
     }
 
     /// Forgets attempts made at `until_ms` or before.
-    pub(crate) fn forget(&mut self, until_ms: u64) -> usize {
-        let before = self.len();
+    pub(crate) fn forget(&mut self, until_ms: u64) {
         while self.oldest_ms().is_some_and(|at_ms| at_ms <= until_ms) {
             self.forget_oldest();
         }
-        before - self.len()
+    }
+
+    /// The same as [`crate::dedup::Dedup::forgettable_until_ms`].
+    pub(crate) fn forgettable_until_ms(&self, until_ms: u64, budget: usize) -> Option<u64> {
+        let made = self.order.iter().map(|&(at_ms, _)| at_ms);
+        made.take(budget).take_while(|&at_ms| at_ms <= until_ms).last()
     }
 
     /// What they take in memory, in bytes, estimated.
@@ -58,9 +62,9 @@ impl Attempts {
         self.len() * ATTEMPT_BYTES
     }
 
-    /// Remembers one: forgets those too old by then, and the oldest where there are too many.
+    /// Remembers one, and forgets the oldest where there are too many. Those too old are left to
+    /// the sweep: after a step of the clock a load in another order would forget others.
     fn insert(&mut self, hash: u128, attempt: Attempt) {
-        self.forget(attempt.at_ms.saturating_sub(REMEMBERED_MS));
         if let Some(before) = self.by_hash.remove(&hash) {
             self.order.remove(&(before.at_ms, hash));
         }
@@ -132,7 +136,8 @@ impl Queue {
         let message = self.slab.get(slot)?;
         let leased = matches!(message.state, MessageState::Leased { offered: false, .. });
         let untouched = message.lease == received.lease && message.due_ms == received.due_ms;
-        (leased && untouched && message.due_ms > now_ms).then_some(slot)
+        let runs = message.due_ms > now_ms && !self.is_expired(message, now_ms);
+        (leased && untouched && runs).then_some(slot)
     }
 
     /// The attempt with this id, for `XATTEMPT`.

@@ -44,9 +44,9 @@ impl Queue {
             timed_count += usize::from(!is_grouped && !is_ready);
         }
         for found in self.timed.iter() {
-            let message = self.slab.get(found.slot);
-            if message.map(|message| entry(found.slot, message)) != Some(found) {
-                return Err(format!("the timed index disagrees with slot {}", found.slot));
+            let slot = self.sequence.get(found.sequence);
+            if slot.and_then(|slot| self.slab.get(slot)).map(entry) != Some(found) {
+                return Err(format!("the timed index has {found:?}, which is not so"));
             }
         }
         let ready_count = usize::try_from(self.ready.length).unwrap_or(usize::MAX);

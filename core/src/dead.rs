@@ -4,7 +4,7 @@
 //! Numbers only grow. The target remembers for each source the last number it took, so that a
 //! letter that is moved twice arrives once.
 
-use crate::limits::{BATCH_MAX, TIME_MS_MAX};
+use crate::limits::{BATCH_MAX, SEQUENCE_MAX, TIME_MS_MAX};
 use crate::message::{Message, MessageState};
 use crate::queue::Queue;
 
@@ -56,6 +56,8 @@ impl Queue {
                 message.lease = 0;
                 if !keep_count {
                     message.receive_count = 0;
+                }
+                if message.receive_count == 0 {
                     message.first_received_ms = 0;
                 }
             }
@@ -84,7 +86,7 @@ impl Queue {
 
     /// Puts a message into the dead list.
     pub(crate) fn bury(&mut self, slot: u32, now_ms: u64) {
-        let number = self.last_dead_number.saturating_add(1);
+        let number = self.last_dead_number.saturating_add(1).min(SEQUENCE_MAX);
         self.detach(slot);
         if let Some(message) = self.slab.get_mut(slot) {
             message.state = MessageState::Dead { number };

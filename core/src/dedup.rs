@@ -73,16 +73,22 @@ impl Dedup {
     }
 
     /// Forgets ids accepted at `until_ms` or before, at most `budget`.
-    pub(crate) fn forget(&mut self, until_ms: u64, budget: usize) -> usize {
-        let mut forgotten = 0;
-        while forgotten < budget
-            && let Some((&sequence, accepted)) = self.accepted.first_key_value()
-            && accepted.at_ms <= until_ms
-        {
+    pub(crate) fn forget(&mut self, until_ms: u64, budget: usize) {
+        for _ in 0..budget {
+            let first = self.accepted.first_key_value();
+            let Some((&sequence, accepted)) = first else { return };
+            if accepted.at_ms > until_ms {
+                return;
+            }
             self.remove(sequence);
-            forgotten += 1;
         }
-        forgotten
+    }
+
+    /// Until when a sweep that is to forget about `budget` ids accepted at `until_ms` or before
+    /// forgets: whoever is told that time forgets the same. `None`: there is nothing to forget.
+    pub(crate) fn forgettable_until_ms(&self, until_ms: u64, budget: usize) -> Option<u64> {
+        let accepted = self.accepted.values().map(|accepted| accepted.at_ms);
+        accepted.take(budget).take_while(|&at_ms| at_ms <= until_ms).max()
     }
 
     /// Forgets the ids of messages up to a sequence number.

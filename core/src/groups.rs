@@ -134,7 +134,7 @@ impl Groups {
 
     /// What they take in memory, in bytes, estimated.
     pub(crate) fn memory_bytes(&self) -> usize {
-        const TIMED_ENTRY_BYTES: usize = 30;
+        const TIMED_ENTRY_BYTES: usize = 25;
         const MEMBER_BYTES: usize = 30;
         const GROUP_BYTES: usize = 300;
         size_of::<Self>()
@@ -143,24 +143,24 @@ impl Groups {
             + self.timed.len() * TIMED_ENTRY_BYTES
     }
 
-    fn link(&mut self, slot: u32, message: &Message) {
+    fn link(&mut self, message: &Message) {
         let is_offered = message.is_offered();
         if is_offered || self.is_fifo {
             self.members.insert(self.member(message));
         }
         if !is_offered {
-            self.timed.insert(entry(slot, message));
+            self.timed.insert(entry(message));
             self.count_in_flight(message, 1);
         }
     }
 
-    fn unlink(&mut self, slot: u32, message: &Message) {
+    fn unlink(&mut self, message: &Message) {
         let is_offered = message.is_offered();
         if is_offered || self.is_fifo {
             self.members.remove(&self.member(message));
         }
         if !is_offered {
-            self.timed.remove(entry(slot, message));
+            self.timed.remove(entry(message));
             self.count_in_flight(message, -1);
         }
     }
@@ -238,7 +238,7 @@ impl Queue {
         }
         let number = message.group;
         if let Some(groups) = self.groups.as_deref_mut() {
-            groups.link(slot, message);
+            groups.link(message);
         }
         self.place_group(number);
     }
@@ -247,7 +247,7 @@ impl Queue {
     /// is left to [`Queue::attach_grouped`] or [`Queue::place_group`], one of which must follow.
     pub(crate) fn detach_grouped(&mut self, slot: u32) {
         if let (Some(message), Some(groups)) = (self.slab.get(slot), self.groups.as_deref_mut()) {
-            groups.unlink(slot, message);
+            groups.unlink(message);
         }
     }
 
@@ -265,11 +265,12 @@ impl Queue {
         for _ in 0..budget {
             let first = self.groups.as_deref().and_then(|groups| groups.timed.first());
             let Some(found) = first.filter(|found| found.due_ms <= now_ms) else { return };
-            self.detach_grouped(found.slot);
-            if let Some(message) = self.slab.get_mut(found.slot) {
+            let Some(slot) = self.sequence.get(found.sequence) else { return };
+            self.detach_grouped(slot);
+            if let Some(message) = self.slab.get_mut(slot) {
                 message.set_offered(true);
             }
-            self.attach_grouped(found.slot);
+            self.attach_grouped(slot);
         }
     }
 
@@ -278,25 +279,42 @@ impl Queue {
         let Some(groups) = self.groups.as_deref() else { return Ok(()) };
         groups.timed.check()?;
         let mut again = Groups::new(groups.is_fifo);
-        let mut messages: BTreeMap<u32, u32> = BTreeMap::new();
-        for (slot, message) in self.slab.iter().filter(|(_, m)| m.group != NO_GROUP) {
-            *messages.entry(message.group).or_default() += 1;
+        let mut counted: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for (_, message) in self.slab.iter().filter(|(_, m)| m.group != NO_GROUP) {
+            let (messages, in_flight) = counted.entry(message.group).or_default();
+            *messages += 1;
+            let leased = matches!(message.state, MessageState::Leased { offered: false, .. });
+            *in_flight += u32::from(leased);
             if !matches!(message.state, MessageState::Dead { .. }) {
-                again.link(slot, message);
+                again.link(message);
             }
         }
-        let noted = groups.by_number.iter().map(|(&number, group)| (number, group.messages));
-        if !noted.eq(messages) || groups.numbers.len() != groups.by_number.len() {
+        let noted = groups.by_number.iter();
+        let noted = noted.map(|(&number, group)| (number, (group.messages, group.in_flight)));
+        if !noted.eq(counted) || groups.numbers.len() != groups.by_number.len() {
             return Err("the groups disagree with the messages".to_owned());
         }
         if again.members != groups.members || !again.timed.iter().eq(groups.timed.iter()) {
             return Err("a group's messages disagree with the slots".to_owned());
         }
+        let ranked = groups.by_number.values().filter(|group| group.rank.is_some()).count();
+        if ranked != groups.order.len() {
+            return Err(format!("{ranked} groups offer something, {} noted", groups.order.len()));
+        }
         for (&number, group) in &groups.by_number {
             let front = groups.sequences(number).next().and_then(|n| self.sequence.get(n));
-            let offers =
-                front.and_then(|slot| self.slab.get(slot)).is_some_and(Message::is_offered);
-            if offers != group.rank.is_some_and(|rank| groups.order.contains(&(rank, number))) {
+            let front = front.and_then(|slot| self.slab.get(slot)).filter(|m| m.is_offered());
+            let agrees = match (front, group.rank) {
+                (None, None) => true,
+                (Some(front), Some(rank)) => {
+                    let in_flight = u64::from(group.in_flight);
+                    let fair = [in_flight, front.due_ms, front.sequence];
+                    let expected = if groups.is_fifo { [rank[0], 0, front.sequence] } else { fair };
+                    groups.order.contains(&(rank, number)) && rank == expected
+                }
+                _ => false,
+            };
+            if !agrees {
                 return Err(format!("group {number} is out of turn"));
             }
         }

@@ -90,7 +90,8 @@ impl Queue {
 
     /// Gives back what `holder` has in flight, at most `max` messages. Returns their slots.
     pub fn release_holder(&mut self, now_ms: u64, holder: u32, max: usize) -> Vec<u32> {
-        let held = self.held.range((holder.max(1), 0)..=(holder, u64::MAX)).take(max);
+        // Nobody is noted as holder 0.
+        let held = self.held.range((holder, 0)..=(holder, u64::MAX)).take(max);
         let slots: Vec<u32> =
             held.filter_map(|&(_, sequence)| self.sequence.get(sequence)).collect();
         for &slot in &slots {

@@ -34,10 +34,10 @@ pub const ATTEMPTS_MAX: usize = 10_000;
 pub const ID_BYTES_MAX: usize = 128;
 /// Longest name of the queue a dead letter came from, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 1_024;
-/// Times stay below 2^48 ms (the year 10889), so that a timed entry packs into 16 bytes.
+/// Times stay below 2^48 ms (the year 10889), so that a timed entry packs into 12 bytes.
 pub const TIME_MS_MAX: u64 = (1 << 48) - 1;
-/// Sequence numbers stay below 2^48 for the same reason: 9,000 years at 1,000 messages/s.
-pub const SEQUENCE_MAX: u64 = (1 << 48) - 1;
+/// Sequence numbers stay below 2^47 for the same reason: 4,000 years at 1,000 messages/s.
+pub const SEQUENCE_MAX: u64 = (1 << 47) - 1;
 /// Slots of one queue: messages it can hold at once.
 pub const SLOTS_MAX: u32 = 1 << 30;
 /// Longest attribute or tag text, in bytes: SQS's policies are at most 8,192, some room on top.

@@ -119,7 +119,11 @@ impl Queue {
             self.note_earliest();
             return Popped { leased, repeated: true, ..Popped::default() };
         }
-        self.offer_due(now_ms, WALK_BUDGET);
+        if self.groups.is_some() {
+            self.offer_due(now_ms, WALK_BUDGET);
+            // What groups offer now was due before: no news.
+            self.noted_due_ms = self.earliest_ms();
+        }
         let in_flight = self.in_flight_for(now_ms, options);
         let free = options.in_flight_max.saturating_sub(in_flight);
         let count = options.count.min(usize::try_from(free).unwrap_or(usize::MAX));
@@ -241,10 +245,14 @@ impl Queue {
         let head = self.ready.head;
         let ready = self.slab.get(head).map(|m| (m.due_ms, m.sequence, head));
         let timed = self.timed.first().filter(|entry| entry.due_ms <= now_ms);
-        let timed = timed.map(|entry| (entry.due_ms, entry.sequence, entry.slot));
         match (ready, timed) {
-            (Some(ready), Some(timed)) => Some(ready.min(timed)),
-            (ready, timed) => ready.or(timed),
+            (Some(ready), Some(timed)) if ready < (timed.due_ms, timed.sequence, head) => {
+                Some(ready)
+            }
+            (_, Some(timed)) => {
+                Some((timed.due_ms, timed.sequence, self.sequence.get(timed.sequence)?))
+            }
+            (ready, None) => ready,
         }
     }
 
@@ -290,9 +298,9 @@ impl Queue {
         if message.first_received_ms == 0 {
             message.first_received_ms = now_ms.max(1);
         }
-        let drawn = draw_lease();
-        let next = if drawn == message.lease { drawn.wrapping_add(1) } else { drawn };
-        message.lease = next.max(1);
+        let drawn = draw_lease().max(1);
+        let is_drawn_again = drawn == message.lease;
+        message.lease = if is_drawn_again { drawn.wrapping_add(1).max(1) } else { drawn };
         let offered = visibility_timeout_ms == 0;
         message.state = MessageState::Leased { leased_ms: now_ms, holder: options.holder, offered };
         let group = message.group;

@@ -251,7 +251,7 @@ impl Queue {
             }
             message.state = MessageState::Waiting { offered: false };
         }
-        self.timed.insert(entry(slot, message));
+        self.timed.insert(entry(message));
     }
 
     /// Takes the message of a slot from where it stands. [`Queue::attach`] or, for one with a
@@ -268,7 +268,7 @@ impl Queue {
             _ if message.group != NO_GROUP => self.detach_grouped(slot),
             MessageState::Ready { prev, next } => self.unlink(prev, next),
             MessageState::Waiting { .. } | MessageState::Leased { .. } => {
-                self.timed.remove(entry(slot, message));
+                self.timed.remove(entry(message));
             }
         }
     }
@@ -304,10 +304,10 @@ fn held(message: &Message) -> Option<(u32, u64)> {
 }
 
 /// The timed index's entry for a message.
-pub(crate) fn entry(slot: u32, message: &Message) -> Entry {
+pub(crate) fn entry(message: &Message) -> Entry {
     let kind = match message.state {
         MessageState::Leased { .. } => Kind::Leased,
         _ => Kind::Waiting,
     };
-    Entry { due_ms: message.due_ms, sequence: message.sequence, slot, kind }
+    Entry { due_ms: message.due_ms, sequence: message.sequence, kind }
 }

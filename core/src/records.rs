@@ -393,7 +393,9 @@ impl History {
             Place::Leased if lease != 0 && receive_count != 0 && leased_ms <= TIME_MS_MAX => {
                 MessageState::Leased { leased_ms, holder, offered: false }
             }
-            Place::Dead if leased_ms <= SEQUENCE_MAX => MessageState::Dead { number: leased_ms },
+            Place::Dead if (1..=SEQUENCE_MAX).contains(&leased_ms) => {
+                MessageState::Dead { number: leased_ms }
+            }
             _ => return Err(Error::Corrupt("impossible state")),
         };
         Ok(StateRecord { slot, sequence, due_ms, first_received_ms, lease, receive_count, state })

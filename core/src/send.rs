@@ -145,8 +145,8 @@ impl Queue {
         let due_ms = now_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
         let mut message =
             Message::new(sequence, sent_ms, due_ms, payload, body_length, !extras.is_empty());
-        if moved.receive_count > 0 {
-            message.receive_count = moved.receive_count;
+        message.receive_count = moved.receive_count;
+        if message.receive_count > 0 {
             message.first_received_ms = moved.first_received_ms.min(TIME_MS_MAX);
         }
         message.state = match delay_ms {

@@ -16,46 +16,87 @@ struct Block {
     used: u32,
 }
 
+impl Block {
+    fn new() -> Self {
+        Self { slots: Box::new([NO_SLOT; BLOCK_LENGTH]), used: 0 }
+    }
+
+    fn get(&self, sequence: u64) -> Option<u32> {
+        self.slots.get(offset(sequence)).copied().filter(|&slot| slot != NO_SLOT)
+    }
+
+    fn set(&mut self, sequence: u64, slot: u32) {
+        if let Some(place) = self.slots.get_mut(offset(sequence)) {
+            self.used += u32::from(*place == NO_SLOT);
+            *place = slot;
+        }
+    }
+
+    fn clear(&mut self, sequence: u64) {
+        if let Some(place) = self.slots.get_mut(offset(sequence)) {
+            self.used -= u32::from(*place != NO_SLOT);
+            *place = NO_SLOT;
+        }
+    }
+}
+
 /// Slots by sequence number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sequence {
     blocks: BTreeMap<u64, Block>,
+    /// The block with the highest numbers so far, which sends append to; it stays when it is empty.
+    last: Option<(u64, Block)>,
 }
 
 impl Sequence {
     /// The slot of a message.
     pub(crate) fn get(&self, sequence: u64) -> Option<u32> {
-        let slot = *self.blocks.get(&(sequence / BLOCK))?.slots.get(offset(sequence))?;
-        (slot != NO_SLOT).then_some(slot)
+        let number = sequence / BLOCK;
+        match &self.last {
+            Some((last, block)) if *last == number => block.get(sequence),
+            _ => self.blocks.get(&number)?.get(sequence),
+        }
     }
 
     /// Notes a message; replaces one of the same number.
     pub(crate) fn insert(&mut self, sequence: u64, slot: u32) {
-        let block = self
-            .blocks
-            .entry(sequence / BLOCK)
-            .or_insert_with(|| Block { slots: Box::new([NO_SLOT; BLOCK_LENGTH]), used: 0 });
-        if let Some(place) = block.slots.get_mut(offset(sequence)) {
-            block.used += u32::from(*place == NO_SLOT);
-            *place = slot;
+        let number = sequence / BLOCK;
+        match &mut self.last {
+            Some((last, block)) if *last == number => return block.set(sequence, slot),
+            Some((last, _)) if *last > number => {
+                let block = self.blocks.entry(number).or_insert_with(Block::new);
+                return block.set(sequence, slot);
+            }
+            _ => {}
+        }
+        let mut block = Block::new();
+        block.set(sequence, slot);
+        if let Some((before, full)) = self.last.replace((number, block))
+            && full.used > 0
+        {
+            self.blocks.insert(before, full);
         }
     }
 
     /// Forgets a message.
     pub(crate) fn remove(&mut self, sequence: u64) {
-        let Some(block) = self.blocks.get_mut(&(sequence / BLOCK)) else { return };
-        if let Some(place) = block.slots.get_mut(offset(sequence)) {
-            block.used -= u32::from(*place != NO_SLOT);
-            *place = NO_SLOT;
+        let number = sequence / BLOCK;
+        if let Some((last, block)) = &mut self.last
+            && *last == number
+        {
+            return block.clear(sequence);
         }
+        let Some(block) = self.blocks.get_mut(&number) else { return };
+        block.clear(sequence);
         if block.used == 0 {
-            self.blocks.remove(&(sequence / BLOCK));
+            self.blocks.remove(&number);
         }
     }
 
     /// (sequence, slot) from a sequence number on, ascending.
     pub(crate) fn from(&self, sequence: u64) -> impl Iterator<Item = (u64, u32)> {
-        let blocks = self.blocks.range(sequence / BLOCK..);
+        let last = self.last.iter().map(|(number, block)| (number, block));
+        let blocks = self.blocks.range(sequence / BLOCK..).chain(last);
         let all = blocks.flat_map(|(&number, block)| (number * BLOCK..).zip(*block.slots));
         all.filter(move |&(number, slot)| slot != NO_SLOT && number >= sequence)
     }
@@ -69,7 +110,7 @@ impl Sequence {
     pub(crate) fn memory_bytes(&self) -> usize {
         /// A block and its entry in half-full B-tree nodes.
         const BLOCK_BYTES: usize = 4 * BLOCK_LENGTH + 54;
-        self.blocks.len() * BLOCK_BYTES
+        (self.blocks.len() + usize::from(self.last.is_some())) * BLOCK_BYTES
     }
 }
 
@@ -102,7 +143,7 @@ mod tests {
             let expected: Vec<_> = map.range(after..).map(|(&n, &slot)| (n, slot)).collect();
             prop_assert_eq!(sequence.from(after).collect::<Vec<_>>(), expected);
             if map.is_empty() {
-                prop_assert_eq!(sequence.memory_bytes(), 0);
+                prop_assert!(sequence.blocks.is_empty());
             }
         }
     }

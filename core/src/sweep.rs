@@ -54,8 +54,11 @@ impl Queue {
         }
         swept.dropped.retain(|&(slot, _)| self.take(slot).is_some());
         let until_ms = now_ms.saturating_sub(REMEMBERED_MS);
-        if self.dedup.forget(until_ms, budget) + self.attempts.forget(until_ms) > 0 {
-            swept.forgot_until_ms = Some(until_ms);
+        let ids = self.dedup.forgettable_until_ms(until_ms, budget);
+        let attempts = self.attempts.forgettable_until_ms(until_ms, budget);
+        swept.forgot_until_ms = ids.into_iter().chain(attempts).min();
+        if let Some(until_ms) = swept.forgot_until_ms {
+            self.apply_forget(until_ms);
         }
         self.note_earliest();
         swept

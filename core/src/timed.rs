@@ -7,11 +7,9 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use crate::limits::{SEQUENCE_MAX, SLOTS_MAX, TIME_MS_MAX};
+use crate::limits::{SEQUENCE_MAX, TIME_MS_MAX};
 
-const LEASED_BIT: u64 = 1 << 31;
-const _: () = assert!(SLOTS_MAX as u64 <= LEASED_BIT);
-const _: () = assert!(TIME_MS_MAX < 1 << 48 && SEQUENCE_MAX < 1 << 48);
+const _: () = assert!(TIME_MS_MAX < 1 << 48 && SEQUENCE_MAX < 1 << 47);
 
 /// Which messages an entry is counted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,27 +25,27 @@ pub(crate) enum Kind {
 pub(crate) struct Entry {
     pub(crate) due_ms: u64,
     pub(crate) sequence: u64,
-    pub(crate) slot: u32,
     pub(crate) kind: Kind,
 }
 
-/// (due 48 bits, sequence 48 bits, kind 1 bit, slot 31 bits) in 16 bytes: sorts by due time, then
-/// sequence. Half the memory of a map from a pair to a slot.
-type Key = (u64, u64);
+/// (due time 48 bits, sequence number 47, kind 1) in 12 bytes: sorts by due time, then sequence
+/// number. Half the memory of a map from a pair to a slot.
+type Key = [u32; 3];
 
 impl Entry {
     fn key(self) -> Key {
-        let kind = if self.kind == Kind::Leased { LEASED_BIT } else { 0 };
-        let low = (self.sequence & 0xffff_ffff) << 32 | kind | u64::from(self.slot);
-        (self.due_ms << 16 | self.sequence >> 32, low)
+        let leased = u64::from(self.kind == Kind::Leased);
+        let high = self.due_ms >> 16;
+        let middle = (self.due_ms & 0xffff) << 16 | self.sequence >> 31;
+        let low = (self.sequence & 0x7fff_ffff) << 1 | leased;
+        [high, middle, low].map(|part| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
-    fn from_key((high, low): Key) -> Self {
+    fn from_key([high, middle, low]: Key) -> Self {
         Self {
-            due_ms: high >> 16,
-            sequence: (high & 0xffff) << 32 | low >> 32,
-            slot: u32::try_from(low & (LEASED_BIT - 1)).unwrap_or(u32::MAX),
-            kind: if low & LEASED_BIT == 0 { Kind::Waiting } else { Kind::Leased },
+            due_ms: u64::from(high) << 16 | u64::from(middle) >> 16,
+            sequence: u64::from(middle & 0xffff) << 31 | u64::from(low) >> 1,
+            kind: if low & 1 == 0 { Kind::Waiting } else { Kind::Leased },
         }
     }
 }
@@ -167,8 +165,8 @@ impl Timed {
 }
 
 /// The last key a millisecond can have.
-const fn end_of(due_ms: u64) -> Key {
-    (due_ms << 16 | 0xffff, u64::MAX)
+fn end_of(due_ms: u64) -> Key {
+    Entry { due_ms, sequence: SEQUENCE_MAX, kind: Kind::Leased }.key()
 }
 
 #[cfg(test)]
@@ -177,9 +175,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(due_ms: u64, sequence: u64) -> Entry {
-        let slot = u32::try_from(sequence % 1_000).unwrap();
         let kind = if sequence.is_multiple_of(2) { Kind::Waiting } else { Kind::Leased };
-        Entry { due_ms, sequence, slot, kind }
+        Entry { due_ms, sequence, kind }
     }
 
     proptest! {

@@ -6,6 +6,15 @@
     reason = "a test may fail by panicking"
 )]
 
+mod attempt;
+mod common;
+mod dead;
+mod dedup;
 mod effects;
+mod fair;
+mod fifo;
 mod model;
+mod naive;
 mod rules;
+mod sweep;
+mod world;

@@ -27,8 +27,12 @@ fn pop_with(queue: &mut Queue, now_ms: u64, options: PopOptions) -> Popped {
 
 /// Pops up to `count` for 30 s and returns bodies and receipts.
 fn pop(queue: &mut Queue, now_ms: u64, count: usize) -> Vec<(String, Receipt)> {
-    let options =
-        PopOptions { count, visibility_timeout_ms: Some(30_000), max_bytes: None, holder: 0 };
+    let options = PopOptions {
+        count,
+        visibility_timeout_ms: Some(30_000),
+        holder: 0,
+        ..PopOptions::default()
+    };
     let popped = pop_with(queue, now_ms, options);
     queue.check().unwrap();
     popped.leased.iter().map(|&slot| (body(queue, slot), queue.receipt(slot).unwrap())).collect()
@@ -86,8 +90,12 @@ fn a_visibility_timeout_of_zero_does_not_hand_out_a_message_twice_in_one_call() 
     let mut queue = queue();
     send(&mut queue, T0, "a", 0);
     send(&mut queue, T0, "b", 0);
-    let options =
-        PopOptions { count: 10, visibility_timeout_ms: Some(0), max_bytes: None, holder: 0 };
+    let options = PopOptions {
+        count: 10,
+        visibility_timeout_ms: Some(0),
+        holder: 0,
+        ..PopOptions::default()
+    };
     assert_eq!(pop_with(&mut queue, T0, options).leased.len(), 2);
     assert_eq!(bodies(&pop(&mut queue, T0, 10)), ["a", "b"]);
 }
@@ -97,11 +105,15 @@ fn any_receipt_of_a_standard_queue_deletes_and_only_the_current_one_where_demand
     let mut queue = queue();
     send(&mut queue, T0, "a", 0);
     let old = pop(&mut queue, T0, 1)[0].1;
-    let new = pop(&mut queue, T0 + 30_000, 1)[0].1;
-    assert_eq!(queue.acknowledge(&old, Demand::Current), Outcome::Stale);
-    assert_eq!(queue.acknowledge(&old, Demand::Any), Outcome::Done);
-    assert_eq!(queue.acknowledge(&new, Demand::Any), Outcome::Gone);
-    assert_eq!(queue.acknowledge(&Receipt { uid: 8, ..new }, Demand::Any), Outcome::Foreign);
+    let now_ms = T0 + 30_000;
+    let new = pop(&mut queue, now_ms, 1)[0].1;
+    assert_eq!(queue.acknowledge(now_ms, &old, Demand::Current), Outcome::Stale);
+    assert_eq!(queue.acknowledge(now_ms, &old, Demand::Any), Outcome::Done);
+    assert_eq!(queue.acknowledge(now_ms, &new, Demand::Any), Outcome::Gone);
+    assert_eq!(
+        queue.acknowledge(now_ms, &Receipt { uid: 8, ..new }, Demand::Any),
+        Outcome::Foreign
+    );
     queue.check().unwrap();
 }
 
@@ -130,7 +142,7 @@ fn extending_counts_from_now_and_zero_makes_it_due_at_once() {
     assert_eq!(queue.extend(T0, &receipt, &extension(0, Demand::Any)), Outcome::Done);
     assert_eq!(queue.counts(T0).ready, 1);
     assert_eq!(queue.extend(T0, &receipt, &extension(10_000, Demand::Any)), Outcome::Done);
-    assert_eq!(queue.counts(T0), Counts { ready: 0, delayed: 0, in_flight: 1 });
+    assert_eq!(queue.counts(T0), Counts { ready: 0, delayed: 0, in_flight: 1, dead: 0 });
     let unless = Extension { unless_changed_due_ms: Some(T0), ..extension(1, Demand::Any) };
     assert_eq!(queue.extend(T0, &receipt, &unless), Outcome::Changed);
     assert_eq!(queue.next_due_ms(), Some(T0 + 10_000));
@@ -143,7 +155,7 @@ fn a_released_message_forgets_the_receive_and_the_receipt() {
     let receipt = pop(&mut queue, T0, 1)[0].1;
     assert_eq!(queue.release(T0 + 1, &receipt, 500), Outcome::Done);
     assert_eq!(queue.release(T0 + 1, &receipt, 500), Outcome::Stale);
-    assert_eq!(queue.counts(T0 + 1), Counts { ready: 0, delayed: 1, in_flight: 0 });
+    assert_eq!(queue.counts(T0 + 1), Counts { ready: 0, delayed: 1, in_flight: 0, dead: 0 });
     let again = pop(&mut queue, T0 + 501, 1);
     let view = queue.view(again[0].1.slot).unwrap();
     assert_eq!((view.receive_count, view.first_received_ms), (1, T0 + 501));
@@ -155,13 +167,14 @@ fn a_holder_gives_back_all_it_has_and_nothing_else() {
     for n in 0..5 {
         send(&mut queue, T0, &n.to_string(), 0);
     }
-    let options = PopOptions { count: 3, visibility_timeout_ms: None, max_bytes: None, holder: 9 };
+    let options =
+        PopOptions { count: 3, visibility_timeout_ms: None, holder: 9, ..PopOptions::default() };
     pop_with(&mut queue, T0, options);
     pop_with(&mut queue, T0, PopOptions { holder: 4, ..options });
     assert_eq!(queue.release_holder(T0 + 1, 9, 2).len(), 2);
     assert_eq!(queue.release_holder(T0 + 1, 9, 2).len(), 1);
     assert_eq!(queue.release_holder(T0 + 1, 0, 9).len(), 0);
-    assert_eq!(queue.counts(T0 + 1), Counts { ready: 3, delayed: 0, in_flight: 2 });
+    assert_eq!(queue.counts(T0 + 1), Counts { ready: 3, delayed: 0, in_flight: 2, dead: 0 });
     queue.check().unwrap();
 }
 
@@ -172,7 +185,8 @@ fn expired_messages_are_dropped_and_never_handed_out() {
     let mut queue = Queue::new(1, T0, attributes, Tags::default());
     send(&mut queue, T0, "old", 0);
     send(&mut queue, T0 + 30_000, "young", 0);
-    let options = PopOptions { count: 10, visibility_timeout_ms: None, max_bytes: None, holder: 0 };
+    let options =
+        PopOptions { count: 10, visibility_timeout_ms: None, holder: 0, ..PopOptions::default() };
     let popped = pop_with(&mut queue, T0 + 60_000, options);
     assert_eq!(popped.dropped.len(), 1);
     assert_eq!(body(&queue, popped.leased[0]), "young");
@@ -185,8 +199,13 @@ fn max_bytes_bounds_a_pop_but_one_message_always_comes() {
     for body in ["12345", "123", "1"] {
         send(&mut queue, T0, body, 0);
     }
-    let options =
-        PopOptions { count: 10, visibility_timeout_ms: None, max_bytes: Some(4), holder: 0 };
+    let options = PopOptions {
+        count: 10,
+        visibility_timeout_ms: None,
+        max_bytes: Some(4),
+        holder: 0,
+        ..PopOptions::default()
+    };
     assert_eq!(pop_with(&mut queue, T0, options).leased.len(), 1);
     assert_eq!(pop_with(&mut queue, T0, options).leased.len(), 2);
 }
@@ -212,8 +231,8 @@ fn purging_drops_everything_and_keeps_the_sequence() {
     send(&mut queue, T0, "a", 0);
     send(&mut queue, T0, "b", 5_000);
     let receipt = pop(&mut queue, T0, 1)[0].1;
-    assert_eq!(queue.purge(), 2);
-    assert_eq!(queue.acknowledge(&receipt, Demand::Any), Outcome::Gone);
+    assert_eq!(queue.purge().count(), 2);
+    assert_eq!(queue.acknowledge(T0, &receipt, Demand::Any), Outcome::Gone);
     assert_eq!(send(&mut queue, T0, "c", 0), 3);
     assert_eq!(queue.bytes(), 1);
     queue.check().unwrap();
@@ -313,10 +332,72 @@ fn a_holder_gives_back_in_steps_without_meeting_what_it_gave_back() {
     pop_with(
         &mut queue,
         T0,
-        PopOptions { count: 10, visibility_timeout_ms: None, max_bytes: None, holder: 3 },
+        PopOptions { count: 10, visibility_timeout_ms: None, holder: 3, ..PopOptions::default() },
     );
     let steps: Vec<_> = (0..4).map(|_| queue.release_holder(T0 + 1, 3, 4).len()).collect();
     assert_eq!(steps, [4, 4, 2, 0]);
     queue.check().unwrap();
     assert_eq!(pop(&mut queue, T0 + 1, 20).len(), 10);
+}
+
+#[test]
+fn every_lease_differs_from_the_one_before_and_is_never_zero() {
+    for drawn in [0, 1, u32::MAX] {
+        let mut queue = queue();
+        send(&mut queue, T0, "a", 0);
+        let options = PopOptions { visibility_timeout_ms: Some(0), ..PopOptions::default() };
+        let mut last = 0;
+        for _ in 0..4 {
+            let slot = queue.pop_due(T0, &options, &mut || drawn).leased[0];
+            let lease = queue.receipt(slot).unwrap().lease;
+            assert!(lease != last && lease != 0, "{last} then {lease}, drawn {drawn}");
+            last = lease;
+        }
+    }
+}
+
+#[test]
+fn a_copy_has_the_messages_and_receipts_of_its_own() {
+    let mut queue = queue();
+    send(&mut queue, T0, "a", 0);
+    send(&mut queue, T0, "b", 0);
+    let receipt = pop(&mut queue, T0, 1)[0].1;
+    let mut copy = queue.duplicate(8);
+    copy.check().unwrap();
+    assert_eq!(copy.acknowledge(T0, &receipt, Demand::Any), Outcome::Foreign);
+    assert_eq!(bodies(&pop(&mut copy, T0, 10)), ["b"]);
+    assert_ne!(copy.message_id(1), queue.message_id(1));
+    assert_eq!(queue.acknowledge(T0, &receipt, Demand::Any), Outcome::Done);
+    assert_eq!((queue.len(), copy.len()), (1, 2));
+}
+
+#[test]
+fn a_message_that_nobody_has_can_be_hidden_for_twelve_hours_from_now() {
+    let mut queue = queue();
+    send(&mut queue, T0, "a", 0);
+    let receipt = pop(&mut queue, T0, 1)[0].1;
+    let later_ms = T0 + 3_600_000;
+    assert_eq!(
+        queue.extend(later_ms, &receipt, &extension(43_200_001, Demand::Any)),
+        Outcome::TooLong
+    );
+    assert_eq!(
+        queue.extend(later_ms, &receipt, &extension(43_200_000, Demand::Any)),
+        Outcome::Done
+    );
+}
+
+#[test]
+fn as_many_messages_as_a_pop_left_are_told_and_when_the_next_comes() {
+    let mut queue = queue();
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (0, None));
+    for n in 0..5 {
+        send(&mut queue, T0, &n.to_string(), 0);
+    }
+    send(&mut queue, T0, "later", 9_000);
+    pop(&mut queue, T0, 3);
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (2, Some(0)));
+    pop(&mut queue, T0, 10);
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (0, Some(9_000)));
+    assert_eq!(queue.more(T0 + 30_000), 6);
 }
