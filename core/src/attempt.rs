@@ -49,6 +49,12 @@ impl Attempts {
         }
     }
 
+    /// The same as [`crate::dedup::Dedup::forgettable_until_ms`].
+    pub(crate) fn forgettable_until_ms(&self, until_ms: u64, budget: usize) -> Option<u64> {
+        let made = self.order.iter().map(|&(at_ms, _)| at_ms);
+        made.take(budget).take_while(|&at_ms| at_ms <= until_ms).last()
+    }
+
     /// What they take in memory, in bytes, estimated.
     pub(crate) fn memory_bytes(&self) -> usize {
         /// Both maps' entries and the list of messages, which is of ten usually.

@@ -25,6 +25,7 @@ impl Queue {
         self.last_sequence = self.last_sequence.max(header.last_sequence);
         self.last_dead_number = self.last_dead_number.max(header.last_dead_number);
         self.hint = self.hint.max(header.hint);
+        self.copies.set(self.copies().max(header.copies()));
         for (source_uid, number) in header.watermarks() {
             self.apply_watermark(Letter { source_uid, number });
         }

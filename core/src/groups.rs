@@ -279,25 +279,42 @@ impl Queue {
         let Some(groups) = self.groups.as_deref() else { return Ok(()) };
         groups.timed.check()?;
         let mut again = Groups::new(groups.is_fifo);
-        let mut messages: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut counted: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for (_, message) in self.slab.iter().filter(|(_, m)| m.group != NO_GROUP) {
-            *messages.entry(message.group).or_default() += 1;
+            let (messages, in_flight) = counted.entry(message.group).or_default();
+            *messages += 1;
+            let leased = matches!(message.state, MessageState::Leased { offered: false, .. });
+            *in_flight += u32::from(leased);
             if !matches!(message.state, MessageState::Dead { .. }) {
                 again.link(message);
             }
         }
-        let noted = groups.by_number.iter().map(|(&number, group)| (number, group.messages));
-        if !noted.eq(messages) || groups.numbers.len() != groups.by_number.len() {
+        let noted = groups.by_number.iter();
+        let noted = noted.map(|(&number, group)| (number, (group.messages, group.in_flight)));
+        if !noted.eq(counted) || groups.numbers.len() != groups.by_number.len() {
             return Err("the groups disagree with the messages".to_owned());
         }
         if again.members != groups.members || !again.timed.iter().eq(groups.timed.iter()) {
             return Err("a group's messages disagree with the slots".to_owned());
         }
+        let ranked = groups.by_number.values().filter(|group| group.rank.is_some()).count();
+        if ranked != groups.order.len() {
+            return Err(format!("{ranked} groups offer something, {} noted", groups.order.len()));
+        }
         for (&number, group) in &groups.by_number {
             let front = groups.sequences(number).next().and_then(|n| self.sequence.get(n));
-            let offers =
-                front.and_then(|slot| self.slab.get(slot)).is_some_and(Message::is_offered);
-            if offers != group.rank.is_some_and(|rank| groups.order.contains(&(rank, number))) {
+            let front = front.and_then(|slot| self.slab.get(slot)).filter(|m| m.is_offered());
+            let agrees = match (front, group.rank) {
+                (None, None) => true,
+                (Some(front), Some(rank)) => {
+                    let in_flight = u64::from(group.in_flight);
+                    let fair = [in_flight, front.due_ms, front.sequence];
+                    let expected = if groups.is_fifo { [rank[0], 0, front.sequence] } else { fair };
+                    groups.order.contains(&(rank, number)) && rank == expected
+                }
+                _ => false,
+            };
+            if !agrees {
                 return Err(format!("group {number} is out of turn"));
             }
         }

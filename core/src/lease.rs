@@ -88,12 +88,14 @@ impl Queue {
         }
     }
 
-    /// Gives back what `holder` has in flight, at most `max` messages. Returns their slots.
+    /// Gives back what `holder` has in flight, at most `max` messages. A lease that ended, by itself
+    /// or because the holder ended it, stays counted. Returns the slots.
     pub fn release_holder(&mut self, now_ms: u64, holder: u32, max: usize) -> Vec<u32> {
         // Nobody is noted as holder 0.
-        let held = self.held.range((holder, 0)..=(holder, u64::MAX)).take(max);
-        let slots: Vec<u32> =
-            held.filter_map(|&(_, sequence)| self.sequence.get(sequence)).collect();
+        let held = self.held.range((holder, 0)..=(holder, u64::MAX));
+        let slots = held.filter_map(|&(_, sequence)| self.sequence.get(sequence));
+        let runs = |slot: &u32| self.slab.get(*slot).is_some_and(|m| m.due_ms > now_ms);
+        let slots: Vec<u32> = slots.filter(runs).take(max).collect();
         for &slot in &slots {
             self.give_back(slot, now_ms, 0);
         }

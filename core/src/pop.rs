@@ -119,9 +119,11 @@ impl Queue {
             self.note_earliest();
             return Popped { leased, repeated: true, ..Popped::default() };
         }
-        self.offer_due(now_ms, WALK_BUDGET);
-        // What groups offer now was due before: no news.
-        self.noted_due_ms = self.earliest_ms();
+        if self.groups.is_some() {
+            self.offer_due(now_ms, WALK_BUDGET);
+            // What groups offer now was due before: no news.
+            self.noted_due_ms = self.earliest_ms();
+        }
         let in_flight = self.in_flight_for(now_ms, options);
         let free = options.in_flight_max.saturating_sub(in_flight);
         let count = options.count.min(usize::try_from(free).unwrap_or(usize::MAX));

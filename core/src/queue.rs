@@ -7,6 +7,7 @@
 //! time comes, and a replica, which never looks at the clock, holds the same state as its master.
 //! Messages with a group stand in [`crate::groups`], dead letters in [`crate::dead`].
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attempt::Attempts;
@@ -62,6 +63,8 @@ pub struct Queue {
     pub(crate) dead: BTreeSet<(u64, u32)>,
     pub(crate) last_dead_number: u64,
     pub(crate) watermarks: BTreeMap<u64, u64>,
+    /// A `Cell`, since a server that copies a value lends it for reading only.
+    pub(crate) copies: Cell<u64>,
     /// (holder, sequence number) of messages in flight whose receiver said who it is.
     pub(crate) held: BTreeSet<(u32, u64)>,
     /// Where the next sweep for moved messages goes on.
@@ -107,6 +110,7 @@ impl Queue {
             dead: BTreeSet::new(),
             last_dead_number: 0,
             watermarks: BTreeMap::new(),
+            copies: Cell::new(0),
             held: BTreeSet::new(),
             swept: 0,
             noted_due_ms: None,
@@ -123,16 +127,24 @@ impl Queue {
             last_sequence: self.last_sequence,
             hint: self.hint,
             last_dead_number: self.last_dead_number,
+            copies: self.copies.clone(),
             watermarks: std::mem::take(&mut self.watermarks),
             ..Self::new(self.uid, self.created_ms, attributes, std::mem::take(&mut self.tags))
         };
         Purged(Box::new(std::mem::replace(self, fresh)))
     }
 
-    /// A copy with an identity of its own, so that receipts of one do not fit the other.
+    /// A copy with an identity of its own, so that receipts of one do not fit the other. `uid` is
+    /// made of [`Queue::copies`], which is one more after that.
     #[must_use]
     pub fn duplicate(&self, uid: u64) -> Self {
+        self.copies.set(self.copies.get().saturating_add(1));
         Self { uid, ..self.clone() }
+    }
+
+    /// How many copies of it were made.
+    pub fn copies(&self) -> u64 {
+        self.copies.get()
     }
 
     /// Changes the attributes. Another DelaySeconds counts in a FIFO queue for the messages that

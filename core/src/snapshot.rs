@@ -1,13 +1,15 @@
 //! A queue as bytes: for RDB files, append-only files and replication. All numbers are
 //! little-endian.
 //!
-//! - The *header*: version 1, uid, created, modified, last sequence, hint, last dead number (8
-//!   each); attributes (count 4, then id 1, length 4, text), tags (count 4, then length 4, name,
+//! - The *header*: version 1, uid, created, modified, last sequence, hint, last dead number,
+//!   copies (8 each); attributes (count 4, then id 1, length 4, text), tags (count 4, then length 4, name,
 //!   length 4, value), watermarks (count 4, then uid 8, number 8).
 //! - A *chunk*: records of messages ([`crate::records`]) end to end, in the order of their sequence
 //!   numbers.
 //!
 //! Lists, indexes and counters are rebuilt, never loaded. Everything read is treated as hostile.
+
+use std::cell::Cell;
 
 use crate::attributes::{AttributeName, Attributes, Tags};
 use crate::dead::Letter;
@@ -32,7 +34,8 @@ impl Queue {
         let mut out = vec![ENCODING_VERSION];
         let [uid, last_dead] = [self.uid, self.last_dead_number];
         let times = [self.created_ms, self.modified_ms];
-        for number in [uid, times[0], times[1], self.last_sequence, hint, last_dead] {
+        for number in [uid, times[0], times[1], self.last_sequence, hint, last_dead, self.copies()]
+        {
             out.extend_from_slice(&number.to_le_bytes());
         }
         let attributes: Vec<_> = (1_u8..)
@@ -66,7 +69,7 @@ impl Queue {
         let uid = reader.u64()?;
         let (created_ms, modified_ms) = (reader.time_ms()?, reader.time_ms()?);
         let (last_sequence, hint) = (reader.u64()?, reader.u64()?);
-        let last_dead_number = reader.u64()?;
+        let (last_dead_number, copies) = (reader.u64()?, Cell::new(reader.u64()?));
         if last_sequence > SEQUENCE_MAX || last_dead_number > SEQUENCE_MAX {
             return Err(Error::Corrupt("sequence number out of range"));
         }
@@ -93,7 +96,7 @@ impl Queue {
             queue.apply_watermark(letter);
         }
         reader.finish()?;
-        Ok(Self { modified_ms, last_sequence, hint, last_dead_number, ..queue })
+        Ok(Self { modified_ms, last_sequence, hint, last_dead_number, copies, ..queue })
     }
 
     /// The slots of all messages in the order of their sequence numbers, in which loading them is

@@ -55,8 +55,8 @@ impl Queue {
         swept.dropped.retain(|&(slot, _)| self.take(slot).is_some());
         let until_ms = now_ms.saturating_sub(REMEMBERED_MS);
         let ids = self.dedup.forgettable_until_ms(until_ms, budget);
-        let attempts = self.attempts.oldest_ms().filter(|&at_ms| at_ms <= until_ms);
-        swept.forgot_until_ms = ids.or(attempts.map(|_| until_ms));
+        let attempts = self.attempts.forgettable_until_ms(until_ms, budget);
+        swept.forgot_until_ms = ids.into_iter().chain(attempts).min();
         if let Some(until_ms) = swept.forgot_until_ms {
             self.apply_forget(until_ms);
         }

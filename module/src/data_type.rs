@@ -158,8 +158,8 @@ fn load_string(io: *mut raw::RedisModuleIO) -> Result<redis_module::RedisBuffer,
 /// The uid of the copy of a queue. Master and replica each make the copy, so it is not drawn but
 /// made of what both know (FNV-1a).
 pub(crate) fn uid_of_copy(queue: &Queue, db: i32, name: &[u8]) -> u64 {
-    let parts: [&[u8]; 4] =
-        [&queue.uid().to_be_bytes(), &queue.last_sequence().to_be_bytes(), &db.to_be_bytes(), name];
+    let numbers = [queue.uid(), queue.last_sequence(), queue.copies()].map(u64::to_be_bytes);
+    let parts: [&[u8]; 3] = [numbers.as_flattened(), &db.to_be_bytes(), name];
     parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -453,6 +453,11 @@ macro_rules! on_event {
 }
 
 on_event!(on_cron, c_void, |ctx, _, _data| alarm::on_cron(ctx));
+on_event!(on_async_load, c_void, |ctx, subevent, _data| {
+    if subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
+        key_events::on_loaded_behind(ctx);
+    }
+});
 on_event!(on_swap, raw::RedisModuleSwapDbInfo, |_ctx, _, swap| {
     if let Some(swap) = swap {
         key_events::on_swap(swap.dbnum_first, swap.dbnum_second);

@@ -21,6 +21,7 @@ pub(crate) fn subscribe(ctx: &Context) -> bool {
     };
     subscribe(raw::REDISMODULE_EVENT_SWAPDB, Some(ffi::on_swap))
         && subscribe(raw::REDISMODULE_EVENT_FLUSHDB, Some(ffi::on_flush))
+        && subscribe(raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(ffi::on_async_load))
         && subscribe(raw::REDISMODULE_EVENT_CRON_LOOP, Some(ffi::on_cron))
         && ffi::subscribe_to_keys(ctx, KEYS)
 }
@@ -41,6 +42,20 @@ pub(crate) fn on_event(ctx: &Context, event: &[u8], name: &[u8]) {
 pub(crate) fn on_swap(one: i32, other: i32) {
     registry::swap(one, other);
     tick::swap(one, other);
+}
+
+/// A replica has loaded its master's keys behind those it had, and shows them now. Redis 7.0 and 7.2
+/// say of each that it was read into database 0, so every name is looked for in every database.
+pub(crate) fn on_loaded_behind(ctx: &Context) {
+    let names = registry::all();
+    for db in (0..).take_while(|&db| ffi::select_db(ctx, db)) {
+        for name in &names {
+            if ffi::exists(ctx, &replicate::string(name)) {
+                registry::add(db, name);
+                tick::schedule_soon(db, name, 0);
+            }
+        }
+    }
 }
 
 /// A database is emptied; a negative number: all are. What is emptied behind the back of clients,

@@ -11,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis_module::{Context, ContextFlags};
 
-type Names = BTreeSet<Box<[u8]>>;
+/// Names of queues.
+pub(crate) type Names = BTreeSet<Box<[u8]>>;
 
 static NAMES: Mutex<BTreeMap<i32, Names>> = Mutex::new(BTreeMap::new());
 
@@ -50,6 +51,11 @@ pub(crate) fn names(db: i32, prefix: &[u8], after: Option<&[u8]>, count: usize) 
 /// How many names there are, in all databases.
 pub(crate) fn count() -> usize {
     lock().values().map(Names::len).sum()
+}
+
+/// All names, whatever their databases.
+pub(crate) fn all() -> Names {
+    lock().values().flatten().cloned().collect()
 }
 
 /// The databases that have names.

@@ -179,6 +179,18 @@ pub(crate) fn reloaded(queue: &Queue, entries: usize) -> Queue {
     loaded
 }
 
+/// The queue as it is after a rewrite of the append-only file, which has effects only.
+pub(crate) fn rewritten(queue: &Queue) -> Queue {
+    let mut other = Queue::decode_header(&queue.encode_header()).unwrap();
+    for slot in queue.slots() {
+        let meta = queue.encode_meta(slot).unwrap();
+        other.apply_puts(&[(meta.as_slice(), queue.payload(slot).unwrap())]).unwrap();
+    }
+    queue.encode_dedup(100, &mut |chunk| other.apply_dedup(chunk).unwrap());
+    queue.encode_attempts(&mut |attempt| other.apply_attempt(attempt).unwrap());
+    other
+}
+
 pub(crate) fn digest(queue: &Queue) -> Vec<Vec<u8>> {
     let mut items = Vec::new();
     queue.digest_items(&mut |item| items.push(item.to_vec()));

@@ -3,7 +3,7 @@
 use karin_core::dedup::content_dedup_id;
 use karin_core::{AttributeName, Error, Queue, SendOptions};
 
-use crate::common::{HOUR_MS, MINUTE_MS, Scene, digest};
+use crate::common::{HOUR_MS, MINUTE_MS, Scene, digest, rewritten};
 
 const WINDOW_MS: u64 = 5 * MINUTE_MS;
 
@@ -203,4 +203,29 @@ fn a_clock_that_was_ahead_forgets_no_id_before_its_time() {
     send(&mut scene, "a", "2", Some("ahead"));
     scene.now_ms -= HOUR_MS;
     assert_eq!(send(&mut scene, "a", "3", Some("ahead")), (2, false));
+}
+
+#[test]
+fn a_rewrite_of_the_append_only_file_brings_no_forgotten_id_back() {
+    let mut scene = Scene::fifo();
+    send(&mut scene, "a", "1", Some("old"));
+    scene.wait(WINDOW_MS);
+    send(&mut scene, "a", "2", Some("young"));
+    let mut ids = 0;
+    rewritten(&scene.queue).encode_dedup(1, &mut |_| ids += 1);
+    assert_eq!(ids, 1, "the first message is there, its id is forgotten");
+    assert_eq!(digest(&rewritten(&scene.queue)), digest(&scene.queue));
+}
+
+#[test]
+fn an_id_is_accepted_anew_behind_one_of_a_clock_that_was_ahead() {
+    let mut scene = Scene::fifo();
+    scene.now_ms += MINUTE_MS;
+    send(&mut scene, "a", "1", Some("ahead"));
+    scene.now_ms -= MINUTE_MS;
+    send(&mut scene, "a", "2", Some("right"));
+    scene.wait(WINDOW_MS);
+    assert_eq!(send(&mut scene, "a", "3", Some("ahead")), (1, false));
+    assert_eq!(send(&mut scene, "a", "4", Some("right")), (3, true));
+    assert_eq!(send(&mut scene, "a", "5", Some("right")), (3, false));
 }

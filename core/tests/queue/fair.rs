@@ -164,3 +164,19 @@ fn a_clock_that_steps_back_hides_no_message_that_a_group_offers() {
     scene.send("b-1");
     assert_eq!(scene.pop(10), "b-1 a-1");
 }
+
+#[test]
+fn a_receive_that_leaves_messages_which_were_due_already_is_no_news_to_waiters() {
+    let mut scene = Scene::standard();
+    scene.send("a-1 a-2 b-1");
+    assert!(scene.queue.take_hint().is_some());
+    assert_eq!(scene.pop(10), "a-1 b-1 a-2");
+    scene.wait(30_000);
+    assert_eq!(scene.pop(1), "a-1");
+    assert_eq!(scene.queue.take_hint(), None, "all three became due, as was known");
+    assert_eq!(scene.extend("a-1", 0), Outcome::Done);
+    assert_eq!(scene.queue.take_hint(), None, "others are due, too");
+    assert_eq!(scene.pop(10), "a-1 b-1 a-2");
+    assert_eq!(scene.extend("a-1", 5), Outcome::Done);
+    assert_eq!(scene.queue.take_hint().map(|hint| hint.due_ms), Some(scene.now_ms + 5));
+}

@@ -54,20 +54,53 @@ pub(crate) struct Pop {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Transition {
-    Send(Send),
+    /// In one command.
+    Send(Vec<Send>),
     Pop(Pop),
-    Acknowledge { pick: usize, demand: Demand },
-    Extend { pick: usize, visibility_timeout_ms: u64, demand: Demand, unchanged: Option<bool> },
-    Release { pick: usize, delay_ms: u64 },
-    ReleaseHolder { holder: u32, max: usize },
+    Acknowledge {
+        pick: usize,
+        demand: Demand,
+    },
+    Extend {
+        pick: usize,
+        visibility_timeout_ms: u64,
+        demand: Demand,
+        unchanged: Option<bool>,
+    },
+    Release {
+        pick: usize,
+        delay_ms: u64,
+    },
+    ReleaseHolder {
+        holder: u32,
+        max: usize,
+    },
     Purge,
-    Set { name: AttributeName, value: &'static str },
-    Revive { count: usize, keep_count: bool },
-    AcknowledgeLetters { up_to: u64 },
-    Sweep { budget: usize },
-    Advance { ms: u64 },
-    StepBack { ms: u64, correct: bool },
-    Reload { entries: usize },
+    Set {
+        name: AttributeName,
+        value: &'static str,
+    },
+    Revive {
+        count: usize,
+        keep_count: bool,
+    },
+    AcknowledgeLetters {
+        up_to: u64,
+    },
+    Sweep {
+        budget: usize,
+    },
+    Advance {
+        ms: u64,
+    },
+    StepBack {
+        ms: u64,
+        correct: bool,
+    },
+    /// In chunks of so many entries; 0: by a rewrite of the append-only file.
+    Reload {
+        entries: usize,
+    },
     Promote,
 }
 
@@ -76,7 +109,7 @@ fn durations() -> impl Strategy<Value = u64> + Clone {
     prop_oneof![3 => Just(0), 6 => 1_u64..5_000, 2 => Just(30_000)]
 }
 
-fn sends() -> impl Strategy<Value = Transition> {
+fn sends() -> impl Strategy<Value = Send> {
     let movers = (1_u64..3, 0_u64..8, any::<bool>(), 0_u64..30_000, 0_u32..4).prop_map(
         |(source_uid, number, has_names, age_ms, receive_count)| Mover {
             source_uid,
@@ -86,12 +119,21 @@ fn sends() -> impl Strategy<Value = Transition> {
             receive_count,
         },
     );
-    let dedup_id = prop_oneof![4 => any::<u8>().prop_map(Some), 2 => (0_u8..4).prop_map(Some), 1 => Just(None)];
+    let dedup_id = prop_oneof![
+        4 => any::<u8>().prop_map(Some),
+        2 => (0_u8..4).prop_map(Some),
+        1 => Just(None)
+    ];
     let dedup_ids_max = prop_oneof![9 => Just(DEDUP_IDS_MAX_DEFAULT), 1 => 0_u64..6];
     let moved = prop_oneof![6 => Just(None), 1 => movers.prop_map(Some)];
     (0_usize..4, durations(), 0_usize..20, dedup_id, dedup_ids_max, moved).prop_map(
-        |(group, delay_ms, length, dedup_id, dedup_ids_max, moved)| {
-            Transition::Send(Send { group, delay_ms, length, dedup_id, dedup_ids_max, moved })
+        |(group, delay_ms, length, dedup_id, dedup_ids_max, moved)| Send {
+            group,
+            delay_ms,
+            length,
+            dedup_id,
+            dedup_ids_max,
+            moved,
         },
     )
 }
@@ -157,7 +199,8 @@ fn receipt_uses() -> impl Strategy<Value = Transition> {
 
 fn transitions() -> impl Strategy<Value = Transition> {
     prop_oneof![
-        24 => sends(),
+        20 => sends().prop_map(|send| Transition::Send(vec![send])),
+        2 => proptest::collection::vec(sends(), 2..5).prop_map(Transition::Send),
         20 => pops(),
         24 => receipt_uses(),
         1 => Just(Transition::Purge),
@@ -170,7 +213,7 @@ fn transitions() -> impl Strategy<Value = Transition> {
         1 => (60_000_u64..400_000).prop_map(|ms| Transition::Advance { ms }),
         2 => (0_u64..10_000, any::<bool>())
             .prop_map(|(ms, correct)| Transition::StepBack { ms, correct }),
-        1 => (1_usize..5).prop_map(|entries| Transition::Reload { entries }),
+        1 => (0_usize..4).prop_map(|entries| Transition::Reload { entries }),
         1 => Just(Transition::Promote),
     ]
 }

@@ -339,3 +339,65 @@ fn a_holder_gives_back_in_steps_without_meeting_what_it_gave_back() {
     queue.check().unwrap();
     assert_eq!(pop(&mut queue, T0 + 1, 20).len(), 10);
 }
+
+#[test]
+fn every_lease_differs_from_the_one_before_and_is_never_zero() {
+    for drawn in [0, 1, u32::MAX] {
+        let mut queue = queue();
+        send(&mut queue, T0, "a", 0);
+        let options = PopOptions { visibility_timeout_ms: Some(0), ..PopOptions::default() };
+        let mut last = 0;
+        for _ in 0..4 {
+            let slot = queue.pop_due(T0, &options, &mut || drawn).leased[0];
+            let lease = queue.receipt(slot).unwrap().lease;
+            assert!(lease != last && lease != 0, "{last} then {lease}, drawn {drawn}");
+            last = lease;
+        }
+    }
+}
+
+#[test]
+fn a_copy_has_the_messages_and_receipts_of_its_own() {
+    let mut queue = queue();
+    send(&mut queue, T0, "a", 0);
+    send(&mut queue, T0, "b", 0);
+    let receipt = pop(&mut queue, T0, 1)[0].1;
+    let mut copy = queue.duplicate(8);
+    copy.check().unwrap();
+    assert_eq!(copy.acknowledge(T0, &receipt, Demand::Any), Outcome::Foreign);
+    assert_eq!(bodies(&pop(&mut copy, T0, 10)), ["b"]);
+    assert_ne!(copy.message_id(1), queue.message_id(1));
+    assert_eq!(queue.acknowledge(T0, &receipt, Demand::Any), Outcome::Done);
+    assert_eq!((queue.len(), copy.len()), (1, 2));
+}
+
+#[test]
+fn a_message_that_nobody_has_can_be_hidden_for_twelve_hours_from_now() {
+    let mut queue = queue();
+    send(&mut queue, T0, "a", 0);
+    let receipt = pop(&mut queue, T0, 1)[0].1;
+    let later_ms = T0 + 3_600_000;
+    assert_eq!(
+        queue.extend(later_ms, &receipt, &extension(43_200_001, Demand::Any)),
+        Outcome::TooLong
+    );
+    assert_eq!(
+        queue.extend(later_ms, &receipt, &extension(43_200_000, Demand::Any)),
+        Outcome::Done
+    );
+}
+
+#[test]
+fn as_many_messages_as_a_pop_left_are_told_and_when_the_next_comes() {
+    let mut queue = queue();
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (0, None));
+    for n in 0..5 {
+        send(&mut queue, T0, &n.to_string(), 0);
+    }
+    send(&mut queue, T0, "later", 9_000);
+    pop(&mut queue, T0, 3);
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (2, Some(0)));
+    pop(&mut queue, T0, 10);
+    assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (0, Some(9_000)));
+    assert_eq!(queue.more(T0 + 30_000), 6);
+}

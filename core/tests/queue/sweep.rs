@@ -1,6 +1,8 @@
 //! What happens although nobody asks: expiry, forgetting, and a clock that was wrong.
 
-use karin_core::{AttributeName, Letter, Moved, Outcome, PopOptions, SendOptions, State, Swept};
+use karin_core::{
+    AttributeName, Demand, Letter, Moved, Outcome, PopOptions, SendOptions, State, Swept,
+};
 
 use crate::common::{HOUR_MS, MINUTE_MS, Scene, T0, counts, digest, reloaded};
 
@@ -276,4 +278,93 @@ fn counts_catch_up_in_steps_after_many_messages_became_due_at_once() {
     let ready: Vec<_> = (0..3).map(|_| scene.counts().ready).collect();
     assert_eq!(ready, [1_000, 2_000, 2_500]);
     scene.queue.check().unwrap();
+}
+
+#[test]
+fn what_a_group_offers_is_not_set_right_since_it_waits_for_no_time() {
+    for mut scene in [Scene::standard(), Scene::fifo()] {
+        scene.now_ms += HOUR_MS;
+        scene.send("a-1");
+        scene.now_ms -= HOUR_MS;
+        assert_eq!(scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 10).slots, []);
+        assert_eq!(scene.pop(1), "a-1");
+    }
+}
+
+#[test]
+fn attempts_are_forgotten_in_steps_too() {
+    let mut scene = Scene::standard();
+    for n in 0..10_u8 {
+        scene.send("x");
+        scene.pop_with(&PopOptions { attempt: Some(&[n]), ..PopOptions::default() });
+        scene.wait(1);
+    }
+    scene.wait(5 * MINUTE_MS);
+    let mut left = Vec::new();
+    while sweep(&mut scene, 4).forgot_until_ms.is_some() {
+        let mut count = 0;
+        scene.queue.encode_attempts(&mut |_| count += 1);
+        left.push(count);
+    }
+    assert_eq!(left, [6, 2, 0]);
+}
+
+#[test]
+fn a_receive_looks_at_no_more_than_a_thousand_messages_it_does_not_hand_out() {
+    for fifo in [false, true] {
+        let mut scene = if fifo { Scene::fifo() } else { Scene::standard() };
+        scene.set(AttributeName::MessageRetentionPeriod, "60");
+        for n in 0..1_500_u32 {
+            let id = format!("id {n}");
+            let options = SendOptions {
+                group: Some(b"a"),
+                dedup_id: fifo.then_some(id.as_bytes()),
+                ..SendOptions::default()
+            };
+            scene.queue.send(T0, &options).unwrap();
+        }
+        scene.wait(MINUTE_MS);
+        scene.send("a-young");
+        let options = PopOptions { count: 10, ..PopOptions::default() };
+        let popped = scene.pop_with(&options);
+        assert_eq!((popped.leased.len(), popped.dropped.len()), (0, 1_000));
+        assert_eq!(scene.queue.next_wait_ms(scene.now_ms), Some(0), "ask again");
+        let popped = scene.pop_with(&options);
+        assert_eq!((scene.names(&popped), popped.dropped.len()), ("a-young".into(), 500));
+    }
+}
+
+#[test]
+fn order_holds_when_more_leases_lapse_at_once_than_a_receive_looks_at() {
+    let mut scene = Scene::fifo();
+    for n in 0..1_500_u32 {
+        let id = n.to_string();
+        let options = SendOptions {
+            body: id.as_bytes(),
+            group: Some(if n % 2 == 0 { b"a" } else { b"b" }),
+            dedup_id: Some(id.as_bytes()),
+            ..SendOptions::default()
+        };
+        scene.queue.send(T0, &options).unwrap();
+    }
+    let all = PopOptions { count: 1_500, ..PopOptions::default() };
+    let expected: Vec<String> =
+        (0..750).map(|n| 2 * n).chain((0..750).map(|n| 2 * n + 1)).map(|n| n.to_string()).collect();
+    let popped = scene.pop_with(&all);
+    assert_eq!(scene.names(&popped), expected.join(" "));
+    scene.wait(30_000);
+    let first = scene.pop_with(&all);
+    assert_eq!(first.leased.len(), 1_000);
+    for &slot in &first.leased {
+        let receipt = scene.queue.receipt(slot).unwrap();
+        scene.queue.acknowledge(scene.now_ms, &receipt, Demand::Any);
+    }
+    let second = scene.pop_with(&all);
+    let names = scene.names(&second);
+    let expected: Vec<String> = (500..750)
+        .map(|n| 2 * n)
+        .chain((500..750).map(|n| 2 * n + 1))
+        .map(|n: u32| n.to_string())
+        .collect();
+    assert_eq!(names, expected.join(" "));
 }

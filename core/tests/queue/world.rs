@@ -1,13 +1,13 @@
 //! The queue, its replica and the naive model, side by side.
 
 use karin_core::dedup::content_dedup_id;
-use karin_core::snapshot::encode_slot;
+use karin_core::snapshot::{Meta, encode_slot};
 use karin_core::{
     AttributeName, Attributes, Error, Extension, Letter, Moved, Outcome, PopOptions, Queue,
     Receipt, SendOptions, State, Tags,
 };
 
-use crate::common::{T0, counts, digest, reloaded};
+use crate::common::{T0, counts, digest, reloaded, rewritten};
 use crate::model::{Kind, Pop, Send, Transition};
 use crate::naive::{Naive, NaiveMessage, Place};
 
@@ -40,7 +40,7 @@ impl World {
         let before = self.naive.earliest_ms();
         let mut hints = true;
         match *transition {
-            Transition::Send(ref send) => self.send(send),
+            Transition::Send(ref sends) => self.send_all(sends),
             Transition::Pop(ref pop) => return self.pop(pop),
             Transition::Acknowledge { pick, demand } => self.acknowledge(pick, demand),
             Transition::Extend { pick, visibility_timeout_ms, demand, unchanged } => {
@@ -60,7 +60,10 @@ impl World {
             Transition::Advance { ms } => self.now_ms += ms,
             Transition::StepBack { ms, correct } => self.step_back(ms, correct),
             Transition::Reload { entries } => {
-                self.queue = reloaded(&self.queue, entries);
+                self.queue = match entries {
+                    0 => rewritten(&self.queue),
+                    _ => reloaded(&self.queue, entries),
+                };
                 self.naive.reload();
                 hints = false;
             }
@@ -83,7 +86,19 @@ impl World {
         }
     }
 
-    fn send(&mut self, send: &Send) {
+    /// Sends messages, of which the replica is told in one effect.
+    fn send_all(&mut self, sends: &[Send]) {
+        let slots: Vec<u32> = sends.iter().filter_map(|send| self.send(send)).collect();
+        let metas: Vec<_> =
+            slots.iter().map(|&slot| self.queue.encode_meta(slot).unwrap()).collect();
+        let payloads = slots.iter().map(|&slot| self.queue.payload(slot).unwrap());
+        let puts: Vec<_> = metas.iter().map(Meta::as_slice).zip(payloads).collect();
+        self.replica.apply_puts(&puts).unwrap();
+        self.replica.apply_puts(&puts).unwrap();
+    }
+
+    /// Sends a message; its slot unless it was refused or a duplicate.
+    fn send(&mut self, send: &Send) -> Option<u32> {
         let group = match self.kind {
             Kind::Plain => None,
             Kind::Fair => (send.group > 0).then(|| GROUPS[send.group]),
@@ -105,7 +120,7 @@ impl World {
         });
         let options = SendOptions {
             body: &body,
-            attributes: if send.length % 2 == 0 { b"" } else { b"at" },
+            attributes: if send.length.is_multiple_of(2) { b"" } else { b"at" },
             delay_ms: (!is_fifo).then_some(send.delay_ms),
             group: group.map(str::as_bytes),
             dedup_id: explicit.as_ref().map(|id| &id[..]),
@@ -114,14 +129,13 @@ impl World {
             ..SendOptions::default()
         };
         let expected = self.expect_sent(&options, group);
-        let sent = self.queue.send(self.now_ms, &options);
-        assert_eq!(sent.map(|sent| (sent.sequence, sent.slot.is_some())), expected);
-        if let Some(slot) = sent.ok().and_then(|sent| sent.slot) {
-            self.tell_put(slot);
-            if let Some(letter) = moved.from {
-                self.replica.apply_watermark(letter);
-            }
+        let answer = self.queue.send(self.now_ms, &options);
+        assert_eq!(answer.map(|sent| (sent.sequence, sent.slot.is_some())), expected);
+        let slot = answer.ok().and_then(|sent| sent.slot)?;
+        if let Some(letter) = moved.from {
+            self.replica.apply_watermark(letter);
         }
+        Some(slot)
     }
 
     /// What a send must answer: sequence number, and whether it is no duplicate.
@@ -181,19 +195,13 @@ impl World {
         Ok((sequence, true))
     }
 
-    fn tell_put(&mut self, slot: u32) {
-        let meta = self.queue.encode_meta(slot).unwrap();
-        let put = [(meta.as_slice(), self.queue.payload(slot).unwrap())];
-        self.replica.apply_puts(&put).unwrap();
-        self.replica.apply_puts(&put).unwrap();
-    }
-
     fn tell_states(&mut self, slots: &[u32]) {
         let mut states = Vec::new();
         for &slot in slots {
             self.queue.encode_state(slot, &mut states);
             self.naive.tell(self.queue.view(slot).unwrap().sequence);
         }
+        self.replica.apply_states(&states).unwrap();
         self.replica.apply_states(&states).unwrap();
     }
 
@@ -202,6 +210,7 @@ impl World {
         for &(slot, sequence) in deleted {
             encode_slot(&mut slots, slot, sequence);
         }
+        self.replica.apply_delete(&slots).unwrap();
         self.replica.apply_delete(&slots).unwrap();
     }
 
@@ -245,8 +254,9 @@ impl World {
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             let attempt = self.queue.encode_attempt(id).unwrap();
             self.replica.apply_attempt(&attempt).unwrap();
+            self.replica.apply_attempt(&attempt).unwrap();
         }
-        self.queue.take_hint();
+        self.check_hint(expected.earliest_ms, true);
     }
 
     fn picked(&self, pick: usize) -> Option<Receipt> {
@@ -329,7 +339,9 @@ impl World {
         let expected: Vec<u64> = letters.map(|(_, sequence)| sequence).collect();
         let moved = self.queue.acknowledge_letters(up_to);
         assert_eq!(moved.iter().map(|&(_, sequence)| sequence).collect::<Vec<_>>(), expected);
-        expected.into_iter().for_each(|sequence| self.naive.remove(sequence));
+        for sequence in expected {
+            self.naive.remove(sequence);
+        }
         self.tell_deleted(&moved);
     }
 
@@ -344,7 +356,9 @@ impl World {
         assert!(dropped.starts_with(&first), "{first:?} are the oldest of {dropped:?}");
         assert!(dropped.iter().all(|sequence| expired.contains(sequence)));
         assert_eq!(swept.forgot_until_ms.is_some(), has_old_ids);
-        dropped.into_iter().for_each(|sequence| self.naive.remove(sequence));
+        for sequence in dropped {
+            self.naive.remove(sequence);
+        }
         self.tell_deleted(&swept.dropped);
         if let Some(until_ms) = swept.forgot_until_ms {
             assert!(until_ms + 300_000 <= self.now_ms);

@@ -1,5 +1,5 @@
-//! The internal commands `KARIN.XATTEMPT`, `XDEDUP`, `XDEL`, `XFORGET`, `XLEASE`, `XMARK`, `XPURGE`,
-//! `XPUT`, `XQUEUE`: effects on their way to replicas and from the append-only file.
+//! The internal commands `KARIN.XATTEMPT`, `XDEDUP`, `XDEL`, `XFORGET`, `XLEASE`, `XMARK`,
+//! `XPURGE`, `XPUT`, `XQUEUE`: effects on their way to replicas and from the append-only file.
 //!
 //! They read no clock, no random number and no configuration, apply twice as once, and take their
 //! bytes for hostile: a bad one is refused whole. Each replicates itself, or a replica's own

@@ -18,7 +18,7 @@ pub(crate) const DOC: Doc = Doc {
     key: None,
     arguments: &[
         Arg::string(c"prefix").token(c"PREFIX").optional(),
-        Arg::string(c"after").token(c"AFTER").optional(),
+        Arg::string(c"key").token(c"AFTER").optional(),
         Arg::integer(c"count").token(c"COUNT").optional(),
         Arg::double(c"seconds").token(c"DUE").optional(),
     ],

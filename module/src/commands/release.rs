@@ -16,7 +16,7 @@ use crate::{clock, counters, replicate};
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.release",
     summary: c"Gives messages back without counting that they were received.",
-    complexity: c"O(log N) for each receipt, O(N) for a holder, N being in flight or delayed.",
+    complexity: c"O(log N) for each message, N being in flight or delayed.",
     arity: -3,
     key: Some(KeyUse::UPDATE),
     arguments: &[

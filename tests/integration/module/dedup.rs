@@ -66,11 +66,11 @@ fn duplicates_are_told_within_the_queue_or_within_each_group() {
 
 #[test]
 fn the_hash_of_the_body_stands_for_a_missing_id() {
+    /// SHA-256 of "abc" (FIPS 180-4, example B.1).
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);
     client.ok("KARIN.CREATE q FIFO ContentBasedDeduplication true");
-    // SHA-256 of "abc" (FIPS 180-4, example B.1).
-    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let first = send(&mut client, "abc GROUP g");
     assert_eq!(send(&mut client, "abc GROUP h"), first);
     assert_eq!(send(&mut client, &format!("abc GROUP g SHA256 {ABC}")), first);
@@ -136,9 +136,7 @@ fn a_promoted_replica_and_a_restarted_server_still_know_duplicates_and_attempts(
     assert_eq!(client.pop("q ATTEMPT once VISIBILITY 600").messages[0].receipt, {
         received.messages[0].receipt.clone()
     });
-    karin_tests::wait::until(karin_tests::wait::PATIENCE, "the replica's link", || {
-        pair.replica.info("replication").contains("master_link_status:up")
-    });
+    pair.wait_for_link();
     let mut client = pair.fail_over();
     assert_eq!(send(&mut client, "b GROUP h DEDUP e"), second);
     let again = client.pop("q ATTEMPT once");

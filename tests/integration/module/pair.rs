@@ -1,6 +1,7 @@
 //! A master with a replica and append-only files, all of which must hold the same.
 
 use karin_tests::redis::RedisServer;
+use karin_tests::wait;
 
 use super::client::{Client, SYNC_AT_ONCE, items, text};
 
@@ -14,7 +15,9 @@ impl Pair {
     /// Starts both; the replica has the master's (empty) data.
     pub(super) fn start() -> Self {
         let files = ["--appendonly", "yes", "--appendfsync", "always"];
-        let arguments = [&SYNC_AT_ONCE[..], &files].concat();
+        // So that a rewritten file is our own commands.
+        let rewrite = ["--aof-use-rdb-preamble", "no"];
+        let arguments = [&SYNC_AT_ONCE[..], &files, &rewrite].concat();
         let master = RedisServer::start(&arguments);
         let replica = RedisServer::start_replica_of(&master, &arguments);
         Self { master, replica }
@@ -40,6 +43,26 @@ impl Pair {
         client.ok("DEBUG RELOAD");
         assert_eq!(client.digest(), digest, "the master's RDB");
         check_all(&mut client);
+    }
+
+    /// The same once the master has written its append-only file anew.
+    #[track_caller]
+    pub(super) fn assert_rewritten_same(&self) {
+        self.client().ok("BGREWRITEAOF");
+        wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
+            let persistence = self.master.info("persistence");
+            persistence.contains("aof_rewrite_in_progress:0")
+                && persistence.contains("aof_rewrite_scheduled:0")
+        });
+        assert!(self.master.info("persistence").contains("aof_last_bgrewrite_status:ok"));
+        self.assert_same();
+    }
+
+    /// The replica follows again, after the master was restarted.
+    pub(super) fn wait_for_link(&self) {
+        wait::until(wait::PATIENCE, "the replica's link", || {
+            self.replica.info("replication").contains("master_link_status:up")
+        });
     }
 
     /// Kills the master; the replica takes its place. A client of it.
