@@ -9,7 +9,7 @@ use karin_tests::wait;
 use super::super::client::{Client, Random, SYNC_AT_ONCE, bytes, items};
 use super::super::hostile_input::Monitor;
 use super::grammar::Grammar;
-use super::{Argv, Batch, Run, pack};
+use super::{Argv, Batch, Run, may_wait, no_panic_is_counted, pack};
 
 const BATCH: usize = 500;
 /// In how many batches effects are learned.
@@ -70,8 +70,7 @@ fn commands(grammar: &Grammar, random: &mut Random, blocked: &mut Blocked) -> Ve
             }
             _ => grammar.command(random),
         };
-        let waits = command.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"));
-        if waits && !command[0].eq_ignore_ascii_case(b"EVAL") {
+        if may_wait(&command) && !command[0].eq_ignore_ascii_case(b"EVAL") {
             blocked.send(&command);
         } else {
             commands.push(command);
@@ -158,6 +157,8 @@ fn random_arguments_of_every_command_leave_sound_queues_and_equal_replicas() {
     drop(blocked);
     client.ok("DEBUG RELOAD");
     compare(&mut client, &mut copy);
+    no_panic_is_counted(&server);
+    no_panic_is_counted(&replica);
     server.terminate();
     replica.terminate();
 }
