@@ -90,7 +90,8 @@ fn a_promoted_replica_goes_on_with_the_same_receipts_and_times() {
     let mut client = Client::new(&replica);
     assert!(client.error("KARIN.POPDUE q").starts_with("READONLY "));
     client.ok("REPLICAOF NO ONE");
-    let again = client.pop_one("q");
+    let again =
+        wait::until_some(wait::PATIENCE, "the end of the lease", || client.pop("q").messages.pop());
     assert_eq!((again.id, again.receive_count), (lapsed.id, 2));
     assert_eq!(client.answers(&format!("KARIN.ACK q CURRENT {}", held.receipt)), ["1"]);
     wait::until(wait::PATIENCE, "the delayed message", || !client.pop("q").messages.is_empty());

@@ -2,18 +2,22 @@
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use karin_tests::redis::RedisServer;
 use karin_tests::wait;
 
-use super::super::client::{Client, Random, SYNC_AT_ONCE, bytes, items};
+use super::super::client::{Client, Random, SYNC_AT_ONCE, bytes, items, text};
 use super::super::hostile_input::Monitor;
 use super::grammar::Grammar;
-use super::{Argv, Batch, Run, pack};
+use super::{Argv, Batch, Run, may_wait, no_panic_is_counted, pack};
 
 const BATCH: usize = 500;
 /// In how many batches effects are learned.
 const LEARNING: usize = 8;
+
+/// How long the last effects may be on their way.
+const SETTLING: Duration = Duration::from_secs(5);
 
 const KEYS: [&[u8]; 9] = [
     b"q",
@@ -70,8 +74,7 @@ fn commands(grammar: &Grammar, random: &mut Random, blocked: &mut Blocked) -> Ve
             }
             _ => grammar.command(random),
         };
-        let waits = command.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"));
-        if waits && !command[0].eq_ignore_ascii_case(b"EVAL") {
+        if may_wait(&command) && !command[0].eq_ignore_ascii_case(b"EVAL") {
             blocked.send(&command);
         } else {
             commands.push(command);
@@ -100,13 +103,35 @@ fn others(grammar: &Grammar, random: &mut Random) -> Argv {
     template.iter().map(fill).collect()
 }
 
+/// The keys whose values differ, with what INFO says of them on both sides.
+fn different_keys(client: &mut Client, copy: &mut Client) -> Vec<String> {
+    let mut different = vec!["the digests".to_owned()];
+    for key in items(&client.ok("KEYS *")) {
+        let key = bytes(key);
+        let [one, other] = [&mut *client, &mut *copy].map(|side| {
+            let digest = side.call(&[b"DEBUG", b"DIGEST-VALUE", &key]).unwrap();
+            (text(&items(&digest)[0]), side.call(&[b"KARIN.INFO", &key]))
+        });
+        if one.0 != other.0 {
+            different.push(format!("{}\n{one:?}\n{other:?}", key.escape_ascii()));
+        }
+    }
+    different
+}
+
 /// Whether both servers hold the same, and all queues are sound.
 fn compare(client: &mut Client, copy: &mut Client) {
     // Somebody who was made to wait may be served meanwhile.
-    wait::until(wait::PATIENCE, "the replica to hold what the master holds", || {
+    let start = Instant::now();
+    let difference = wait::until_some(wait::PATIENCE, "two digests", || {
+        client.integer("WAIT 1 10000");
         let digest = client.digest();
-        client.integer("WAIT 1 10000") == 1 && copy.digest() == digest && client.digest() == digest
+        if copy.digest() == digest && client.digest() == digest {
+            return Some(Vec::new());
+        }
+        (start.elapsed() > SETTLING).then(|| different_keys(client, copy))
     });
+    assert!(difference.is_empty(), "the replica holds other values: {difference:#?}");
     for key in items(&client.ok("KEYS *")) {
         for side in [&mut *client, &mut *copy] {
             if let Err(error) = side.call(&[b"KARIN.DEBUG", b"CHECK", &bytes(key)]) {
@@ -158,6 +183,8 @@ fn random_arguments_of_every_command_leave_sound_queues_and_equal_replicas() {
     drop(blocked);
     client.ok("DEBUG RELOAD");
     compare(&mut client, &mut copy);
+    no_panic_is_counted(&server);
+    no_panic_is_counted(&replica);
     server.terminate();
     replica.terminate();
 }

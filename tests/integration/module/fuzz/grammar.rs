@@ -29,7 +29,7 @@ struct Argument {
     parts: Vec<Self>,
 }
 
-const ATTRIBUTES: [&str; 14] = [
+const ATTRIBUTES: [&str; 16] = [
     "VisibilityTimeout",
     "delayseconds",
     "DELAYSECONDS",
@@ -40,6 +40,8 @@ const ATTRIBUTES: [&str; 14] = [
     "RedriveAllowPolicy",
     "KmsMasterKeyId",
     "RedrivePolicy",
+    "maxReceiveCount",
+    "deadLetterTargetArn",
     "ContentBasedDeduplication",
     "DeduplicationScope",
     "FIFO",
@@ -69,6 +71,7 @@ const TEXTS: [&[u8]; 20] = [
 ];
 const INTEGERS: [&str; 8] =
     ["0", "1", "2", "1000", "1001", "4294967296", "281474976710656", "9223372036854775807"];
+const VALUES: [&str; 8] = ["0", "1", "2.5", "60", "1024", "true", "messageGroup", "target"];
 const SECONDS: [&str; 8] = ["0", "0.001", "1", "2.5", "60", "43200", "315360000", "315360000.001"];
 const RECEIPT_LENGTH: usize = 36;
 const MEGABYTE: usize = 1 << 20;
@@ -270,7 +273,7 @@ impl Argument {
             "integer" => (1 + random.below(3)).to_string().into_bytes(),
             _ if self.name.contains("receipt") => grammar.receipt(random),
             _ if self.name.contains("attribute") => random.of(&ATTRIBUTES).as_bytes().to_vec(),
-            _ if self.name == "value" => random.of(&SECONDS).as_bytes().to_vec(),
+            _ if self.name == "value" => random.of(&VALUES).as_bytes().to_vec(),
             _ => random.of(&TEXTS).to_vec(),
         }
     }

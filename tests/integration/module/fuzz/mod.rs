@@ -6,6 +6,8 @@ mod argv;
 mod grammar;
 mod restore;
 
+use karin_tests::redis::RedisServer;
+use karin_tests::wait;
 use redis::Value;
 
 use super::client::{Client, error_text};
@@ -54,6 +56,7 @@ impl Batch<'_> {
         for command in &self.commands {
             pack(command, &mut packed);
         }
+        client.0.set_read_timeout(Some(wait::PATIENCE * 2)).unwrap();
         client.0.send_packed_command(&packed).unwrap();
         let answer = |command| {
             let answer = match client.0.recv_response() {
@@ -79,6 +82,21 @@ impl Drop for Batch<'_> {
             let skipped = self.commands.len().saturating_sub(SHOWN);
             self.commands.iter().skip(skipped).for_each(|command| eprintln!("{}", shown(command)));
         }
+    }
+}
+
+/// Whether a command's answer may be long in coming.
+fn may_wait(command: &Argv) -> bool {
+    command.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"))
+}
+
+/// What INFO counts of panics that were caught, if it does, is 0; the log has none when the server
+/// is dropped.
+#[track_caller]
+fn no_panic_is_counted(server: &RedisServer) {
+    let info = server.info("karin");
+    for line in info.lines().filter(|line| line.contains("panic")) {
+        assert!(line.trim_end().ends_with(":0"), "{info}");
     }
 }
 
