@@ -32,10 +32,9 @@ impl Queue {
 
     fn header_with_hint(&self, hint: u64) -> Vec<u8> {
         let mut out = vec![ENCODING_VERSION];
-        let [uid, last_dead] = [self.uid, self.last_dead_number];
-        let times = [self.created_ms, self.modified_ms];
-        for number in [uid, times[0], times[1], self.last_sequence, hint, last_dead, self.copies()]
-        {
+        let times_ms = [self.created_ms, self.modified_ms];
+        let numbers = [self.last_sequence, hint, self.last_dead_number, self.copies()];
+        for number in [self.uid].iter().chain(&times_ms).chain(&numbers) {
             out.extend_from_slice(&number.to_le_bytes());
         }
         let attributes: Vec<_> = (1_u8..)

@@ -323,3 +323,16 @@ fn every_prefix_of_a_payload_is_refused_and_costs_no_memory() {
         assert!(round == 0 || used < before + 1_000_000, "{before} bytes became {used}");
     }
 }
+
+#[test]
+fn a_second_copy_under_the_name_of_the_first_takes_no_receipts_of_it() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SENDM q 2 MSG a MSG b");
+    client.ok("COPY q copy");
+    client.ok("RENAME copy first");
+    client.ok("COPY q copy");
+    assert_ne!(client.info("first")["uid"], client.info("copy")["uid"]);
+    let receipt = client.pop_one("first").receipt;
+    assert_eq!(client.answers(&format!("KARIN.ACK copy {receipt}")), ["KARINFOREIGN"]);
+}

@@ -221,3 +221,14 @@ fn a_replica_lists_what_its_master_lists() {
     }
     assert_eq!(integer(&client.ok("DBSIZE")), 1);
 }
+
+#[test]
+fn a_replica_that_loads_behind_its_old_data_lists_the_queues_of_every_database() {
+    let master = RedisServer::start(&SYNC_AT_ONCE);
+    let mut client = Client::new(&master);
+    client.ok("KARIN.CREATE zero");
+    client.ok("SELECT 1");
+    client.ok("KARIN.CREATE one");
+    let replica = RedisServer::start_replica_of(&master, &["--repl-diskless-load", "swapdb"]);
+    assert_list_is_scan(&mut Client::new(&replica), "a load behind the old data");
+}
