@@ -31,8 +31,8 @@ impl Pair {
     /// The replica and the master's files hold what the master does, and all indexes are sound.
     #[track_caller]
     pub(super) fn assert_same(&self) {
+        self.let_replica_catch_up();
         let mut client = self.client();
-        assert_eq!(client.integer("WAIT 1 10000"), 1);
         check_all(&mut client);
         let digest = client.digest();
         let mut copy = Client::new(&self.replica);
@@ -43,6 +43,13 @@ impl Pair {
         client.ok("DEBUG RELOAD");
         assert_eq!(client.digest(), digest, "the master's RDB");
         check_all(&mut client);
+    }
+
+    fn let_replica_catch_up(&self) {
+        let mut client = self.client();
+        // WAIT waits for what was written when its connection ran a command last.
+        client.ok("PING");
+        assert_eq!(client.integer("WAIT 1 10000"), 1);
     }
 
     /// The same once the master has written its append-only file anew.
@@ -68,7 +75,7 @@ impl Pair {
     /// Kills the master; the replica takes its place. A client of it.
     #[track_caller]
     pub(super) fn fail_over(&mut self) -> Client {
-        assert_eq!(self.client().integer("WAIT 1 10000"), 1);
+        self.let_replica_catch_up();
         self.master.kill();
         let mut client = Client::new(&self.replica);
         client.ok("REPLICAOF NO ONE");
