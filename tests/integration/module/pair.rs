@@ -56,20 +56,17 @@ impl Pair {
     #[track_caller]
     pub(super) fn assert_rewritten_same(&self) {
         self.client().ok("BGREWRITEAOF");
-        wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
-            let persistence = self.master.info("persistence");
-            persistence.contains("aof_rewrite_in_progress:0")
-                && persistence.contains("aof_rewrite_scheduled:0")
-        });
-        assert!(self.master.info("persistence").contains("aof_last_bgrewrite_status:ok"));
+        wait_for_rewrite(&self.master);
         self.assert_same();
     }
 
-    /// The replica follows again, after the master was restarted.
+    /// The replica follows again, after the master was restarted, and has written its own file
+    /// anew, as it does then.
     pub(super) fn wait_for_link(&self) {
         wait::until(wait::PATIENCE, "the replica's link", || {
             self.replica.info("replication").contains("master_link_status:up")
         });
+        wait_for_rewrite(&self.replica);
     }
 
     /// Kills the master; the replica takes its place. A client of it.
@@ -81,6 +78,16 @@ impl Pair {
         client.ok("REPLICAOF NO ONE");
         client
     }
+}
+
+#[track_caller]
+fn wait_for_rewrite(server: &RedisServer) {
+    wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
+        let persistence = server.info("persistence");
+        persistence.contains("aof_rewrite_in_progress:0")
+            && persistence.contains("aof_rewrite_scheduled:0")
+    });
+    assert!(server.info("persistence").contains("aof_last_bgrewrite_status:ok"));
 }
 
 /// Recounts all queues.
