@@ -45,8 +45,11 @@ impl Queue {
         if self.attributes.fifo && decoded.iter().any(|(_, _, group)| group.is_empty()) {
             return Err(Error::Corrupt("a message of a FIFO queue without a group"));
         }
-        for (slot, message, group) in decoded {
-            if self.slab.get(slot).is_some_and(|present| present.sequence > message.sequence) {
+        for ((slot, message, group), (meta, payload)) in decoded.into_iter().zip(messages) {
+            let present = self.slab.get(slot).map_or(0, |present| present.sequence);
+            if present > message.sequence
+                || (present == message.sequence && self.is_record(slot, meta, payload))
+            {
                 continue;
             }
             let (sequence, sent_ms) = (message.sequence, message.sent_ms);
@@ -66,6 +69,12 @@ impl Queue {
             self.note_earliest();
         }
         Ok(())
+    }
+
+    /// Whether the message in a slot has this record.
+    fn is_record(&self, slot: u32, meta: &[u8], payload: &[u8]) -> bool {
+        self.encode_meta(slot).is_some_and(|present| present.as_slice() == meta)
+            && self.payload(slot) == Some(payload)
     }
 
     /// `XLEASE`: new states of messages. Errors: [`Error::Corrupt`].

@@ -467,3 +467,20 @@ fn a_header_of_the_other_kind_is_refused() {
     assert!(standard.apply_header(&queue(1, true).encode_header()).is_err());
     assert!(!standard.attributes().fifo);
 }
+
+#[test]
+fn a_message_that_is_told_twice_stays_where_it_stands() {
+    let mut queue = queue(1, false);
+    let content = Content::plain(b"x");
+    let metas = [1, 2].map(|slot| {
+        let none = history(0, 0, 0, 0, 0);
+        let sequence = u64::from(slot);
+        Position { place: 0, slot, sequence, due_ms: T0, history: none }.meta(&content)
+    });
+    let puts = [(&*metas[0], &b"x"[..]), (&*metas[1], &b"x"[..])];
+    for _ in 0..2 {
+        queue.apply_puts(&puts).unwrap();
+        queue.check().unwrap();
+        assert_eq!(queue.counts(T0 - 1).ready, 2, "both were sent for at once");
+    }
+}

@@ -31,8 +31,8 @@ impl Pair {
     /// The replica and the master's files hold what the master does, and all indexes are sound.
     #[track_caller]
     pub(super) fn assert_same(&self) {
+        self.let_replica_catch_up();
         let mut client = self.client();
-        assert_eq!(client.integer("WAIT 1 10000"), 1);
         check_all(&mut client);
         let digest = client.digest();
         let mut copy = Client::new(&self.replica);
@@ -45,35 +45,49 @@ impl Pair {
         check_all(&mut client);
     }
 
+    fn let_replica_catch_up(&self) {
+        let mut client = self.client();
+        // WAIT waits for what was written when its connection ran a command last.
+        client.ok("PING");
+        assert_eq!(client.integer("WAIT 1 10000"), 1);
+    }
+
     /// The same once the master has written its append-only file anew.
     #[track_caller]
     pub(super) fn assert_rewritten_same(&self) {
         self.client().ok("BGREWRITEAOF");
-        wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
-            let persistence = self.master.info("persistence");
-            persistence.contains("aof_rewrite_in_progress:0")
-                && persistence.contains("aof_rewrite_scheduled:0")
-        });
-        assert!(self.master.info("persistence").contains("aof_last_bgrewrite_status:ok"));
+        wait_for_rewrite(&self.master);
         self.assert_same();
     }
 
-    /// The replica follows again, after the master was restarted.
+    /// The replica follows again, after the master was restarted, and has written its own file
+    /// anew, as it does then.
     pub(super) fn wait_for_link(&self) {
         wait::until(wait::PATIENCE, "the replica's link", || {
             self.replica.info("replication").contains("master_link_status:up")
         });
+        wait_for_rewrite(&self.replica);
     }
 
     /// Kills the master; the replica takes its place. A client of it.
     #[track_caller]
     pub(super) fn fail_over(&mut self) -> Client {
-        assert_eq!(self.client().integer("WAIT 1 10000"), 1);
+        self.let_replica_catch_up();
         self.master.kill();
         let mut client = Client::new(&self.replica);
         client.ok("REPLICAOF NO ONE");
         client
     }
+}
+
+#[track_caller]
+fn wait_for_rewrite(server: &RedisServer) {
+    wait::until(wait::PATIENCE, "the rewrite of the append-only file", || {
+        let persistence = server.info("persistence");
+        persistence.contains("aof_rewrite_in_progress:0")
+            && persistence.contains("aof_rewrite_scheduled:0")
+    });
+    assert!(server.info("persistence").contains("aof_last_bgrewrite_status:ok"));
 }
 
 /// Recounts all queues.
