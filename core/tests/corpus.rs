@@ -18,7 +18,7 @@ mod fuzz;
 use std::path::{Path, PathBuf};
 
 use karin_core::snapshot::encode_slot;
-use karin_core::{AttributeName, Attributes, PopOptions, Queue, SendOptions, Tags};
+use karin_core::{AttributeName, Attributes, Letter, PopOptions, Queue, SendOptions, Tags};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -76,17 +76,15 @@ fn seeds() -> Vec<(PathBuf, Vec<u8>)> {
     let queue = queue();
     let empty = Queue::new(7, NOW_MS, Attributes::default(), Tags::default());
     let receipt = queue.receipt(0).unwrap().to_text();
-    let seeds: [(&str, &str, Vec<u8>); 7] = [
+    let seeds: [(&str, &str, Vec<u8>); 9] = [
         ("arguments", "seed-numbers", numbers()),
         ("arguments", "seed-attributes", attributes()),
         ("effects", "seed-effects", effects(&queue)),
-        (
-            "effects",
-            "seed-commands",
-            parts(&[(5, b"\0\0\0\0\0\0\0\0body"), (14, b""), (7, &receipt)]),
-        ),
+        ("effects", "seed-fifo", effects(&fifo())),
+        ("effects", "seed-commands", commands(&receipt)),
         ("receipt", "seed-receipt", receipt.to_vec()),
         ("snapshot", "seed-empty", fuzz::save(&empty)),
+        ("snapshot", "seed-fifo", fuzz::save(&fifo())),
         ("snapshot", "seed-states", fuzz::save(&queue)),
     ];
     seeds.map(|(target, name, bytes)| (folder(target).join(name), bytes)).into()
@@ -101,10 +99,10 @@ fn queue() -> Queue {
     let mut queue = Queue::new(1, NOW_MS, attributes, tags);
     for (body, delay_ms) in [(b"a", 0), (b"b", 0), (b"c", 0), (b"d", 0), (b"e", 60_000)] {
         let options =
-            SendOptions { body, attributes: b"at", delay_ms: Some(delay_ms), size_bytes: None };
+            SendOptions { body, attributes: b"at", delay_ms: Some(delay_ms), ..Default::default() };
         queue.send(NOW_MS, &options).unwrap();
     }
-    let options = PopOptions { count: 2, visibility_timeout_ms: None, max_bytes: None, holder: 3 };
+    let options = PopOptions { count: 2, holder: 3, ..Default::default() };
     let leased = queue.pop_due(NOW_MS, &options, &mut || 9).leased;
     let options = PopOptions { count: 1, ..options };
     let given_back = queue.pop_due(NOW_MS, &options, &mut || 9).leased;
@@ -118,6 +116,42 @@ fn queue() -> Queue {
     queue
 }
 
+/// A FIFO queue that remembers ids, an attempt and a source, with a message in flight and a dead one.
+fn fifo() -> Queue {
+    let mut attributes = Attributes::default();
+    attributes.fifo = true;
+    for (name, value) in
+        [(AttributeName::MaxReceiveCount, "1"), (AttributeName::DeadLetterTargetArn, "target")]
+    {
+        attributes.set(name, value.as_bytes()).unwrap();
+    }
+    let mut queue = Queue::new(2, NOW_MS, attributes, Tags::default());
+    for (body, group) in [(b"a", b"g"), (b"b", b"g"), (b"c", b"h")] {
+        let options =
+            SendOptions { body, group: Some(group), dedup_id: Some(body), ..Default::default() };
+        queue.send(NOW_MS, &options).unwrap();
+    }
+    queue.apply_watermark(Letter { source_uid: 3, number: 4 });
+    let options = PopOptions { visibility_timeout_ms: Some(0), ..Default::default() };
+    queue.pop_due(NOW_MS, &options, &mut || 9);
+    let options = PopOptions { attempt: Some(b"attempt"), ..Default::default() };
+    queue.pop_due(NOW_MS + 1, &options, &mut || 9);
+    assert_eq!(queue.dead(), 1);
+    queue
+}
+
+/// What clients and the module do: sends, a receive, a deletion, a sweep and the like.
+fn commands(receipt: &[u8]) -> Vec<u8> {
+    let header = fifo().encode_header();
+    let group = parts(&[(0, b"g"), (0, b"id")]);
+    let send = [&b"\0\0\0\0\0\0\0\0"[..], &group, b"body"].concat();
+    let pop: [(u8, &[u8]); 2] = [(26, b"\0\0\0\0"), (26, b"\x01\0\0\0attempt")];
+    let others: [(u8, &[u8]); 4] = [(28, b""), (13, b"\x01"), (30, b"\xff\xff\xff\xff"), (31, b"")];
+    let acknowledge = [b"\0\0\0\0", receipt].concat();
+    let start: [(u8, &[u8]); 3] = [(0, &header), (9, &send), (9, &send)];
+    [parts(&start), parts(&pop), parts(&[(11, &acknowledge)]), parts(&others)].concat()
+}
+
 /// What a replica is told of a queue: it is there, its messages, their states, what is gone.
 fn effects(queue: &Queue) -> Vec<u8> {
     let (mut puts, mut states, mut gone) = (Vec::new(), Vec::new(), Vec::new());
@@ -129,7 +163,14 @@ fn effects(queue: &Queue) -> Vec<u8> {
     let first = queue.view(0).unwrap();
     encode_slot(&mut gone, first.slot, first.sequence);
     let header = queue.encode_header();
-    parts(&[(0, &header), (1, &puts), (2, &states), (3, &gone), (4, &3_u64.to_le_bytes())])
+    let (mut ids, mut attempts) = (Vec::new(), Vec::new());
+    queue.encode_dedup(10, &mut |chunk| ids.extend_from_slice(chunk));
+    queue.encode_attempts(&mut |attempt| attempts.extend(parts(&[(7, attempt)])));
+    let mark = [3_u64, 4].map(u64::to_le_bytes).concat();
+    let time = NOW_MS.to_le_bytes();
+    let start = parts(&[(0, &header), (1, &puts), (2, &states), (5, &mark), (6, &ids)]);
+    let end = parts(&[(3, &gone), (8, &time), (4, &1_u64.to_le_bytes())]);
+    [start, attempts, end].concat()
 }
 
 fn numbers() -> Vec<u8> {

@@ -6,9 +6,10 @@ mod input;
 use input::Input;
 pub use input::put;
 use karin_core::attributes::{parse_decimal, parse_seconds_ms, parse_signed_seconds_ms};
-use karin_core::limits::{DURATION_MS_MAX, TAGS_MAX};
+use karin_core::limits::{DURATION_MS_MAX, SEQUENCE_MAX, TAGS_MAX, TIME_MS_MAX};
 use karin_core::{
-    AttributeName, Attributes, Demand, Extension, PopOptions, Queue, Receipt, SendOptions, Tags,
+    AttributeName, Attributes, Demand, Extension, Letter, PopOptions, Queue, Receipt, SendOptions,
+    Tags,
 };
 
 /// A time at which the messages of the seeds are due; milliseconds since 1970.
@@ -99,7 +100,7 @@ pub fn effects(bytes: &[u8]) {
     let mut queue = Queue::new(1, NOW_MS, Attributes::default(), Tags::default());
     let mut replica = queue.clone();
     while let Some((kind, body)) = input.part() {
-        if kind % 8 > 4 {
+        if kind % 16 > 8 {
             act(&mut queue, kind, body);
             replica = load(Input(&save(&queue))).expect("a saved queue can be loaded");
         } else {
@@ -122,53 +123,76 @@ pub fn effects(bytes: &[u8]) {
 /// One internal command. Whether it was taken.
 fn apply(queue: &mut Queue, kind: u8, body: &[u8]) -> bool {
     let mut input = Input(body);
-    match kind % 8 {
-        0 => queue.apply_header(body).is_ok(),
+    match kind % 16 {
+        0 => return queue.apply_header(body).is_ok(),
         1 => {
             let mut messages = Vec::new();
             while let Some((_, meta)) = input.part() {
                 messages.push((meta, input.part().unwrap_or_default().1));
             }
-            queue.apply_puts(&messages).is_ok()
+            return queue.apply_puts(&messages).is_ok();
         }
-        2 => queue.apply_states(body).is_ok(),
-        3 => queue.apply_delete(body).is_ok(),
-        _ => {
-            queue.apply_purge(input.number());
-            true
+        2 => return queue.apply_states(body).is_ok(),
+        3 => return queue.apply_delete(body).is_ok(),
+        // The numbers are checked by the module, before they come here.
+        4 => drop(queue.apply_purge(input.number() & SEQUENCE_MAX)),
+        5 => {
+            let (source_uid, number) = (input.number(), input.number() & SEQUENCE_MAX);
+            queue.apply_watermark(Letter { source_uid, number });
         }
+        6 => return queue.apply_dedup(body).is_ok(),
+        7 => return queue.apply_attempt(body).is_ok(),
+        _ => queue.apply_forget(input.number() & TIME_MS_MAX),
     }
+    true
 }
 
-/// One command of a client.
+/// One command of a client, or what the module does by itself.
 fn act(queue: &mut Queue, kind: u8, body: &[u8]) {
     let mut input = Input(body);
     let now_ms = NOW_MS.saturating_add(u64::from(input.small()));
-    match kind % 8 {
-        5 => {
-            let delay_ms = Some(u64::from(input.small()));
-            let options = SendOptions { body: input.0, delay_ms, ..SendOptions::default() };
-            let _may_be_full = queue.send(now_ms, &options);
+    let count = usize::from(kind / 16);
+    match kind % 16 {
+        9 => {
+            let delay_ms = input.small().checked_sub(1).map(u64::from);
+            let (_, group) = input.part().unwrap_or_default();
+            let (_, dedup_id) = input.part().unwrap_or_default();
+            let options = SendOptions {
+                body: input.0,
+                delay_ms,
+                group: Some(group).filter(|group| !group.is_empty()),
+                dedup_id: Some(dedup_id).filter(|id| !id.is_empty()),
+                ..SendOptions::default()
+            };
+            let _may_be_refused = queue.send(now_ms, &options);
         }
-        6 => drop(pop(queue, now_ms, usize::from(kind / 8))),
-        _ => {
-            let _may_be_gone = Receipt::parse(input.0).map(|receipt| {
-                queue.acknowledge(&receipt, Demand::Any);
-            });
+        10 => drop(pop(queue, now_ms, count, Some(input.0).filter(|id| !id.is_empty()))),
+        11 => {
+            let _may_be_gone = Receipt::parse(input.0)
+                .map(|receipt| queue.acknowledge(now_ms, &receipt, Demand::Any));
         }
+        12 => drop(queue.revive(now_ms, count, body.len().is_multiple_of(2))),
+        13 => drop(queue.acknowledge_letters(input.number())),
+        14 => drop(queue.sweep(now_ms, count)),
+        _ => drop(queue.correct_times(now_ms, input.number(), input.number(), count)),
     }
 }
 
-fn pop(queue: &mut Queue, now_ms: u64, count: usize) -> Vec<u32> {
-    let options =
-        PopOptions { count, visibility_timeout_ms: Some(1_000), max_bytes: None, holder: 1 };
+fn pop(queue: &mut Queue, now_ms: u64, count: usize, attempt: Option<&[u8]>) -> Vec<u32> {
+    let options = PopOptions {
+        count,
+        visibility_timeout_ms: Some(1_000),
+        holder: 1,
+        attempt,
+        ..PopOptions::default()
+    };
     queue.pop_due(now_ms, &options, &mut || 7).leased
 }
 
 /// Clients' commands on a queue that came from anywhere: they leave it sound.
 fn use_it(queue: &mut Queue) {
     let _may_be_full = queue.send(NOW_MS, &SendOptions { body: b"more", ..Default::default() });
-    for (round, slot) in pop(queue, NOW_MS, 10).into_iter().enumerate() {
+    for (round, slot) in pop(queue, NOW_MS, 10, None).into_iter().enumerate() {
         let Some(receipt) = queue.receipt(slot) else { continue };
         let extension = Extension {
             visibility_timeout_ms: 500,
@@ -176,7 +200,7 @@ fn use_it(queue: &mut Queue) {
             unless_changed_due_ms: None,
         };
         match round % 3 {
-            0 => queue.acknowledge(&receipt, Demand::Current),
+            0 => queue.acknowledge(NOW_MS, &receipt, Demand::Current),
             1 => queue.extend(NOW_MS, &receipt, &extension),
             _ => queue.release(NOW_MS, &receipt, 0),
         };
@@ -186,15 +210,20 @@ fn use_it(queue: &mut Queue) {
     queue.release_holder(NOW_MS, 1, 10);
     let copy = queue.duplicate(2);
     copy.check().expect("a sound copy");
-    queue.purge();
+    drop(queue.purge());
     queue.check().expect("a sound queue after the purge");
 }
 
-/// Reads a queue as the module does: parts end to end, the first is the header.
+/// Reads a queue as the module does: parts end to end, the first is the header, the others of
+/// three kinds.
 fn load(mut input: Input<'_>) -> Option<Queue> {
     let mut queue = Queue::decode_header(input.part()?.1).ok()?;
-    while let Some((_, chunk)) = input.part() {
-        queue.load_messages(chunk).ok()?;
+    while let Some((kind, chunk)) = input.part() {
+        match kind % 3 {
+            0 => queue.load_messages(chunk).ok()?,
+            1 => queue.apply_dedup(chunk).ok()?,
+            _ => queue.apply_attempt(chunk).ok()?,
+        }
     }
     queue.finish_load();
     Some(queue)
@@ -209,6 +238,8 @@ pub fn save(queue: &Queue) -> Vec<u8> {
         queue.encode_record(slot, &mut chunk);
         put(&mut out, 0, &chunk);
     }
+    queue.encode_dedup(1, &mut |ids| put(&mut out, 1, ids));
+    queue.encode_attempts(&mut |attempt| put(&mut out, 2, attempt));
     out
 }
 
