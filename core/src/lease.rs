@@ -88,8 +88,8 @@ impl Queue {
         }
     }
 
-    /// Gives back what `holder` has in flight, at most `max` messages. A lease that ended, by itself
-    /// or because the holder ended it, stays counted. Returns the slots.
+    /// Gives back what `holder` has in flight, at most `max` messages. A lease that ended, by
+    /// itself or because the holder ended it, stays counted. Returns the slots.
     pub fn release_holder(&mut self, now_ms: u64, holder: u32, max: usize) -> Vec<u32> {
         // Nobody is noted as holder 0.
         let held = self.held.range((holder, 0)..=(holder, u64::MAX));

@@ -1,8 +1,8 @@
 //! A queue as bytes: for RDB files, append-only files and replication. All numbers are
 //! little-endian.
 //!
-//! - The *header*: version 1, uid, created, modified, last sequence, hint, last dead number,
-//!   copies (8 each); attributes (count 4, then id 1, length 4, text), tags (count 4, then length 4, name,
+//! - The *header*: version 1, uid, created, modified, last sequence, hint, last dead number, copies
+//!   (8 each); attributes (count 4, then id 1, length 4, text), tags (count 4, then length 4, name,
 //!   length 4, value), watermarks (count 4, then uid 8, number 8).
 //! - A *chunk*: records of messages ([`crate::records`]) end to end, in the order of their sequence
 //!   numbers.

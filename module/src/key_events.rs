@@ -44,8 +44,8 @@ pub(crate) fn on_swap(one: i32, other: i32) {
     tick::swap(one, other);
 }
 
-/// A replica has loaded its master's keys behind those it had, and shows them now. Redis 7.0 and 7.2
-/// say of each that it was read into database 0, so every name is looked for in every database.
+/// A replica has loaded its master's keys behind those it had, and shows them now. Redis 7.0 and
+/// 7.2 say of each that it was read into database 0, so every name is looked for in every database.
 pub(crate) fn on_loaded_behind(ctx: &Context) {
     let names = registry::all();
     for db in (0..).take_while(|&db| ffi::select_db(ctx, db)) {

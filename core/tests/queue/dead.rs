@@ -101,7 +101,7 @@ fn letters_have_growing_numbers_that_are_never_given_again() {
     scene.pop_for(1, 0);
     scene.pop(1);
     assert_eq!(letters(&scene, 0, 10), [(4, "next".to_owned())]);
-    scene.queue.purge();
+    drop(scene.queue.purge());
     scene.reload();
     assert_eq!((scene.queue.dead(), scene.queue.last_dead_number()), (0, 4));
 }
@@ -264,7 +264,7 @@ fn a_letter_that_is_sent_twice_arrives_once_whatever_happened_between() {
     assert_eq!(send(&mut scene, 2), Err(Error::Moved { watermark: 3 }));
     scene.pop(1);
     scene.ack_each("x");
-    scene.queue.purge();
+    drop(scene.queue.purge());
     scene.wait(20 * 24 * 60 * MINUTE_MS);
     scene.queue.sweep(scene.now_ms, 1_000);
     scene.reload();

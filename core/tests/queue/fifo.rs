@@ -473,7 +473,7 @@ fn sequence_numbers_have_twenty_digits_and_grow() {
         assert!(text.bytes().all(|b| b.is_ascii_digit()) && text > last, "{text} after {last}");
         last = text;
     }
-    scene.queue.purge();
+    drop(scene.queue.purge());
     scene.send("g0-x");
     assert!(sequence_text(scene.queue.last_sequence()) > last, "a purge does not start anew");
     assert_eq!(sequence_text((1 << 48) - 1).len(), 20);
