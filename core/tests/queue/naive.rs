@@ -334,9 +334,10 @@ impl Naive {
         self.place(group);
     }
 
-    pub(crate) fn held_by(&self, holder: u32, max: usize) -> Vec<u64> {
+    pub(crate) fn held_by(&self, now_ms: u64, holder: u32, max: usize) -> Vec<u64> {
         let held = |m: &&NaiveMessage| {
-            holder != 0 && matches!(m.place, Place::Leased { holder: h, .. } if h == holder)
+            let its = matches!(m.place, Place::Leased { holder: h, .. } if h == holder);
+            holder != 0 && its && m.due_ms > now_ms
         };
         self.messages.iter().filter(held).take(max).map(|m| m.sequence).collect()
     }

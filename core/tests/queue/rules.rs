@@ -401,3 +401,24 @@ fn as_many_messages_as_a_pop_left_are_told_and_when_the_next_comes() {
     assert_eq!((queue.more(T0), queue.next_wait_ms(T0)), (0, Some(9_000)));
     assert_eq!(queue.more(T0 + 30_000), 6);
 }
+
+#[test]
+fn a_holder_gives_back_no_lease_that_ended() {
+    let mut queue = queue();
+    for body in ["lapsed", "ended", "running"] {
+        send(&mut queue, T0, body, 0);
+    }
+    let take = |queue: &mut Queue, visibility_timeout_ms| {
+        let visibility_timeout_ms = Some(visibility_timeout_ms);
+        let options = PopOptions { visibility_timeout_ms, holder: 3, ..PopOptions::default() };
+        pop_with(queue, T0, options).leased[0]
+    };
+    let lapsed = take(&mut queue, 10);
+    let ended = take(&mut queue, 30_000);
+    let running = take(&mut queue, 30_000);
+    let receipt = queue.receipt(ended).unwrap();
+    queue.extend(T0 + 5, &receipt, &extension(0, Demand::Current));
+    assert_eq!(queue.release_holder(T0 + 10, 3, 9), [running]);
+    let counts = [lapsed, ended, running].map(|slot| queue.view(slot).unwrap().receive_count);
+    assert_eq!(counts, [1, 1, 0]);
+}

@@ -296,7 +296,7 @@ impl World {
     }
 
     fn release_holder(&mut self, holder: u32, max: usize) {
-        let expected = self.naive.held_by(holder, max);
+        let expected = self.naive.held_by(self.now_ms, holder, max);
         let slots = self.queue.release_holder(self.now_ms, holder, max);
         assert_eq!(self.sequences(&slots), expected);
         for sequence in expected {
