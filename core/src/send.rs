@@ -107,7 +107,9 @@ impl Queue {
         let dedup_id = dedup_id.as_ref().map(DedupId::as_slice);
         let hash = dedup_id.map(|id| self.dedup_hash(group.unwrap_or_default(), id));
         if let Some(hash) = hash {
-            if let Some(sequence) = self.dedup.find(hash, now_ms) {
+            // A letter is told by its number: it may have died, lived and died again with one id.
+            let duplicate = self.dedup.find(hash, now_ms).filter(|_| options.moved.from.is_none());
+            if let Some(sequence) = duplicate {
                 return Ok(Sent { slot: None, sequence });
             }
             self.check_room_for_dedup(now_ms, options.dedup_ids_max)?;

@@ -278,6 +278,24 @@ fn a_letter_that_is_sent_twice_arrives_once_whatever_happened_between() {
 }
 
 #[test]
+fn a_letter_that_died_twice_within_five_minutes_is_no_duplicate_of_itself() {
+    let mut scene = Scene::fifo();
+    for number in [1, 2] {
+        let options = SendOptions {
+            body: b"x",
+            group: Some(b"g"),
+            dedup_id: Some(b"its message id"),
+            moved: letter(number),
+            ..SendOptions::default()
+        };
+        let sent = scene.send_with(&options).unwrap();
+        assert!(sent.slot.is_some(), "letter {number} went nowhere");
+        assert_eq!(sent.sequence, number);
+    }
+    scene.queue.check().unwrap();
+}
+
+#[test]
 fn a_refused_letter_raises_no_watermark() {
     let mut scene = Scene::standard();
     scene.set(AttributeName::MaximumMessageSize, "1");

@@ -161,7 +161,9 @@ impl World {
         let scope = group.filter(|_| naive.per_group).unwrap_or_default().to_owned();
         let key = naive.fifo.then(|| (scope, dedup_id.to_vec()));
         if let Some(key) = &key {
-            if let Some(sequence) = naive.find_duplicate(key, now_ms) {
+            if let Some(sequence) = naive.find_duplicate(key, now_ms)
+                && moved.from.is_none()
+            {
                 return Ok((sequence, false));
             }
             if naive.is_full_of_ids(now_ms, options.dedup_ids_max) {

@@ -31,8 +31,10 @@ impl Pair {
     /// The replica and the master's files hold what the master does, and all indexes are sound.
     #[track_caller]
     pub(super) fn assert_same(&self) {
-        self.let_replica_catch_up();
         let mut client = self.client();
+        // Nothing expires meanwhile.
+        client.ok("CLIENT PAUSE 60000 WRITE");
+        self.let_replica_catch_up();
         check_all(&mut client);
         let digest = client.digest();
         let mut copy = Client::new(&self.replica);
@@ -43,6 +45,7 @@ impl Pair {
         client.ok("DEBUG RELOAD");
         assert_eq!(client.digest(), digest, "the master's RDB");
         check_all(&mut client);
+        client.ok("CLIENT UNPAUSE");
     }
 
     fn let_replica_catch_up(&self) {
