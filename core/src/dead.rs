@@ -78,10 +78,14 @@ impl Queue {
         *watermark = letter.number.max(*watermark);
     }
 
-    /// Whether a message may be received no more and has somewhere to go.
+    /// Whether a message may be received no more and has somewhere to go. What it was received in
+    /// the queue it died in before does not count here.
     pub(crate) fn is_exhausted(&self, message: &Message) -> bool {
         let allowed = self.attributes.max_receive_count.filter(|_| self.attributes.has_target());
-        allowed.is_some_and(|allowed| message.receive_count >= allowed)
+        let Some(allowed) = allowed else { return false };
+        let before = message.extras().receives_before.unwrap_or(0);
+        let here = message.receive_count.checked_sub(before).unwrap_or(message.receive_count);
+        here >= allowed
     }
 
     /// Puts a message into the dead list.

@@ -114,7 +114,9 @@ impl Queue {
             }
             self.check_room_for_dedup(now_ms, options.dedup_ids_max)?;
         }
-        let extras = Extras { id: options.moved.id, source: options.moved.source, dedup_id };
+        let Moved { id, source, receive_count, .. } = options.moved;
+        let receives_before = (receive_count > 0).then_some(receive_count);
+        let extras = Extras { id, source, dedup_id, receives_before };
         let slot = self.append(now_ms, options, body_length, delay_ms, group, &extras)?;
         if let Some(hash) = hash {
             self.dedup.accept(hash, self.last_sequence, now_ms.min(TIME_MS_MAX));
@@ -243,7 +245,7 @@ impl Queue {
 
     /// Errors: [`Error::Moved`], [`Error::InvalidId`].
     fn check_moved(&self, moved: &Moved<'_>) -> Result<(), Error> {
-        let extras = Extras { id: moved.id, source: moved.source, dedup_id: None };
+        let extras = Extras { id: moved.id, source: moved.source, ..Extras::default() };
         if !extras.is_valid() {
             return Err(Error::InvalidId);
         }

@@ -296,6 +296,19 @@ fn a_letter_that_died_twice_within_five_minutes_is_no_duplicate_of_itself() {
 }
 
 #[test]
+fn a_letter_has_all_receives_of_its_new_queue_before_it_dies_there() {
+    let mut scene = Scene::standard();
+    scene.let_die_after(2);
+    let moved = Moved { receive_count: 5, first_received_ms: 1, ..letter(1) };
+    scene.send_with(&SendOptions { body: b"x", moved, ..SendOptions::default() }).unwrap();
+    scene.reload();
+    assert_eq!(scene.pop_for(1, 0), "x");
+    assert_eq!(scene.pop_for(1, 0), "x");
+    assert_eq!(scene.pop(1), "");
+    assert_eq!(scene.counts(), counts(0, 0, 0, 1));
+}
+
+#[test]
 fn a_refused_letter_raises_no_watermark() {
     let mut scene = Scene::standard();
     scene.set(AttributeName::MaximumMessageSize, "1");

@@ -30,6 +30,7 @@ pub(crate) struct NaiveMessage {
     pub(crate) offered_there: bool,
     pub(crate) lease: u32,
     pub(crate) receive_count: u32,
+    pub(crate) receives_before: u32,
     pub(crate) first_received_ms: u64,
     pub(crate) body: Vec<u8>,
     pub(crate) attributes: &'static [u8],

@@ -183,6 +183,7 @@ impl World {
             offered_there: false,
             lease: 0,
             receive_count,
+            receives_before: receive_count,
             first_received_ms: if receive_count == 0 { 0 } else { moved.first_received_ms },
             body: options.body.to_vec(),
             attributes: if options.attributes.is_empty() { b"" } else { b"at" },

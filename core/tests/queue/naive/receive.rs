@@ -163,7 +163,9 @@ impl Naive {
             popped.dropped.push(message.sequence);
             return true;
         }
-        if self.max_receive_count.is_some_and(|max| message.receive_count >= max) {
+        let before = message.receives_before;
+        let here = message.receive_count - if message.receive_count < before { 0 } else { before };
+        if self.max_receive_count.is_some_and(|max| here >= max) {
             popped.died.push(message.sequence);
             return true;
         }
