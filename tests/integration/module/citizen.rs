@@ -137,7 +137,9 @@ fn cost(client: &mut Client, measured: &mut Client, command: &[&[u8]], name: &st
 
 #[test]
 fn a_large_queue_is_purged_unlinked_and_replaced_without_a_pause() {
-    let master = RedisServer::start(&[&SYNC_AT_ONCE[..], &["--rdbcompression", "no"]].concat());
+    // Valkey frees what DEL deletes on another thread, unless it is told not to.
+    let arguments = ["--rdbcompression", "no", "--lazyfree-lazy-user-del", "no"];
+    let master = RedisServer::start(&[&SYNC_AT_ONCE[..], &arguments].concat());
     let replica = RedisServer::start_replica_of(&master, &["--replica-lazy-flush", "yes"]);
     let mut client = Client::new(&master);
     let (mut here, mut there) = (Client::new(&master), Client::new(&replica));

@@ -49,10 +49,7 @@ impl Pair {
     }
 
     fn let_replica_catch_up(&self) {
-        let mut client = self.client();
-        // WAIT waits for what was written when its connection ran a command last.
-        client.ok("PING");
-        assert_eq!(client.integer("WAIT 1 10000"), 1);
+        self.replica.catch_up_with(&self.master);
     }
 
     /// The same once the master has written its append-only file anew.
