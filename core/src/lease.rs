@@ -115,6 +115,7 @@ impl Queue {
             message.state = MessageState::Waiting { offered: delay_ms == 0 };
         }
         self.attach(slot);
+        self.note_room();
     }
 
     /// The slot a receipt may act on. Errors: why it may not.

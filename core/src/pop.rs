@@ -139,6 +139,7 @@ impl Queue {
             self.lease(slot, now_ms, options, draw_lease);
         }
         popped.is_limited = free == 0 && self.next_wait_ms(now_ms) == Some(0);
+        self.is_held_back |= popped.is_limited;
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(now_ms, id, &popped.leased);
         }
@@ -310,8 +311,11 @@ impl Queue {
     /// Makes a message due at another time, counted from now; 0: at once.
     pub(crate) fn set_due(&mut self, slot: u32, now_ms: u64, after_ms: u64) {
         self.detach(slot);
+        let due_ms = now_ms.min(TIME_MS_MAX).saturating_add(after_ms).min(TIME_MS_MAX);
+        let mut lapses_sooner = false;
         if let Some(message) = self.slab.get_mut(slot) {
-            message.due_ms = now_ms.min(TIME_MS_MAX).saturating_add(after_ms).min(TIME_MS_MAX);
+            lapses_sooner = message.is_leased() && due_ms < message.due_ms;
+            message.due_ms = due_ms;
             // One that was given back is nobody's: an old receipt can only delay it.
             if let MessageState::Ready { .. } = message.state {
                 message.state = MessageState::Waiting { offered: false };
@@ -319,6 +323,9 @@ impl Queue {
             message.set_offered(after_ms == 0);
         }
         self.attach(slot);
+        if lapses_sooner {
+            self.note_room();
+        }
     }
 
     /// Leases a message that was picked. One of a standard queue stands nowhere then.

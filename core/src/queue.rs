@@ -20,7 +20,8 @@ use crate::sequence::Sequence;
 use crate::slab::Slab;
 use crate::timed::{Entry, Kind, Timed};
 
-/// News for waiters: the queue's earliest due time became earlier.
+/// News for waiters: the queue's earliest due time became earlier, or there is room in flight again
+/// for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
     /// The new earliest due time; milliseconds since 1970, maybe in the past.
@@ -73,6 +74,8 @@ pub struct Queue {
     pub(crate) noted_due_ms: Option<u64>,
     /// Whether a hint is waiting for [`Queue::take_hint`].
     pub(crate) hint_pending: bool,
+    /// Whether somebody was refused messages because too many are in flight: room is news then.
+    pub(crate) is_held_back: bool,
 }
 
 /// What was in a queue. Dropping it takes as long as there were messages, which the caller may
@@ -115,6 +118,7 @@ impl Queue {
             swept: 0,
             noted_due_ms: None,
             hint_pending: false,
+            is_held_back: false,
         }
     }
 
@@ -187,7 +191,7 @@ impl Queue {
         self.tags = tags;
     }
 
-    /// Takes the hint that is due since the last call, if the earliest due time became earlier.
+    /// Takes the hint that is due since the last call, if there is news.
     pub fn take_hint(&mut self) -> Option<Hint> {
         std::mem::take(&mut self.hint_pending).then_some(())?;
         self.noted_due_ms.map(|due_ms| Hint { due_ms, number: self.hint })
@@ -216,6 +220,15 @@ impl Queue {
         self.noted_due_ms = earliest;
     }
 
+    /// Notes that fewer messages are in flight, or will be sooner, and that those who were held back
+    /// should hear of it. Once: whoever is held back again says so.
+    pub(crate) fn note_room(&mut self) {
+        if std::mem::take(&mut self.is_held_back) {
+            self.hint = self.hint.saturating_add(1);
+            self.hint_pending = true;
+        }
+    }
+
     /// Puts a message into a free slot and its place. Gives it back if the slot is taken.
     pub(crate) fn put(&mut self, slot: u32, message: Message) -> Result<(), Message> {
         let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
@@ -236,6 +249,9 @@ impl Queue {
         self.sequence.remove(message.sequence);
         if message.group != NO_GROUP {
             self.leave_group(message.group);
+        }
+        if message.is_leased() {
+            self.note_room();
         }
         Some(message)
     }

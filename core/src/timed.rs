@@ -105,6 +105,21 @@ impl Timed {
         self.entries.first().copied().map(Entry::from_key)
     }
 
+    /// When the first lease lapses of those that [`Timed::count_due`] has not counted as lapsed. Of
+    /// more than `budget` entries without a lease it is the last one's time: too early, not too late.
+    pub(crate) fn first_lapse_ms(&self, budget: usize) -> Option<u64> {
+        let bounds = (Bound::Excluded(self.counted_until), Bound::Unbounded);
+        let mut last_ms = None;
+        for &key in self.entries.range(bounds).take(budget) {
+            let entry = Entry::from_key(key);
+            last_ms = Some(entry.due_ms);
+            if entry.kind == Kind::Leased {
+                return last_ms;
+            }
+        }
+        last_ms
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
         self.entries.iter().copied().map(Entry::from_key)
     }

@@ -212,6 +212,15 @@ impl Queue {
         first.map(|due_ms| due_ms.saturating_sub(now_ms))
     }
 
+    /// When the next lease lapses, so that fewer messages are in flight, at the earliest;
+    /// milliseconds since 1970, maybe in the past. `None`: nothing is in flight. Counts as
+    /// [`Queue::counts`] did last.
+    pub fn next_lapse_ms(&self) -> Option<u64> {
+        let groups = self.groups.as_deref().map(|groups| &groups.timed);
+        let lapses = [Some(&self.timed), groups].into_iter().flatten();
+        lapses.filter_map(|timed| timed.first_lapse_ms(WALK_BUDGET)).min()
+    }
+
     /// When the oldest message that is not in the dead list was sent; milliseconds since 1970.
     /// Looks no further than [`WALK_BUDGET`] messages.
     pub fn oldest_sent_ms(&self) -> Option<u64> {

@@ -102,6 +102,12 @@ pub(crate) struct Naive {
     unsure: usize,
     accepted: Vec<Accepted>,
     attempts: Vec<Attempt>,
+    /// Somebody was refused messages because too many are in flight.
+    held_back: bool,
+    /// The same on the replica, from when it was asked.
+    held_back_there: bool,
+    /// There is room for them again.
+    room: bool,
 }
 
 impl Naive {
@@ -119,8 +125,11 @@ impl Naive {
 
     pub(crate) fn remove(&mut self, sequence: u64) {
         let at = self.messages.iter().position(|m| m.sequence == sequence).unwrap();
-        let group = self.messages.remove(at).group;
+        let NaiveMessage { group, place, .. } = self.messages.remove(at);
         self.place(group);
+        if matches!(place, Place::Leased { .. }) {
+            self.note_room();
+        }
     }
 
     fn is_expired(&self, message: &NaiveMessage, now_ms: u64) -> bool {
@@ -156,6 +165,20 @@ impl Naive {
         self.unsure = self.rotation.len();
     }
 
+    fn note_room(&mut self) {
+        self.room |= std::mem::take(&mut self.held_back);
+    }
+
+    /// Whether there is room for those who were held back; asked once.
+    pub(crate) fn take_room(&mut self) -> bool {
+        std::mem::take(&mut self.room)
+    }
+
+    /// The replica is told something.
+    pub(crate) fn tell_replica(&mut self) {
+        self.held_back_there = false;
+    }
+
     /// The replica is told all of a message.
     pub(crate) fn tell(&mut self, sequence: u64) {
         let message = self.get(sequence);
@@ -166,6 +189,7 @@ impl Naive {
         for message in &mut self.messages {
             message.offered = message.is_told_offered();
         }
+        self.held_back = false;
         self.forget_rotation();
     }
 
@@ -173,6 +197,7 @@ impl Naive {
         for message in &mut self.messages {
             std::mem::swap(&mut message.offered, &mut message.offered_there);
         }
+        std::mem::swap(&mut self.held_back, &mut self.held_back_there);
         self.forget_rotation();
     }
 
@@ -252,6 +277,7 @@ impl Naive {
         self.accepted.clear();
         self.attempts.clear();
         self.unsure = 0;
+        (self.held_back, self.held_back_there) = (false, false);
     }
 
     /// Another delay counts in a FIFO queue for what was never received.
@@ -333,6 +359,7 @@ impl Naive {
         message.offered = message.group.is_some() && delay_ms == 0;
         let group = message.group;
         self.place(group);
+        self.note_room();
     }
 
     pub(crate) fn held_by(&self, now_ms: u64, holder: u32, max: usize) -> Vec<u64> {

@@ -225,6 +225,51 @@ fn no_more_is_handed_out_than_may_be_in_flight_and_lapsed_leases_do_not_count() 
 }
 
 #[test]
+fn who_was_held_back_hears_once_that_there_is_room() {
+    let options = PopOptions { in_flight_max: 2, ..PopOptions::default() };
+    let make_room: [(&str, fn(&mut Scene) -> Outcome); 5] = [
+        ("an acknowledgement", |scene| scene.ack("a-1")),
+        ("a release", |scene| scene.release("a-1", 0)),
+        ("a release for later", |scene| scene.release("a-1", 5_000)),
+        ("a lease that is ended", |scene| scene.extend("a-1", 0)),
+        ("a lease that is shortened", |scene| scene.extend("a-1", 5_000)),
+    ];
+    for (what, room) in make_room {
+        for mut scene in [Scene::standard(), Scene::fifo()] {
+            scene.send("a-1 b-2 c-3 d-4");
+            scene.pop(2);
+            scene.wait(1);
+            scene.queue.take_hint();
+            assert!(scene.pop_with(&options).is_limited);
+            assert_eq!(scene.extend("b-2", 40_000), Outcome::Done);
+            assert_eq!(scene.queue.take_hint(), None, "a longer lease makes no room");
+            let before = scene.queue.hint();
+            assert_eq!(room(&mut scene), Outcome::Done);
+            let hint = scene.queue.take_hint().expect(what);
+            assert_eq!(hint.number, before + 1, "{what}");
+            assert!(hint.due_ms <= scene.now_ms, "{what}");
+            scene.ack("b-2");
+            assert_eq!(scene.queue.take_hint(), None, "{what}: nobody was held back since");
+        }
+    }
+}
+
+#[test]
+fn the_next_lapse_is_that_of_a_lease_not_the_end_of_a_delay() {
+    let mut scene = Scene::standard();
+    assert_eq!(scene.queue.next_lapse_ms(), None);
+    let late = SendOptions { body: b"late", delay_ms: Some(5_000), ..SendOptions::default() };
+    scene.send_with(&late).unwrap();
+    scene.send("x a-y");
+    scene.pop_for(1, 20_000);
+    scene.pop_for(1, 10_000);
+    assert_eq!(scene.queue.next_lapse_ms(), Some(T0 + 10_000));
+    scene.wait(10_000);
+    scene.counts();
+    assert_eq!(scene.queue.next_lapse_ms(), Some(T0 + 20_000));
+}
+
+#[test]
 fn pages_of_a_peek_meet_every_message_once() {
     let mut scene = Scene::standard();
     let bodies: Vec<String> =

@@ -16,6 +16,7 @@ mod fifo;
 mod fuzz;
 mod hints;
 mod hostile_input;
+mod in_flight;
 mod keyspace;
 mod looking;
 mod pair;

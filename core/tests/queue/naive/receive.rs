@@ -53,6 +53,7 @@ impl Naive {
         }
         popped.earliest_ms = earliest_ms;
         popped.is_limited = free == 0 && self.next_wait_ms(now_ms) == Some(0);
+        self.held_back |= popped.is_limited;
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(id, now_ms, &popped.leased);
         }
@@ -236,9 +237,14 @@ impl Naive {
 
     pub(super) fn set_due(&mut self, sequence: u64, now_ms: u64, after_ms: u64) {
         let message = self.get(sequence);
+        let sooner =
+            matches!(message.place, Place::Leased { .. }) && now_ms + after_ms < message.due_ms;
         message.due_ms = now_ms + after_ms;
         message.offered = message.group.is_some() && after_ms == 0;
         let group = message.group;
         self.place(group);
+        if sooner {
+            self.note_room();
+        }
     }
 }
