@@ -22,6 +22,7 @@ mod looking;
 mod pair;
 mod persistence;
 mod random_commands;
+mod real_time;
 mod registry;
 mod replication;
 mod steps;
