@@ -11,10 +11,10 @@ use crate::ffi::{Key, Value};
 use crate::{counters, hint, replicate};
 
 /// How often a queue with moved messages, which may expire in any order, is looked through; ms.
-const MOVED_MS: u64 = 60_000;
+pub(crate) const MOVED_MS: u64 = 60_000;
 
-/// Looks after one queue, `budget` messages at most. Returns when to come again, in milliseconds
-/// since 1970; `None`: when there is something in it again.
+/// Looks after one queue, at about `budget` messages and ids. Returns when to come again, in
+/// milliseconds since 1970; `None`: when there is something in it again.
 pub(crate) fn visit(
     ctx: &Context,
     name: &RedisString,

@@ -1,7 +1,7 @@
 //! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [BLOCK s] [ATTEMPT id]
 //! [HOLDER id]`: hands out what is due, or waits for it.
 
-use karin_core::limits::VISIBILITY_TIMEOUT_MS_MAX;
+use karin_core::limits::{REMEMBERED_MS, VISIBILITY_TIMEOUT_MS_MAX};
 use karin_core::{PopOptions, Popped, Queue};
 use redis_module::{Context, ContextFlags, RedisString};
 
@@ -12,7 +12,7 @@ use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
 use crate::reply::{Failure, Reply};
 use crate::wakeup::{self, Waiter};
-use crate::{clock, config, replicate, sweep};
+use crate::{clock, config, replicate, sweep, tick};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.popdue",
@@ -197,6 +197,7 @@ fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> 
     let attempt = input.options.attempt.filter(|_| !popped.leased.is_empty());
     if let Some(attempt) = attempt.and_then(|id| queue.encode_attempt(id)) {
         replicate::attempt(ctx, input.key, &attempt);
+        tick::schedule(ffi::selected_db(ctx), input.key.as_slice(), now_ms + REMEMBERED_MS);
     }
     if changed {
         replicate::announce(ctx, input.key, hint, now_ms);
