@@ -89,6 +89,11 @@ impl Purged {
     pub fn count(&self) -> u64 {
         u64::try_from(self.0.len()).unwrap_or(u64::MAX)
     }
+
+    /// How many things there are to free; see [`Queue::free_effort`].
+    pub fn free_effort(&self) -> usize {
+        self.0.free_effort()
+    }
 }
 
 impl Queue {
@@ -220,8 +225,8 @@ impl Queue {
         self.noted_due_ms = earliest;
     }
 
-    /// Notes that fewer messages are in flight, or will be sooner, and that those who were held back
-    /// should hear of it. Once: whoever is held back again says so.
+    /// Notes that fewer messages are in flight, or will be sooner, and that those who were held
+    /// back should hear of it. Once: whoever is held back again says so.
     pub(crate) fn note_room(&mut self) {
         if std::mem::take(&mut self.is_held_back) {
             self.hint = self.hint.saturating_add(1);

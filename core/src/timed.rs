@@ -105,8 +105,8 @@ impl Timed {
         self.entries.first().copied().map(Entry::from_key)
     }
 
-    /// When the first lease lapses of those that [`Timed::count_due`] has not counted as lapsed. Of
-    /// more than `budget` entries without a lease it is the last one's time: too early, not too late.
+    /// When the first lease lapses of those that [`Timed::count_due`] has not counted as lapsed.
+    /// After `budget` entries without a lease it is the last one's time: too early, not too late.
     pub(crate) fn first_lapse_ms(&self, budget: usize) -> Option<u64> {
         let bounds = (Bound::Excluded(self.counted_until), Bound::Unbounded);
         let mut last_ms = None;

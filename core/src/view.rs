@@ -131,7 +131,12 @@ impl Queue {
         self.attempts.len()
     }
 
-    /// Bodies and attributes, in bytes.
+    /// How many things there are to free: messages, deduplication ids, attempts.
+    pub fn free_effort(&self) -> usize {
+        self.len() + self.dedup.len() + self.attempts.len()
+    }
+
+    /// Bodies, attributes and extras, in bytes.
     pub fn bytes(&self) -> u64 {
         self.payload_bytes
     }

@@ -23,7 +23,7 @@ pub(crate) fn visit(
     budget: &mut usize,
 ) -> Option<u64> {
     let swept = queue.sweep(now_ms, (*budget).min(WALK_BUDGET));
-    *budget = budget.saturating_sub(swept.dropped.len().max(1));
+    *budget = budget.saturating_sub(swept.looked_at.max(1));
     counters::EXPIRED.add_count(swept.dropped.len());
     replicate::deletions(ctx, name, &slots(&swept.dropped));
     if let Some(until_ms) = swept.forgot_until_ms {

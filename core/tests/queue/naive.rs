@@ -102,10 +102,16 @@ pub(crate) struct Naive {
     unsure: usize,
     accepted: Vec<Accepted>,
     attempts: Vec<Attempt>,
-    /// Somebody was refused messages because too many are in flight.
-    held_back: bool,
+    held_back: HeldBack,
+}
+
+/// Who was refused messages because too many are in flight.
+#[derive(Debug, Default)]
+struct HeldBack {
+    /// Somebody was.
+    here: bool,
     /// The same on the replica, from when it was asked.
-    held_back_there: bool,
+    there: bool,
     /// There is room for them again.
     room: bool,
 }
@@ -166,17 +172,17 @@ impl Naive {
     }
 
     fn note_room(&mut self) {
-        self.room |= std::mem::take(&mut self.held_back);
+        self.held_back.room |= std::mem::take(&mut self.held_back.here);
     }
 
     /// Whether there is room for those who were held back; asked once.
     pub(crate) fn take_room(&mut self) -> bool {
-        std::mem::take(&mut self.room)
+        std::mem::take(&mut self.held_back.room)
     }
 
     /// The replica is told something.
     pub(crate) fn tell_replica(&mut self) {
-        self.held_back_there = false;
+        self.held_back.there = false;
     }
 
     /// The replica is told all of a message.
@@ -189,7 +195,7 @@ impl Naive {
         for message in &mut self.messages {
             message.offered = message.is_told_offered();
         }
-        self.held_back = false;
+        self.held_back.here = false;
         self.forget_rotation();
     }
 
@@ -197,7 +203,8 @@ impl Naive {
         for message in &mut self.messages {
             std::mem::swap(&mut message.offered, &mut message.offered_there);
         }
-        std::mem::swap(&mut self.held_back, &mut self.held_back_there);
+        let HeldBack { here, there, .. } = &mut self.held_back;
+        std::mem::swap(here, there);
         self.forget_rotation();
     }
 
@@ -277,7 +284,7 @@ impl Naive {
         self.accepted.clear();
         self.attempts.clear();
         self.unsure = 0;
-        (self.held_back, self.held_back_there) = (false, false);
+        (self.held_back.here, self.held_back.there) = (false, false);
     }
 
     /// Another delay counts in a FIFO queue for what was never received.

@@ -226,8 +226,9 @@ fn no_more_is_handed_out_than_may_be_in_flight_and_lapsed_leases_do_not_count() 
 
 #[test]
 fn who_was_held_back_hears_once_that_there_is_room() {
+    type Step = fn(&mut Scene) -> Outcome;
     let options = PopOptions { in_flight_max: 2, ..PopOptions::default() };
-    let make_room: [(&str, fn(&mut Scene) -> Outcome); 5] = [
+    let make_room: [(&str, Step); 5] = [
         ("an acknowledgement", |scene| scene.ack("a-1")),
         ("a release", |scene| scene.release("a-1", 0)),
         ("a release for later", |scene| scene.release("a-1", 5_000)),
@@ -352,6 +353,33 @@ fn attempts_are_forgotten_in_steps_too() {
         left.push(count);
     }
     assert_eq!(left, [6, 2, 0]);
+}
+
+#[test]
+fn a_sweep_says_what_it_looked_at_and_not_only_what_it_dropped() {
+    let mut scene = Scene::fifo();
+    assert_eq!(sweep(&mut scene, 100).looked_at, 0);
+    scene.send("a-1 a-2 a-3 b-4");
+    scene.pop_with(&PopOptions { attempt: Some(b"try"), ..PopOptions::default() });
+    scene.wait(5 * MINUTE_MS);
+    assert_eq!(sweep(&mut scene, 100).looked_at, 5, "four ids and an attempt");
+    assert_eq!(scene.queue.free_effort(), 4);
+    let moved = Moved { from: Some(Letter { source_uid: 9, number: 1 }), ..Moved::default() };
+    let options = SendOptions {
+        body: b"moved",
+        group: Some(b"a"),
+        dedup_id: Some(b"id"),
+        moved,
+        ..SendOptions::default()
+    };
+    scene.send_with(&options).unwrap();
+    assert_eq!(scene.queue.free_effort(), 6, "five messages and an id");
+    assert_eq!(sweep(&mut scene, 3).looked_at, 3, "any may have expired");
+    assert_eq!(sweep(&mut scene, 3).looked_at, 2);
+    scene.wait(4 * 24 * HOUR_MS);
+    assert!(sweep(&mut scene, 3).looked_at >= 3);
+    let purged = scene.queue.purge();
+    assert_eq!((purged.count(), purged.free_effort()), (2, 2));
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Naive {
         }
         popped.earliest_ms = earliest_ms;
         popped.is_limited = free == 0 && self.next_wait_ms(now_ms) == Some(0);
-        self.held_back |= popped.is_limited;
+        self.held_back.here |= popped.is_limited;
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(id, now_ms, &popped.leased);
         }
