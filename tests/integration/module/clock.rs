@@ -245,7 +245,7 @@ fn ids_and_moved_messages_end_in_time_also_in_queues_that_were_looked_after_long
     let sent_ms = client.pop_one("m VISIBILITY 0").sent_ms - 3_550_000;
     client.ok(&format!("KARIN.SEND m old FROM 0123456789abcdef 1 SENT {sent_ms}"));
     assert_eq!(client.counts("m"), (2, 0, 0));
-    wait::until(Duration::from_secs(120), "the end of the moved message", || {
+    wait::until(Duration::from_mins(2), "the end of the moved message", || {
         client.counts("m") == (1, 0, 0)
     });
     wait::until(Duration::from_secs(310), "no ids", || {

@@ -64,12 +64,12 @@ fn whoever_is_held_back_is_served_as_soon_as_there_is_room() {
             let mut connection = server.connection();
             let mut listener = connection.as_pubsub();
             listener.subscribe("karin:due:{q}").unwrap();
-            let thread = held_back(&server, &mut client);
+            let waiting = held_back(&server, &mut client);
             let made_room = Instant::now();
             client.ok(&command.replace("{}", &popped.messages[0].receipt));
-            let (bodies, served) = thread.join().unwrap();
-            assert_eq!(bodies.len(), 1, "{command}");
-            let took = served.saturating_duration_since(made_room);
+            let (received, ended) = waiting.join().unwrap();
+            assert_eq!(received.len(), 1, "{command}");
+            let took = ended.saturating_duration_since(made_room);
             assert!(took.as_millis() < 700, "{create} {command}: {took:?}");
             let hint: String = listener.get_message().unwrap().get_payload().unwrap();
             assert!(hint.starts_with("0 "), "{hint}");
@@ -82,14 +82,14 @@ fn whoever_is_held_back_is_served_as_soon_as_there_is_room() {
 fn whoever_is_held_back_is_served_when_a_lease_ends_or_more_is_allowed() {
     for create in ["KARIN.CREATE q", "KARIN.CREATE q FIFO"] {
         let (server, mut client, _) = full(create, "0.5");
-        let thread = held_back(&server, &mut client);
-        assert_eq!(thread.join().unwrap().0.len(), 1, "{create}: a lease ended");
-        let thread = held_back(&server, &mut client);
+        let waiting = held_back(&server, &mut client);
+        assert_eq!(waiting.join().unwrap().0.len(), 1, "{create}: a lease ended");
+        let waiting = held_back(&server, &mut client);
         let allowed = Instant::now();
         client.ok("CONFIG SET karin.max-in-flight 3");
-        let (bodies, served) = thread.join().unwrap();
-        assert_eq!(bodies.len(), 1, "{create}: more is allowed");
-        assert!(served.saturating_duration_since(allowed).as_millis() < 2_000);
+        let (received, ended) = waiting.join().unwrap();
+        assert_eq!(received.len(), 1, "{create}: more is allowed");
+        assert!(ended.saturating_duration_since(allowed).as_millis() < 2_000);
         client.check("q");
     }
 }
@@ -98,11 +98,11 @@ fn whoever_is_held_back_is_served_when_a_lease_ends_or_more_is_allowed() {
 fn whoever_is_held_back_may_give_up_and_makes_no_hints() {
     let (server, mut client, _) = full("KARIN.CREATE q", "600");
     assert_eq!(client.ok("KARIN.POPDUE q BLOCK 0.05"), Value::Nil);
-    let thread = held_back(&server, &mut client);
+    let waiting = held_back(&server, &mut client);
     let hints = info_number(&mut client, "karin_hints");
     client.ok("CLIENT PAUSE 100 WRITE");
     assert_eq!(client.ok("KARIN.POPDUE q BLOCK 1.5"), Value::Nil);
     assert_eq!(info_number(&mut client, "karin_hints"), hints);
     client.ok("CONFIG SET karin.max-in-flight 3");
-    assert_eq!(thread.join().unwrap().0.len(), 1);
+    assert_eq!(waiting.join().unwrap().0.len(), 1);
 }
