@@ -43,8 +43,8 @@ impl Queue {
         taken.collect()
     }
 
-    /// Gives the oldest letters another life in this queue, as never received unless their receive
-    /// count is kept. Their slots.
+    /// Gives the oldest letters another life in this queue, as never received here unless their
+    /// receive count is kept. Their slots.
     pub fn revive(&mut self, now_ms: u64, count: usize, keep_count: bool) -> Vec<u32> {
         let slots: Vec<u32> =
             self.dead.iter().take(count.min(BATCH_MAX)).map(|&(_, slot)| slot).collect();
@@ -55,7 +55,7 @@ impl Queue {
                 message.due_ms = now_ms.min(TIME_MS_MAX);
                 message.lease = 0;
                 if !keep_count {
-                    message.receive_count = 0;
+                    message.receive_count = message.extras().receives_before.unwrap_or(0);
                 }
                 if message.receive_count == 0 {
                     message.first_received_ms = 0;

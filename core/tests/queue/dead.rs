@@ -309,6 +309,24 @@ fn a_letter_has_all_receives_of_its_new_queue_before_it_dies_there() {
 }
 
 #[test]
+fn a_moved_letter_that_lives_again_has_as_many_receives_as_in_its_first_life_here() {
+    for receives_before in [1, 2, 5] {
+        let mut scene = Scene::standard();
+        scene.let_die_after(2);
+        let moved = Moved { receive_count: receives_before, first_received_ms: 1, ..letter(1) };
+        scene.send_with(&SendOptions { body: b"x", moved, ..SendOptions::default() }).unwrap();
+        for life in 0..3 {
+            let lives: Vec<_> = (0..3).map(|_| scene.pop_for(1, 0)).collect();
+            assert_eq!(lives, ["x", "x", ""], "life {life} after {receives_before} receives");
+            assert_eq!(scene.queue.revive(scene.now_ms, 10, false).len(), 1);
+            scene.reload();
+        }
+        let view = scene.queue.view(scene.slot("x")).unwrap();
+        assert_eq!((view.receive_count, view.first_received_ms), (receives_before, 1));
+    }
+}
+
+#[test]
 fn a_refused_letter_raises_no_watermark() {
     let mut scene = Scene::standard();
     scene.set(AttributeName::MaximumMessageSize, "1");

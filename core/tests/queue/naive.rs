@@ -398,7 +398,9 @@ impl Naive {
             message.due_ms = now_ms;
             message.lease = 0;
             if !keep_count {
-                message.receive_count = 0;
+                message.receive_count = message.receives_before;
+            }
+            if message.receive_count == 0 {
                 message.first_received_ms = 0;
             }
             message.offered = message.group.is_some();
