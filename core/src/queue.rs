@@ -18,7 +18,7 @@ use crate::limits::TIME_MS_MAX;
 use crate::message::{Message, MessageState, NO_GROUP, NO_SLOT};
 use crate::sequence::Sequence;
 use crate::slab::Slab;
-use crate::timed::{Entry, Kind, Timed};
+use crate::timed::{Entry, Key, Kind, Timed};
 
 /// News for waiters: the queue's earliest due time became earlier, or there is room in flight again
 /// for what is due.
@@ -66,8 +66,8 @@ pub struct Queue {
     pub(crate) watermarks: BTreeMap<u64, u64>,
     /// A `Cell`, since a server that copies a value lends it for reading only.
     pub(crate) copies: Cell<u64>,
-    /// (holder, sequence number) of messages in flight whose receiver said who it is.
-    pub(crate) held: BTreeSet<(u32, u64)>,
+    /// (holder, when and what) of messages in flight whose receiver said who it is.
+    pub(crate) held: BTreeSet<(u32, Key)>,
     /// Where the next sweep for moved messages goes on.
     pub(crate) swept: u64,
     /// The earliest due time as waiters know it.
@@ -331,9 +331,9 @@ impl Queue {
 }
 
 /// A message's entry among those whose receiver said who it is.
-fn held(message: &Message) -> Option<(u32, u64)> {
+pub(crate) fn held(message: &Message) -> Option<(u32, Key)> {
     match message.state {
-        MessageState::Leased { holder, .. } if holder != 0 => Some((holder, message.sequence)),
+        MessageState::Leased { holder, .. } if holder != 0 => Some((holder, entry(message).key())),
         _ => None,
     }
 }

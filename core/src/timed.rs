@@ -30,10 +30,10 @@ pub(crate) struct Entry {
 
 /// (due time 48 bits, sequence number 47, kind 1) in 12 bytes: sorts by due time, then sequence
 /// number. Half the memory of a map from a pair to a slot.
-type Key = [u32; 3];
+pub(crate) type Key = [u32; 3];
 
 impl Entry {
-    fn key(self) -> Key {
+    pub(crate) fn key(self) -> Key {
         let leased = u64::from(self.kind == Kind::Leased);
         let high = self.due_ms >> 16;
         let middle = (self.due_ms & 0xffff) << 16 | self.sequence >> 31;
@@ -41,7 +41,7 @@ impl Entry {
         [high, middle, low].map(|part| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
-    fn from_key([high, middle, low]: Key) -> Self {
+    pub(crate) fn from_key([high, middle, low]: Key) -> Self {
         Self {
             due_ms: u64::from(high) << 16 | u64::from(middle) >> 16,
             sequence: u64::from(middle & 0xffff) << 31 | u64::from(low) >> 1,
@@ -180,7 +180,7 @@ impl Timed {
 }
 
 /// The last key a millisecond can have.
-fn end_of(due_ms: u64) -> Key {
+pub(crate) fn end_of(due_ms: u64) -> Key {
     Entry { due_ms, sequence: SEQUENCE_MAX, kind: Kind::Leased }.key()
 }
 

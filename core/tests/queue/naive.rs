@@ -374,7 +374,10 @@ impl Naive {
             let its = matches!(m.place, Place::Leased { holder: h, .. } if h == holder);
             holder != 0 && its && m.due_ms > now_ms
         };
-        self.messages.iter().filter(held).take(max).map(|m| m.sequence).collect()
+        let held = self.messages.iter().filter(held);
+        let mut held: Vec<_> = held.map(|m| (m.due_ms, m.sequence)).collect();
+        held.sort_unstable();
+        held.into_iter().take(max).map(|(_, sequence)| sequence).collect()
     }
 
     // Dead letters.
