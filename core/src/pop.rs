@@ -120,9 +120,7 @@ impl Queue {
             return Popped { leased, repeated: true, ..Popped::default() };
         }
         if self.groups.is_some() {
-            self.offer_due(now_ms, WALK_BUDGET);
-            // What groups offer now was due before: no news.
-            self.noted_due_ms = self.earliest_ms();
+            self.offer_for_pop(now_ms);
         }
         let in_flight = self.in_flight_for(now_ms, options);
         let free = options.in_flight_max.saturating_sub(in_flight);
@@ -233,10 +231,15 @@ impl Queue {
         }
     }
 
-    /// The slot of the first message that [`Queue::pop_due`] would look at.
-    fn first(&mut self, now_ms: u64) -> Option<u32> {
+    /// Lets groups offer what became due; that it is due is no news.
+    fn offer_for_pop(&mut self, now_ms: u64) {
         self.offer_due(now_ms, WALK_BUDGET);
         self.noted_due_ms = self.earliest_ms();
+    }
+
+    /// The slot of the first message that [`Queue::pop_due`] would look at, of those that groups
+    /// offer already.
+    fn first(&self, now_ms: u64) -> Option<u32> {
         if !self.attributes.fifo {
             return self.next_by_turns(now_ms, 0);
         }
@@ -247,6 +250,7 @@ impl Queue {
     /// Whether [`Queue::pop_due`] would hand out something, were nothing in flight, without
     /// dropping anything or letting anything die first.
     pub fn offers(&mut self, now_ms: u64) -> bool {
+        self.offer_for_pop(now_ms);
         let first = self.first(now_ms).and_then(|slot| self.slab.get(slot));
         first.is_some_and(|m| !self.is_expired(m, now_ms) && !self.is_exhausted(m))
     }
@@ -255,6 +259,7 @@ impl Queue {
     /// can be handed out, `max` at most.
     pub fn clear_front(&mut self, now_ms: u64, max: usize) -> Popped {
         let mut cleared = Popped::default();
+        self.offer_for_pop(now_ms);
         while cleared.dropped.len() + cleared.died.len() < max
             && let Some(slot) = self.first(now_ms)
             && let Some(message) = self.slab.get(slot)

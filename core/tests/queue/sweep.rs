@@ -79,6 +79,21 @@ fn moved_messages_that_are_older_than_those_before_them_are_found() {
 }
 
 #[test]
+fn clearing_the_front_lets_no_more_groups_offer_than_one_walk() {
+    let mut scene = Scene::fifo();
+    for group in 0..1_100 {
+        scene.send(&format!("{group}-x"));
+    }
+    scene.let_die_after(1);
+    scene.pop(1_000);
+    scene.pop(100);
+    scene.wait(MINUTE_MS);
+    let cleared = scene.queue.clear_front(scene.now_ms, 10);
+    assert_eq!(cleared.died.len(), 10);
+    assert_eq!(scene.queue.more(scene.now_ms), 990);
+}
+
+#[test]
 fn ids_are_forgotten_after_five_minutes_and_a_replica_forgets_the_same() {
     let mut scene = Scene::fifo();
     for n in 0..10 {
