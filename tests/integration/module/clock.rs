@@ -276,3 +276,21 @@ fn a_replica_notes_the_queues_it_has_and_no_others() {
     assert_eq!(client.integer("WAIT 1 10000"), 1);
     assert_eq!(info_number(&mut copy, "karin_scheduled_queues"), 0);
 }
+
+#[test]
+fn many_queues_are_right_soon_after_the_clock_is() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND other x DELAY 7200");
+    client.ok("KARIN.DEBUG CLOCK 3600");
+    wait::until(wait::PATIENCE, "the step to be seen", || {
+        info_number(&mut client, "karin_clock_steps") == 1
+    });
+    for n in 1_000..2_000 {
+        client.ok(&format!("KARIN.SEND q{n} x DELAY 1"));
+    }
+    let right = Instant::now();
+    client.ok("KARIN.DEBUG CLOCK -3600");
+    assert_eq!(client.pop("q1999 BLOCK 60").messages.len(), 1);
+    assert!(right.elapsed() < SOON + Duration::from_secs(1), "{:?}", right.elapsed());
+}
