@@ -12,7 +12,8 @@ use crate::commands::WRITE;
 use crate::ffi::{Key, Value};
 use crate::{counters, hint, replicate};
 
-/// How often a queue with moved messages, which may expire in any order, is looked through; ms.
+/// How long after it was looked through a queue with moved messages, which may expire in any order,
+/// is looked through again; ms.
 pub(crate) const MOVED_MS: u64 = 60_000;
 /// Messages and ids between two looks at how long it took: a millisecond at most, where each
 /// message stands in a group of its own.
@@ -55,7 +56,8 @@ pub(crate) fn visit(
     }
     let due_ms = queue.sweep_due_ms();
     let has_moved = queue.watermarks().next().is_some() && !queue.is_empty();
-    let again_ms = has_moved.then(|| now_ms.saturating_add(MOVED_MS));
+    let pause_ms = if swept.goes_on { 0 } else { MOVED_MS };
+    let again_ms = has_moved.then(|| now_ms.saturating_add(pause_ms));
     due_ms.into_iter().chain(again_ms).min()
 }
 

@@ -254,6 +254,21 @@ fn ids_and_moved_messages_end_in_time_also_in_queues_that_were_looked_after_long
 }
 
 #[test]
+fn a_moved_message_deep_in_a_long_queue_expires_within_seconds() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q MessageRetentionPeriod 3600");
+    for _ in 0..4 {
+        client.ok(&format!("KARIN.SENDM q 1000{}", " MSG x".repeat(1_000)));
+    }
+    let sent_ms = client.pop_one("q VISIBILITY 0").sent_ms - 3_000_000;
+    client.ok(&format!("KARIN.SEND q old FROM 0123456789abcdef 1 SENT {sent_ms}"));
+    until_visited(&mut client);
+    client.ok("KARIN.DEBUG CLOCK 1200");
+    wait::until(wait::PATIENCE, "the end of the moved one", || client.counts("q") == (4_000, 0, 0));
+}
+
+#[test]
 fn a_replica_notes_the_queues_it_has_and_no_others() {
     let master = RedisServer::start(&SYNC_AT_ONCE);
     let replica = RedisServer::start_replica_of(&master, &SYNC_AT_ONCE);
