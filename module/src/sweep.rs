@@ -18,6 +18,8 @@ pub(crate) const MOVED_MS: u64 = 60_000;
 /// Messages and ids between two looks at how long it took: a millisecond at most, where each
 /// message stands in a group of its own.
 const STEP: usize = 250;
+/// The same for messages whose times are set right, each of which is replicated, too.
+const CORRECTION_STEP: usize = 100;
 /// How long one tick may take in all; the last step comes on top.
 const SLICE: Duration = Duration::from_millis(1);
 
@@ -103,7 +105,7 @@ pub(crate) fn correct(
         if slice.is_over() {
             return false;
         }
-        let corrected = queue.correct_times(now_ms, back_ms, at, STEP);
+        let corrected = queue.correct_times(now_ms, back_ms, at, CORRECTION_STEP);
         let mut states = Vec::new();
         for slot in corrected.slots {
             queue.encode_state(slot, &mut states);
