@@ -23,7 +23,7 @@ const PAUSED_MS: u64 = 20;
 const BUSY_MS: u64 = 5;
 /// The same where queues are still to be told that the clock was set.
 const TELLING_MS: u64 = 1;
-/// A wall clock that gained or lost more than this between two ticks was set.
+/// A wall clock that gained or lost more than this between two looks was set.
 const STEP_MS: i64 = 500;
 
 /// The visits of one database.
@@ -35,7 +35,7 @@ struct Visits {
 
 struct State {
     visits: BTreeMap<i32, Visits>,
-    /// Wall clock and the clock that never steps at the last tick, if it was a tick ago.
+    /// Wall clock and the clock that never steps at the last look at them.
     last: Option<(u64, u64)>,
     /// Where to go on with telling all queues that the clock was set.
     telling: Option<Telling>,
@@ -157,16 +157,17 @@ fn has_work() -> bool {
     !state.visits.is_empty() || state.telling.is_some() || wakeup::waiters() > 0
 }
 
-/// The server's cron: starts the tick when there is something to look after. Until then the clock
-/// is noted, so that the first tick sees what has happened since.
+/// The server's cron, ten times a second: looks at the clock, so that one which is wrong for less
+/// than a tick is seen, too, and starts the tick, when there is something to look after. Until then
+/// the clock is noted, so that the first look sees what has happened since.
 pub(crate) fn on_cron(ctx: &Context) {
-    if alarm::is_armed(Alarm::Tick) {
+    if !(has_work() && is_master(ctx)) {
+        lock().last = Some((clock::now_ms(), monotonic_ms()));
         return;
     }
-    if has_work() && is_master(ctx) {
+    look_at_clock(ctx, clock::now_ms());
+    if !alarm::is_armed(Alarm::Tick) {
         alarm::arm(ctx, Alarm::Tick, TICK_MS);
-    } else {
-        lock().last = Some((clock::now_ms(), monotonic_ms()));
     }
 }
 
@@ -186,7 +187,6 @@ pub(crate) fn on_timer(ctx: &Context) {
         return;
     }
     let now_ms = clock::now_ms();
-    look_at_clock(ctx, now_ms);
     let slice = Slice::new();
     tell_of_clock(ctx, now_ms, slice);
     visit_due(ctx, now_ms, slice);
@@ -214,6 +214,7 @@ fn on_clock_step(ctx: &Context, by_ms: i64) {
     counters::CLOCK_STEPS.add(1);
     log_notice(format!("karin: the clock was set, by {by_ms} ms"));
     alarm::arm(ctx, Alarm::Wake, 1);
+    alarm::arm(ctx, Alarm::Tick, 1);
     let back_ms = if by_ms < 0 { by_ms.unsigned_abs() } else { 0 };
     let first = registry::databases().first().copied();
     lock().telling = first.map(|db| Telling { back_ms, db, after: None, from: 0 });

@@ -293,6 +293,24 @@ fn a_replica_notes_the_queues_it_has_and_no_others() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_for_less_than_a_second_is_seen_to_be() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND q x DELAY 7200");
+    wait::until(wait::PATIENCE, "the first visit", || {
+        info_number(&mut client, "karin_scheduled_queues") == 1
+    });
+    let start = Instant::now();
+    for (step, hour) in (1..=6).zip([3_600, -3_600].into_iter().cycle()) {
+        client.ok(&format!("KARIN.DEBUG CLOCK {hour}"));
+        wait::until(wait::PATIENCE, "the step to be seen", || {
+            info_number(&mut client, "karin_clock_steps") == step
+        });
+    }
+    assert!(start.elapsed() < 2 * SOON, "{:?}", start.elapsed());
+}
+
+#[test]
 fn many_queues_are_right_soon_after_the_clock_is() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);
