@@ -75,9 +75,9 @@ impl Attempts {
         self.by_hash.insert(hash, attempt);
     }
 
-    /// After the clock was set back by `back_ms`: an attempt made in what is the future now was made
-    /// that much earlier, and its messages are due that much earlier. At most `budget`; what it
-    /// changed, encoded.
+    /// After the clock was set back by `back_ms`: an attempt made in what is the future now was
+    /// made that much earlier, and its messages are due that much earlier. At most `budget`; what
+    /// it changed, encoded.
     pub(crate) fn correct(&mut self, now_ms: u64, back_ms: u64, budget: usize) -> Vec<Vec<u8>> {
         let ahead = self.order.range((now_ms.saturating_add(1), 0)..).take(budget);
         let ahead: Vec<_> = ahead.copied().collect();

@@ -9,9 +9,9 @@
 //!
 //! Places: 0 ready, its due time computed when it was due; 1 waiting, its due time computed when it
 //! was sent; 2 waiting after having been received, or its due time computed at another time; 3
-//! leased; 4 dead. 2, 3 and 4 have a *history*: first received 8, leased (of a waiting one: when its
-//! due time was computed; of a dead one: its number) 8, lease 4, receive count 4, holder 4, hidden
-//! for so many seconds 2; in a state it stands always, for 0 and 1 as zeros.
+//! leased; 4 dead. 2, 3 and 4 have a *history*: first received 8, leased (of a waiting one: when
+//! its due time was computed; of a dead one: its number) 8, lease 4, receive count 4, holder 4,
+//! hidden for so many seconds 2; in a state it stands always, for 0 and 1 as zeros.
 //! Flags: 16 the message has a group, 32 its payload ends in extras.
 
 use crate::error::Error;

@@ -85,9 +85,9 @@ impl Queue {
         self.attempts.forget(until_ms);
     }
 
-    /// After the wall clock was set back by `back_ms`: what was made due by the clock that was ahead,
-    /// by a send, receive, extension, release or revival, would be due that much too late, or come
-    /// after what is sent until then. Makes such messages, from the sequence number `from` on, due
+    /// After the wall clock was set back by `back_ms`: what was made due while it was ahead, by a
+    /// send, receive, extension, release or revival, would be due that much too late, or come after
+    /// what is sent until then. Makes such messages, from the sequence number `from` on, due
     /// as if the clock had been right; and deduplication ids and attempts be forgotten so. Looks at
     /// no more than `budget` of each. What is right already stays.
     pub fn correct_times(

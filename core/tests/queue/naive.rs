@@ -21,7 +21,7 @@ pub(crate) struct NaiveMessage {
     pub(crate) sequence: u64,
     pub(crate) sent_ms: u64,
     pub(crate) due_ms: u64,
-    /// When the due time was computed; of a lease as far as it is known, in whole seconds before it.
+    /// When the due time was computed; of a lease in whole seconds before it.
     pub(crate) since_ms: u64,
     pub(crate) group: Option<&'static str>,
     pub(crate) place: Place,
