@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dedup::hash;
 use crate::error::Error;
-use crate::limits::{ATTEMPTS_MAX, BATCH_MAX, REMEMBERED_MS, TIME_MS_MAX};
+use crate::limits::{ATTEMPT_MESSAGES_MAX, ATTEMPTS_MAX, BATCH_MAX, REMEMBERED_MS, TIME_MS_MAX};
 use crate::message::MessageState;
 use crate::pop::PopOptions;
 use crate::queue::Queue;
@@ -30,6 +30,8 @@ struct Attempt {
 pub(crate) struct Attempts {
     by_hash: BTreeMap<u128, Attempt>,
     order: BTreeSet<(u64, u128)>,
+    /// The messages of all attempts.
+    messages: usize,
 }
 
 impl Attempts {
@@ -57,20 +59,22 @@ impl Attempts {
 
     /// What they take in memory, in bytes, estimated.
     pub(crate) fn memory_bytes(&self) -> usize {
-        /// Both maps' entries and the list of messages, which is of ten usually.
-        const ATTEMPT_BYTES: usize = 400;
-        self.len() * ATTEMPT_BYTES
+        /// The entries of both maps in half-full B-tree nodes, and an allocation.
+        const ATTEMPT_BYTES: usize = 136;
+        self.len() * ATTEMPT_BYTES + self.messages * size_of::<Received>()
     }
 
     /// Remembers one, and forgets the oldest where there are too many. Those too old are left to
     /// the sweep: after a step of the clock a load in another order would forget others.
     fn insert(&mut self, hash: u128, attempt: Attempt) {
-        if let Some(before) = self.by_hash.remove(&hash) {
+        if let Some(before) = self.remove(hash) {
             self.order.remove(&(before.at_ms, hash));
         }
-        while self.len() >= ATTEMPTS_MAX {
+        let messages_left = ATTEMPT_MESSAGES_MAX.saturating_sub(attempt.received.len());
+        while self.len() >= ATTEMPTS_MAX || self.messages > messages_left {
             self.forget_oldest();
         }
+        self.messages += attempt.received.len();
         self.order.insert((attempt.at_ms, hash));
         self.by_hash.insert(hash, attempt);
     }
@@ -98,15 +102,25 @@ impl Attempts {
 
     fn forget_oldest(&mut self) {
         if let Some((_, hash)) = self.order.pop_first() {
-            self.by_hash.remove(&hash);
+            self.remove(hash);
         }
+    }
+
+    fn remove(&mut self, hash: u128) -> Option<Attempt> {
+        let removed = self.by_hash.remove(&hash)?;
+        self.messages -= removed.received.len();
+        Some(removed)
     }
 
     /// Errors: what is wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
         let in_order =
             |(hash, attempt): (&u128, &Attempt)| self.order.contains(&(attempt.at_ms, *hash));
-        if self.order.len() == self.len() && self.by_hash.iter().all(in_order) {
+        let messages: usize = self.by_hash.values().map(|attempt| attempt.received.len()).sum();
+        if self.order.len() == self.len()
+            && self.messages == messages
+            && self.by_hash.iter().all(in_order)
+        {
             return Ok(());
         }
         Err("the receive attempts disagree with their order".to_owned())

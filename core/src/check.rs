@@ -1,7 +1,7 @@
 //! Recounting: whether all indexes of a queue agree with its slots (`KARIN.DEBUG CHECK`).
 
 use crate::message::{MessageState, NO_GROUP, NO_SLOT};
-use crate::queue::{Queue, entry};
+use crate::queue::{Queue, entry, held};
 
 impl Queue {
     /// Recounts everything. Errors: what is wrong.
@@ -30,11 +30,9 @@ impl Queue {
                 MessageState::Leased { .. } if message.receive_count == 0 => {
                     return Err(format!("slot {slot} is leased and was never received"));
                 }
-                MessageState::Leased { holder, .. } if holder != 0 => {
-                    held_count += usize::from(self.held.contains(&(holder, message.sequence)));
-                }
                 _ => {}
             }
+            held_count += usize::from(held(message).is_some_and(|held| self.held.contains(&held)));
             let is_grouped = message.group != NO_GROUP;
             let is_ready = matches!(message.state, MessageState::Ready { .. });
             if is_grouped && is_ready {

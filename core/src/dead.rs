@@ -43,8 +43,8 @@ impl Queue {
         taken.collect()
     }
 
-    /// Gives the oldest letters another life in this queue, as never received unless their receive
-    /// count is kept. Their slots.
+    /// Gives the oldest letters another life in this queue, as never received here unless their
+    /// receive count is kept. Their slots.
     pub fn revive(&mut self, now_ms: u64, count: usize, keep_count: bool) -> Vec<u32> {
         let slots: Vec<u32> =
             self.dead.iter().take(count.min(BATCH_MAX)).map(|&(_, slot)| slot).collect();
@@ -56,7 +56,7 @@ impl Queue {
                 message.due_ms = now_ms;
                 message.lease = 0;
                 if !keep_count {
-                    message.receive_count = 0;
+                    message.receive_count = message.extras().receives_before.unwrap_or(0);
                 }
                 if message.receive_count == 0 {
                     message.first_received_ms = 0;
@@ -79,10 +79,14 @@ impl Queue {
         *watermark = letter.number.max(*watermark);
     }
 
-    /// Whether a message may be received no more and has somewhere to go.
+    /// Whether a message may be received no more and has somewhere to go. What it was received in
+    /// the queue it died in before does not count here.
     pub(crate) fn is_exhausted(&self, message: &Message) -> bool {
         let allowed = self.attributes.max_receive_count.filter(|_| self.attributes.has_target());
-        allowed.is_some_and(|allowed| message.receive_count >= allowed)
+        let Some(allowed) = allowed else { return false };
+        let before = message.extras().receives_before.unwrap_or(0);
+        let here = message.receive_count.checked_sub(before).unwrap_or(message.receive_count);
+        here >= allowed
     }
 
     /// Puts a message into the dead list.

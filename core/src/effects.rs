@@ -2,6 +2,7 @@
 //!
 //! All are total and idempotent: an unknown slot is passed over, an equal one changes nothing, of
 //! two messages in one slot the newer stays. Bad bytes are refused whole, before anything changes.
+//! Whoever is told effects hands nothing out, so nobody is held back by what is in flight.
 
 use crate::attempt::Attempts;
 use crate::dead::Letter;
@@ -45,6 +46,7 @@ impl Queue {
         if self.attributes.fifo && decoded.iter().any(|(_, _, group)| group.is_empty()) {
             return Err(Error::Corrupt("a message of a FIFO queue without a group"));
         }
+        self.is_held_back = false;
         for ((slot, message, group), (meta, payload)) in decoded.into_iter().zip(messages) {
             let present = self.slab.get(slot).map_or(0, |present| present.sequence);
             if present > message.sequence
@@ -80,6 +82,7 @@ impl Queue {
     /// `XLEASE`: new states of messages. Errors: [`Error::Corrupt`].
     pub fn apply_states(&mut self, states: &[u8]) -> Result<(), Error> {
         let records = each::<STATE_LENGTH, _>(states, Reader::state)?;
+        self.is_held_back = false;
         for record in &records {
             let present = self.slab.get(record.slot);
             if present.is_some_and(|message| message.sequence == record.sequence) {
@@ -97,6 +100,7 @@ impl Queue {
     /// `XDEL`: deleted messages. Errors: [`Error::Corrupt`].
     pub fn apply_delete(&mut self, slots: &[u8]) -> Result<(), Error> {
         let deleted = each::<SLOT_LENGTH, _>(slots, |reader| Ok((reader.u32()?, reader.u64()?)))?;
+        self.is_held_back = false;
         for (slot, sequence) in deleted {
             if self.slab.get(slot).is_some_and(|message| message.sequence == sequence) {
                 self.take(slot);

@@ -9,6 +9,7 @@ use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
 const ID: u8 = 1;
 const SOURCE: u8 = 2;
 const DEDUP_ID: u8 = 3;
+const RECEIVES_BEFORE: u8 = 4;
 
 /// Length of a message id, bytes.
 pub const MESSAGE_ID_LENGTH: usize = 36;
@@ -22,6 +23,9 @@ pub struct Extras<'a> {
     pub source: Option<&'a [u8]>,
     /// What duplicates are told by.
     pub dedup_id: Option<&'a [u8]>,
+    /// How often it was received before it came into this queue, which does not count towards its
+    /// death here.
+    pub receives_before: Option<u32>,
 }
 
 impl<'a> Extras<'a> {
@@ -44,7 +48,11 @@ impl<'a> Extras<'a> {
         }
         let start = out.len();
         let id = self.id.as_ref().map(|id| &id[..]);
-        for (tag, bytes) in [(ID, id), (SOURCE, self.source), (DEDUP_ID, self.dedup_id)] {
+        let before = self.receives_before.map(u32::to_le_bytes);
+        let before = before.as_ref().map(|before| &before[..]);
+        let entries =
+            [(ID, id), (SOURCE, self.source), (DEDUP_ID, self.dedup_id), (RECEIVES_BEFORE, before)];
+        for (tag, bytes) in entries {
             if let Some(bytes) = bytes {
                 out.push(tag);
                 out.extend_from_slice(&length(bytes.len()));
@@ -72,6 +80,9 @@ impl<'a> Extras<'a> {
                 ID if extras.id.is_none() => extras.id = Some(value.try_into().ok()?),
                 SOURCE if extras.source.is_none() => extras.source = Some(value),
                 DEDUP_ID if extras.dedup_id.is_none() => extras.dedup_id = Some(value),
+                RECEIVES_BEFORE if extras.receives_before.is_none() => {
+                    extras.receives_before = Some(u32::from_le_bytes(value.try_into().ok()?));
+                }
                 _ => return None,
             }
             bytes = rest;
@@ -96,11 +107,13 @@ mod tests {
             id: bool,
             source in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..40)),
             dedup_id in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..129)),
+            receives_before: Option<u32>,
         ) {
             let extras = Extras {
                 id: id.then_some([b'x'; MESSAGE_ID_LENGTH]),
                 source: source.as_deref(),
                 dedup_id: dedup_id.as_deref(),
+                receives_before,
             };
             prop_assume!(!extras.is_empty());
             let mut bytes = attributes.clone();

@@ -171,7 +171,7 @@ impl Groups {
     }
 
     fn count_in_flight(&mut self, message: &Message, by: i32) {
-        if matches!(message.state, MessageState::Leased { .. })
+        if message.is_leased()
             && let Some(group) = self.by_number.get_mut(&message.group)
         {
             group.in_flight = group.in_flight.saturating_add_signed(by);

@@ -1,9 +1,12 @@
 //! What a receipt can do: acknowledge, extend, release.
 
+use std::ops::Bound;
+
 use crate::limits::{TIME_MS_MAX, VISIBILITY_TIMEOUT_MS_MAX};
 use crate::message::{Message, MessageState};
 use crate::queue::Queue;
 use crate::receipt::Receipt;
+use crate::timed::{Entry, end_of};
 
 /// Which receipts of a message may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +95,10 @@ impl Queue {
     /// itself or because the holder ended it, stays counted. Returns the slots.
     pub fn release_holder(&mut self, now_ms: u64, holder: u32, max: usize) -> Vec<u32> {
         // Nobody is noted as holder 0.
-        let held = self.held.range((holder, 0)..=(holder, u64::MAX));
-        let slots = held.filter_map(|&(_, sequence)| self.sequence.get(sequence));
-        let runs = |slot: &u32| self.slab.get(*slot).is_some_and(|m| m.due_ms > now_ms);
-        let slots: Vec<u32> = slots.filter(runs).take(max).collect();
+        let lapsed = Bound::Excluded((holder, end_of(now_ms.min(TIME_MS_MAX))));
+        let held = self.held.range((lapsed, Bound::Included((holder, end_of(TIME_MS_MAX)))));
+        let slots = held.filter_map(|&(_, key)| self.sequence.get(Entry::from_key(key).sequence));
+        let slots: Vec<u32> = slots.take(max).collect();
         for &slot in &slots {
             self.give_back(slot, now_ms, 0);
         }
@@ -116,6 +119,7 @@ impl Queue {
             message.state = MessageState::Waiting { offered: delay_ms == 0, since_ms: now_ms };
         }
         self.attach(slot);
+        self.note_room();
     }
 
     /// The slot a receipt may act on. Errors: why it may not.

@@ -30,6 +30,9 @@ pub const REMEMBERED_MS: u64 = 300_000;
 pub const DEDUP_IDS_MAX_DEFAULT: u64 = 1_000_000;
 /// Receive attempts one queue remembers; the oldest is forgotten for one more.
 pub const ATTEMPTS_MAX: usize = 10_000;
+/// Messages those attempts were answered with, in all: SQS's ten each (sqs-contract §4.9), so that
+/// larger receives do not make them many times as large.
+pub const ATTEMPT_MESSAGES_MAX: usize = 10 * ATTEMPTS_MAX;
 /// Longest group, deduplication or attempt id, in bytes (sqs-contract §4.8).
 pub const ID_BYTES_MAX: usize = 128;
 /// Longest name of the queue a dead letter came from, in bytes.
@@ -47,6 +50,7 @@ pub const TAGS_MAX: usize = 50;
 /// Largest maxReceiveCount. SQS has 1,000, which the gateway holds.
 pub const MAX_RECEIVE_COUNT_MAX: u32 = 1_000_000;
 
+const _: () = assert!(BATCH_MAX <= ATTEMPT_MESSAGES_MAX);
 const _: () = assert!(DURATION_MS_MAX < TIME_MS_MAX);
 const _: () = assert!(MAXIMUM_MESSAGE_SIZE_BYTES_DEFAULT <= MAXIMUM_MESSAGE_SIZE_BYTES_MAX);
 const _: () = assert!(MAXIMUM_MESSAGE_SIZE_BYTES_MAX < PAYLOAD_BYTES_MAX as u64);

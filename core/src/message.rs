@@ -145,9 +145,14 @@ impl Message {
         self.body().len() + self.attributes().len()
     }
 
+    /// Whether it was received and not given back since; its lease may have lapsed.
+    pub(crate) const fn is_leased(&self) -> bool {
+        matches!(self.state, MessageState::Leased { .. })
+    }
+
     /// Whether a receipt with this lease is the current one.
     pub(crate) fn is_leased_by(&self, lease: u32) -> bool {
-        matches!(self.state, MessageState::Leased { .. }) && lease != 0 && self.lease == lease
+        self.is_leased() && lease != 0 && self.lease == lease
     }
 
     /// Whether its group offers it now.

@@ -120,9 +120,7 @@ impl Queue {
             return Popped { leased, repeated: true, ..Popped::default() };
         }
         if self.groups.is_some() {
-            self.offer_due(now_ms, WALK_BUDGET);
-            // What groups offer now was due before: no news.
-            self.noted_due_ms = self.earliest_ms();
+            self.offer_for_pop(now_ms);
         }
         let in_flight = self.in_flight_for(now_ms, options);
         let free = options.in_flight_max.saturating_sub(in_flight);
@@ -139,6 +137,7 @@ impl Queue {
             self.lease(slot, now_ms, options, draw_lease);
         }
         popped.is_limited = free == 0 && self.next_wait_ms(now_ms) == Some(0);
+        self.is_held_back |= popped.is_limited;
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(now_ms, id, &popped.leased);
         }
@@ -232,10 +231,15 @@ impl Queue {
         }
     }
 
-    /// The slot of the first message that [`Queue::pop_due`] would look at.
-    fn first(&mut self, now_ms: u64) -> Option<u32> {
+    /// Lets groups offer what became due; that it is due is no news.
+    fn offer_for_pop(&mut self, now_ms: u64) {
         self.offer_due(now_ms, WALK_BUDGET);
         self.noted_due_ms = self.earliest_ms();
+    }
+
+    /// The slot of the first message that [`Queue::pop_due`] would look at, of those that groups
+    /// offer already.
+    fn first(&self, now_ms: u64) -> Option<u32> {
         if !self.attributes.fifo {
             return self.next_by_turns(now_ms, 0);
         }
@@ -246,6 +250,7 @@ impl Queue {
     /// Whether [`Queue::pop_due`] would hand out something, were nothing in flight, without
     /// dropping anything or letting anything die first.
     pub fn offers(&mut self, now_ms: u64) -> bool {
+        self.offer_for_pop(now_ms);
         let first = self.first(now_ms).and_then(|slot| self.slab.get(slot));
         first.is_some_and(|m| !self.is_expired(m, now_ms) && !self.is_exhausted(m))
     }
@@ -254,6 +259,7 @@ impl Queue {
     /// can be handed out, `max` at most.
     pub fn clear_front(&mut self, now_ms: u64, max: usize) -> Popped {
         let mut cleared = Popped::default();
+        self.offer_for_pop(now_ms);
         while cleared.dropped.len() + cleared.died.len() < max
             && let Some(slot) = self.first(now_ms)
             && let Some(message) = self.slab.get(slot)
@@ -310,9 +316,11 @@ impl Queue {
     /// Makes a message due at another time, counted from now; 0: at once.
     pub(crate) fn set_due(&mut self, slot: u32, now_ms: u64, after_ms: u64) {
         self.detach(slot);
+        let due_ms = now_ms.min(TIME_MS_MAX).saturating_add(after_ms).min(TIME_MS_MAX);
+        let mut lapses_sooner = false;
         if let Some(message) = self.slab.get_mut(slot) {
-            let now_ms = now_ms.min(TIME_MS_MAX);
-            message.due_ms = now_ms.saturating_add(after_ms).min(TIME_MS_MAX);
+            lapses_sooner = message.is_leased() && due_ms < message.due_ms;
+            message.due_ms = due_ms;
             let is_offered = after_ms == 0;
             match &mut message.state {
                 MessageState::Leased { hidden_s, offered, .. } => {
@@ -321,12 +329,16 @@ impl Queue {
                 }
                 // One that was given back is nobody's: an old receipt can only delay it.
                 state @ (MessageState::Ready { .. } | MessageState::Waiting { .. }) => {
-                    *state = MessageState::Waiting { offered: is_offered, since_ms: now_ms };
+                    let since_ms = now_ms.min(TIME_MS_MAX);
+                    *state = MessageState::Waiting { offered: is_offered, since_ms };
                 }
                 MessageState::Dead { .. } => {}
             }
         }
         self.attach(slot);
+        if lapses_sooner {
+            self.note_room();
+        }
     }
 
     /// Leases a message that was picked. One of a standard queue stands nowhere then.

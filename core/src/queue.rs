@@ -18,9 +18,10 @@ use crate::limits::TIME_MS_MAX;
 use crate::message::{Message, MessageState, NO_GROUP, NO_SLOT};
 use crate::sequence::Sequence;
 use crate::slab::Slab;
-use crate::timed::{Entry, Kind, Timed};
+use crate::timed::{Entry, Key, Kind, Timed};
 
-/// News for waiters: the queue's earliest due time became earlier.
+/// News for waiters: the queue's earliest due time became earlier, or there is room in flight again
+/// for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
     /// The new earliest due time; milliseconds since 1970, maybe in the past.
@@ -65,14 +66,16 @@ pub struct Queue {
     pub(crate) watermarks: BTreeMap<u64, u64>,
     /// A `Cell`, since a server that copies a value lends it for reading only.
     pub(crate) copies: Cell<u64>,
-    /// (holder, sequence number) of messages in flight whose receiver said who it is.
-    pub(crate) held: BTreeSet<(u32, u64)>,
+    /// (holder, when and what) of messages in flight whose receiver said who it is.
+    pub(crate) held: BTreeSet<(u32, Key)>,
     /// Where the next sweep for moved messages goes on.
     pub(crate) swept: u64,
     /// The earliest due time as waiters know it.
     pub(crate) noted_due_ms: Option<u64>,
     /// Whether a hint is waiting for [`Queue::take_hint`].
     pub(crate) hint_pending: bool,
+    /// Whether somebody was refused messages because too many are in flight: room is news then.
+    pub(crate) is_held_back: bool,
 }
 
 /// What was in a queue. Dropping it takes as long as there were messages, which the caller may
@@ -85,6 +88,11 @@ impl Purged {
     /// How many messages there were.
     pub fn count(&self) -> u64 {
         u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    /// How many things there are to free; see [`Queue::free_effort`].
+    pub fn free_effort(&self) -> usize {
+        self.0.free_effort()
     }
 }
 
@@ -115,6 +123,7 @@ impl Queue {
             swept: 0,
             noted_due_ms: None,
             hint_pending: false,
+            is_held_back: false,
         }
     }
 
@@ -189,7 +198,7 @@ impl Queue {
         self.tags = tags;
     }
 
-    /// Takes the hint that is due since the last call, if the earliest due time became earlier.
+    /// Takes the hint that is due since the last call, if there is news.
     pub fn take_hint(&mut self) -> Option<Hint> {
         std::mem::take(&mut self.hint_pending).then_some(())?;
         self.noted_due_ms.map(|due_ms| Hint { due_ms, number: self.hint })
@@ -218,6 +227,15 @@ impl Queue {
         self.noted_due_ms = earliest;
     }
 
+    /// Notes that fewer messages are in flight, or will be sooner, and that those who were held
+    /// back should hear of it. Once: whoever is held back again says so.
+    pub(crate) fn note_room(&mut self) {
+        if std::mem::take(&mut self.is_held_back) {
+            self.hint = self.hint.saturating_add(1);
+            self.hint_pending = true;
+        }
+    }
+
     /// Puts a message into a free slot and its place. Gives it back if the slot is taken.
     pub(crate) fn put(&mut self, slot: u32, message: Message) -> Result<(), Message> {
         let payload_bytes = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
@@ -238,6 +256,9 @@ impl Queue {
         self.sequence.remove(message.sequence);
         if message.group != NO_GROUP {
             self.leave_group(message.group);
+        }
+        if message.is_leased() {
+            self.note_room();
         }
         Some(message)
     }
@@ -312,9 +333,9 @@ impl Queue {
 }
 
 /// A message's entry among those whose receiver said who it is.
-fn held(message: &Message) -> Option<(u32, u64)> {
+pub(crate) fn held(message: &Message) -> Option<(u32, Key)> {
     match message.state {
-        MessageState::Leased { holder, .. } if holder != 0 => Some((holder, message.sequence)),
+        MessageState::Leased { holder, .. } if holder != 0 => Some((holder, entry(message).key())),
         _ => None,
     }
 }

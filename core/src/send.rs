@@ -107,12 +107,16 @@ impl Queue {
         let dedup_id = dedup_id.as_ref().map(DedupId::as_slice);
         let hash = dedup_id.map(|id| self.dedup_hash(group.unwrap_or_default(), id));
         if let Some(hash) = hash {
-            if let Some(sequence) = self.dedup.find(hash, now_ms) {
+            // A letter is told by its number: it may have died, lived and died again with one id.
+            let duplicate = self.dedup.find(hash, now_ms).filter(|_| options.moved.from.is_none());
+            if let Some(sequence) = duplicate {
                 return Ok(Sent { slot: None, sequence });
             }
             self.check_room_for_dedup(now_ms, options.dedup_ids_max)?;
         }
-        let extras = Extras { id: options.moved.id, source: options.moved.source, dedup_id };
+        let Moved { id, source, receive_count, .. } = options.moved;
+        let receives_before = (receive_count > 0).then_some(receive_count);
+        let extras = Extras { id, source, dedup_id, receives_before };
         let slot = self.append(now_ms, options, body_length, delay_ms, group, &extras)?;
         if let Some(hash) = hash {
             self.dedup.accept(hash, self.last_sequence, now_ms.min(TIME_MS_MAX));
@@ -241,7 +245,7 @@ impl Queue {
 
     /// Errors: [`Error::Moved`], [`Error::InvalidId`].
     fn check_moved(&self, moved: &Moved<'_>) -> Result<(), Error> {
-        let extras = Extras { id: moved.id, source: moved.source, dedup_id: None };
+        let extras = Extras { id: moved.id, source: moved.source, ..Extras::default() };
         if !extras.is_valid() {
             return Err(Error::InvalidId);
         }

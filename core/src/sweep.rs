@@ -12,6 +12,8 @@ pub struct Swept {
     pub dropped: Vec<(u32, u64)>,
     /// Ids accepted at this time or before were forgotten; milliseconds since 1970.
     pub forgot_until_ms: Option<u64>,
+    /// How many messages and ids it looked at, at least.
+    pub looked_at: usize,
 }
 
 /// Where [`Queue::correct_times`] got to.
@@ -45,6 +47,7 @@ impl Queue {
             .take_while(|&(_, slot)| expired(self, slot))
             .take(budget)
             .collect();
+        swept.looked_at += first.len();
         swept.dropped.extend(first.into_iter().map(|(sequence, slot)| (slot, sequence)));
         if !self.watermarks.is_empty() {
             let from = self.swept;
@@ -53,6 +56,7 @@ impl Queue {
                 Some(&(last, _)) if walked.len() >= budget => last + 1,
                 _ => 0,
             };
+            swept.looked_at += walked.len();
             let moved = walked.into_iter().filter(|&(_, slot)| expired(self, slot));
             swept.dropped.extend(moved.map(|(sequence, slot)| (slot, sequence)));
         }
@@ -62,7 +66,9 @@ impl Queue {
         let attempts = self.attempts.forgettable_until_ms(until_ms, budget);
         swept.forgot_until_ms = ids.into_iter().chain(attempts).min();
         if let Some(until_ms) = swept.forgot_until_ms {
+            let ids_before = self.dedup.len() + self.attempts.len();
             self.apply_forget(until_ms);
+            swept.looked_at += ids_before - self.dedup.len() - self.attempts.len();
         }
         self.note_earliest();
         swept
@@ -123,6 +129,7 @@ impl Queue {
         if !is_wrong {
             return false;
         }
+        let is_leased = message.is_leased();
         // More than the step if an earlier one was missed: nothing is computed in the future.
         let by_ms = if since_ms > now_ms { back_ms.max(since_ms - now_ms) } else { 0 };
         let right_ms = |at_ms: u64| at_ms.saturating_sub(back_ms).min(now_ms);
@@ -142,6 +149,9 @@ impl Queue {
             }
         }
         self.attach(slot);
+        if is_leased && by_ms > 0 {
+            self.note_room();
+        }
         true
     }
 }

@@ -30,10 +30,10 @@ pub(crate) struct Entry {
 
 /// (due time 48 bits, sequence number 47, kind 1) in 12 bytes: sorts by due time, then sequence
 /// number. Half the memory of a map from a pair to a slot.
-type Key = [u32; 3];
+pub(crate) type Key = [u32; 3];
 
 impl Entry {
-    fn key(self) -> Key {
+    pub(crate) fn key(self) -> Key {
         let leased = u64::from(self.kind == Kind::Leased);
         let high = self.due_ms >> 16;
         let middle = (self.due_ms & 0xffff) << 16 | self.sequence >> 31;
@@ -41,7 +41,7 @@ impl Entry {
         [high, middle, low].map(|part| u32::try_from(part).unwrap_or(u32::MAX))
     }
 
-    fn from_key([high, middle, low]: Key) -> Self {
+    pub(crate) fn from_key([high, middle, low]: Key) -> Self {
         Self {
             due_ms: u64::from(high) << 16 | u64::from(middle) >> 16,
             sequence: u64::from(middle & 0xffff) << 31 | u64::from(low) >> 1,
@@ -105,6 +105,21 @@ impl Timed {
         self.entries.first().copied().map(Entry::from_key)
     }
 
+    /// When the first lease lapses of those that [`Timed::count_due`] has not counted as lapsed.
+    /// After `budget` entries without a lease it is the last one's time: too early, not too late.
+    pub(crate) fn first_lapse_ms(&self, budget: usize) -> Option<u64> {
+        let bounds = (Bound::Excluded(self.counted_until), Bound::Unbounded);
+        let mut last_ms = None;
+        for &key in self.entries.range(bounds).take(budget) {
+            let entry = Entry::from_key(key);
+            last_ms = Some(entry.due_ms);
+            if entry.kind == Kind::Leased {
+                return last_ms;
+            }
+        }
+        last_ms
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
         self.entries.iter().copied().map(Entry::from_key)
     }
@@ -165,7 +180,7 @@ impl Timed {
 }
 
 /// The last key a millisecond can have.
-fn end_of(due_ms: u64) -> Key {
+pub(crate) fn end_of(due_ms: u64) -> Key {
     Entry { due_ms, sequence: SEQUENCE_MAX, kind: Kind::Leased }.key()
 }
 

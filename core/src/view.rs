@@ -131,7 +131,12 @@ impl Queue {
         self.attempts.len()
     }
 
-    /// Bodies and attributes, in bytes.
+    /// How many things there are to free: messages, deduplication ids, attempts.
+    pub fn free_effort(&self) -> usize {
+        self.len() + self.dedup.len() + self.attempts.len()
+    }
+
+    /// Bodies, attributes and extras, in bytes.
     pub fn bytes(&self) -> u64 {
         self.payload_bytes
     }
@@ -210,6 +215,15 @@ impl Queue {
         let grouped = groups.and_then(|groups| groups.timed.first());
         let first = self.timed.first().into_iter().chain(grouped).map(|entry| entry.due_ms).min();
         first.map(|due_ms| due_ms.saturating_sub(now_ms))
+    }
+
+    /// When the next lease lapses, so that fewer messages are in flight, at the earliest;
+    /// milliseconds since 1970, maybe in the past. `None`: nothing is in flight. Counts as
+    /// [`Queue::counts`] did last.
+    pub fn next_lapse_ms(&self) -> Option<u64> {
+        let groups = self.groups.as_deref().map(|groups| &groups.timed);
+        let lapses = [Some(&self.timed), groups].into_iter().flatten();
+        lapses.filter_map(|timed| timed.first_lapse_ms(WALK_BUDGET)).min()
     }
 
     /// When the oldest message that is not in the dead list was sent; milliseconds since 1970.

@@ -116,7 +116,7 @@ fn queue() -> Queue {
     queue
 }
 
-/// A FIFO queue that remembers ids, an attempt and a source, with a message in flight and a dead one.
+/// A FIFO queue that remembers ids, an attempt and a source; one in flight, one dead.
 fn fifo() -> Queue {
     let mut attributes = Attributes::default();
     attributes.fifo = true;

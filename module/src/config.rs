@@ -23,7 +23,7 @@ struct Range {
     maximum: i64,
 }
 
-/// An id takes about 50 bytes (design §3).
+/// An id takes about 130 bytes (design §3).
 const MAX_DEDUP_IDS_RANGE: Range = Range { default: 1_000_000, minimum: 0, maximum: 100_000_000 };
 /// SQS's quota (sqs-contract §6).
 const MAX_IN_FLIGHT_RANGE: Range = Range { default: 120_000, minimum: 1, maximum: 1_000_000_000 };

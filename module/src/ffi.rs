@@ -355,10 +355,10 @@ pub(crate) unsafe extern "C" fn free(value: Any) {
     caught((), || drop(unsafe { Box::from_raw(value.cast::<Queue>()) }));
 }
 
-/// How much work freeing is; a queue of more than 64 messages is freed on another thread.
+/// How much work freeing is; a queue of more than 64 messages and ids is freed on another thread.
 pub(crate) unsafe extern "C" fn free_effort(_key: Text, value: *const c_void) -> usize {
     // SAFETY: the server's promise. 0 would mean "endless".
-    caught(1, || unsafe { queue(value) }.len().max(1))
+    caught(1, || unsafe { queue(value) }.free_effort().max(1))
 }
 
 pub(crate) unsafe extern "C" fn copy(

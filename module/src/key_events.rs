@@ -86,7 +86,9 @@ fn arrived(ctx: &Context, event: &[u8], name: &[u8]) {
     let mut key = Key::open(ctx, &key_name, KeyMode::READ);
     let Value::Queue(queue) = key.value() else { return };
     let touched = queue.touch_hint();
-    registry::add(ffi::selected_db(ctx), name);
+    let db = ffi::selected_db(ctx);
+    registry::add(db, name);
+    tick::schedule_soon(db, name, 0);
     if let (Some(touched), false) = (touched, is_replica) {
         hint::tell(ctx, &key_name, touched, clock::now_ms());
     }
@@ -101,6 +103,7 @@ fn left(ctx: &Context, name: &[u8]) {
         && !ffi::exists(ctx, &replicate::string(name))
     {
         registry::remove(db, name);
+        tick::forget(db, name);
     }
 }
 

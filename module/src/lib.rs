@@ -63,7 +63,7 @@ redis_module! {
         ["karin.release", guard(release::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.send", guard(send::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
         ["karin.sendm", guard(sendm::run), "write deny-oom", 1, 1, 1, "", "write slow"],
-        ["karin.set", guard(set::run), "write fast", 1, 1, 1, "", "write fast"],
+        ["karin.set", guard(set::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.tag", guard(tag::run), "write deny-oom fast", 1, 1, 1, "", "write fast"],
         ["karin.untag", guard(untag::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.xdel", guard(internal::xdel), "write", 1, 1, 1, "", "write slow dangerous"],
@@ -88,7 +88,10 @@ redis_module! {
             "karin.xput", guard(internal::xput), "write deny-oom",
             1, 1, 1, "", "write slow dangerous"
         ],
-        ["karin.xqueue", guard(internal::xqueue), "write", 1, 1, 1, "", "write slow dangerous"],
+        [
+            "karin.xqueue", guard(internal::xqueue), "write deny-oom",
+            1, 1, 1, "", "write slow dangerous"
+        ],
     ],
 }
 

@@ -7,14 +7,14 @@ use std::sync::mpsc::{Sender, channel};
 use karin_core::Purged;
 
 /// What is smaller is freed at once, as the server does with its own types.
-const LARGE: u64 = 64;
+const LARGE: usize = 64;
 
 /// The thread's inbox; `None`: there is no thread, everything is freed at once.
 static INBOX: OnceLock<Option<Sender<Purged>>> = OnceLock::new();
 
 /// Frees what was in a queue, soon.
 pub(crate) fn free(purged: Purged) {
-    if purged.count() <= LARGE {
+    if purged.free_effort() <= LARGE {
         return;
     }
     let inbox = INBOX.get_or_init(|| {

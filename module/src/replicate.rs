@@ -91,6 +91,11 @@ impl<'a> Puts<'a> {
         }
     }
 
+    /// Whether there are dead letters of other queues among them.
+    pub(crate) fn has_letters(&self) -> bool {
+        !self.letters.is_empty()
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()

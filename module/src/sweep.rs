@@ -11,10 +11,10 @@ use crate::ffi::{Key, Value};
 use crate::{counters, hint, replicate};
 
 /// How often a queue with moved messages, which may expire in any order, is looked through; ms.
-const MOVED_MS: u64 = 60_000;
+pub(crate) const MOVED_MS: u64 = 60_000;
 
-/// Looks after one queue, `budget` messages at most. Returns when to come again, in milliseconds
-/// since 1970; `None`: when there is something in it again.
+/// Looks after one queue, at about `budget` messages and ids. Returns when to come again, in
+/// milliseconds since 1970; `None`: when there is something in it again.
 pub(crate) fn visit(
     ctx: &Context,
     name: &RedisString,
@@ -23,7 +23,7 @@ pub(crate) fn visit(
     budget: &mut usize,
 ) -> Option<u64> {
     let swept = queue.sweep(now_ms, (*budget).min(WALK_BUDGET));
-    *budget = budget.saturating_sub(swept.dropped.len().max(1));
+    *budget = budget.saturating_sub(swept.looked_at.max(1));
     counters::EXPIRED.add_count(swept.dropped.len());
     replicate::deletions(ctx, name, &slots(&swept.dropped));
     if let Some(until_ms) = swept.forgot_until_ms {

@@ -74,6 +74,12 @@ impl Visits {
         self.by_name.insert(name, when_ms);
     }
 
+    fn remove(&mut self, name: &[u8]) {
+        if let Some((name, when_ms)) = self.by_name.remove_entry(name) {
+            self.by_time.remove(&(when_ms, name));
+        }
+    }
+
     fn take_due(&mut self, now_ms: u64) -> Option<Arc<[u8]>> {
         if self.by_time.first()?.0 > now_ms {
             return None;
@@ -106,6 +112,17 @@ pub(crate) fn schedule(db: i32, name: &[u8], when_ms: u64) {
 /// Asks for a visit at the next tick but one: something came into the queue.
 pub(crate) fn schedule_soon(db: i32, name: &[u8], now_ms: u64) {
     schedule(db, name, now_ms.saturating_add(TICK_MS));
+}
+
+/// A queue is gone; a replica, which visits none, would keep its name for ever.
+pub(crate) fn forget(db: i32, name: &[u8]) {
+    let mut state = lock();
+    if let Some(visits) = state.visits.get_mut(&db) {
+        visits.remove(name);
+        if visits.by_name.is_empty() {
+            state.visits.remove(&db);
+        }
+    }
 }
 
 /// Two databases change places.

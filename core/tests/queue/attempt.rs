@@ -1,6 +1,6 @@
 //! Receive attempt ids: a receive whose answer was lost can be repeated.
 
-use karin_core::{AttributeName, Demand, Extension, Outcome, PopOptions, Popped};
+use karin_core::{AttributeName, Demand, Extension, Outcome, PopOptions, Popped, SendOptions};
 
 use crate::common::{MINUTE_MS, Scene, counts, digest, reloaded};
 
@@ -212,4 +212,29 @@ fn a_message_of_an_attempt_can_be_deleted_with_the_receipt_of_either_answer() {
     };
     assert_eq!(scene.queue.extend(scene.now_ms, &receipt, &extension), Outcome::Done);
     assert_eq!(scene.ack("a-1"), Outcome::Done);
+}
+
+#[test]
+fn attempts_take_no_more_memory_than_ten_thousand_usual_ones_however_many_messages_each_got() {
+    let mut scene = Scene::standard();
+    for _ in 0..1_000 {
+        scene.queue.send(scene.now_ms, &SendOptions::default()).unwrap();
+    }
+    let empty = scene.queue.memory_bytes();
+    for n in 0..103_u8 {
+        let options = PopOptions {
+            count: 1_000,
+            visibility_timeout_ms: Some(0),
+            attempt: Some(&[n]),
+            ..PopOptions::default()
+        };
+        assert_eq!(scene.pop_with(&options).leased.len(), 1_000);
+        scene.wait(1);
+    }
+    assert_eq!(scene.queue.attempts(), 100, "100,000 messages in all");
+    assert!(scene.queue.encode_attempt(&[2]).is_none());
+    assert!(scene.queue.encode_attempt(&[3]).is_some());
+    assert_eq!(digest(&reloaded(&scene.queue, usize::MAX)), digest(&scene.queue));
+    let taken = scene.queue.memory_bytes() - empty;
+    assert!((2_400_000..3_000_000).contains(&taken), "{taken} bytes for 24 each");
 }

@@ -278,6 +278,55 @@ fn a_letter_that_is_sent_twice_arrives_once_whatever_happened_between() {
 }
 
 #[test]
+fn a_letter_that_died_twice_within_five_minutes_is_no_duplicate_of_itself() {
+    let mut scene = Scene::fifo();
+    for number in [1, 2] {
+        let options = SendOptions {
+            body: b"x",
+            group: Some(b"g"),
+            dedup_id: Some(b"its message id"),
+            moved: letter(number),
+            ..SendOptions::default()
+        };
+        let sent = scene.send_with(&options).unwrap();
+        assert!(sent.slot.is_some(), "letter {number} went nowhere");
+        assert_eq!(sent.sequence, number);
+    }
+    scene.queue.check().unwrap();
+}
+
+#[test]
+fn a_letter_has_all_receives_of_its_new_queue_before_it_dies_there() {
+    let mut scene = Scene::standard();
+    scene.let_die_after(2);
+    let moved = Moved { receive_count: 5, first_received_ms: 1, ..letter(1) };
+    scene.send_with(&SendOptions { body: b"x", moved, ..SendOptions::default() }).unwrap();
+    scene.reload();
+    assert_eq!(scene.pop_for(1, 0), "x");
+    assert_eq!(scene.pop_for(1, 0), "x");
+    assert_eq!(scene.pop(1), "");
+    assert_eq!(scene.counts(), counts(0, 0, 0, 1));
+}
+
+#[test]
+fn a_moved_letter_that_lives_again_has_as_many_receives_as_in_its_first_life_here() {
+    for receives_before in [1, 2, 5] {
+        let mut scene = Scene::standard();
+        scene.let_die_after(2);
+        let moved = Moved { receive_count: receives_before, first_received_ms: 1, ..letter(1) };
+        scene.send_with(&SendOptions { body: b"x", moved, ..SendOptions::default() }).unwrap();
+        for life in 0..3 {
+            let lives: Vec<_> = (0..3).map(|_| scene.pop_for(1, 0)).collect();
+            assert_eq!(lives, ["x", "x", ""], "life {life} after {receives_before} receives");
+            assert_eq!(scene.queue.revive(scene.now_ms, 10, false).len(), 1);
+            scene.reload();
+        }
+        let view = scene.queue.view(scene.slot("x")).unwrap();
+        assert_eq!((view.receive_count, view.first_received_ms), (receives_before, 1));
+    }
+}
+
+#[test]
 fn a_refused_letter_raises_no_watermark() {
     let mut scene = Scene::standard();
     scene.set(AttributeName::MaximumMessageSize, "1");

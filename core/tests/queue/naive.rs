@@ -32,6 +32,7 @@ pub(crate) struct NaiveMessage {
     pub(crate) offered_there: bool,
     pub(crate) lease: u32,
     pub(crate) receive_count: u32,
+    pub(crate) receives_before: u32,
     pub(crate) first_received_ms: u64,
     pub(crate) body: Vec<u8>,
     pub(crate) attributes: &'static [u8],
@@ -104,6 +105,18 @@ pub(crate) struct Naive {
     unsure: usize,
     accepted: Vec<Accepted>,
     attempts: Vec<Attempt>,
+    held_back: HeldBack,
+}
+
+/// Who was refused messages because too many are in flight.
+#[derive(Debug, Default)]
+struct HeldBack {
+    /// Somebody was.
+    here: bool,
+    /// The same on the replica, from when it was asked.
+    there: bool,
+    /// There is room for them again.
+    room: bool,
 }
 
 impl Naive {
@@ -121,8 +134,11 @@ impl Naive {
 
     pub(crate) fn remove(&mut self, sequence: u64) {
         let at = self.messages.iter().position(|m| m.sequence == sequence).unwrap();
-        let group = self.messages.remove(at).group;
+        let NaiveMessage { group, place, .. } = self.messages.remove(at);
         self.place(group);
+        if matches!(place, Place::Leased { .. }) {
+            self.note_room();
+        }
     }
 
     fn is_expired(&self, message: &NaiveMessage, now_ms: u64) -> bool {
@@ -158,6 +174,20 @@ impl Naive {
         self.unsure = self.rotation.len();
     }
 
+    fn note_room(&mut self) {
+        self.held_back.room |= std::mem::take(&mut self.held_back.here);
+    }
+
+    /// Whether there is room for those who were held back; asked once.
+    pub(crate) fn take_room(&mut self) -> bool {
+        std::mem::take(&mut self.held_back.room)
+    }
+
+    /// The replica is told something.
+    pub(crate) fn tell_replica(&mut self) {
+        self.held_back.there = false;
+    }
+
     /// The replica is told all of a message.
     pub(crate) fn tell(&mut self, sequence: u64) {
         let message = self.get(sequence);
@@ -168,6 +198,7 @@ impl Naive {
         for message in &mut self.messages {
             message.offered = message.is_told_offered();
         }
+        self.held_back.here = false;
         self.forget_rotation();
     }
 
@@ -175,6 +206,8 @@ impl Naive {
         for message in &mut self.messages {
             std::mem::swap(&mut message.offered, &mut message.offered_there);
         }
+        let HeldBack { here, there, .. } = &mut self.held_back;
+        std::mem::swap(here, there);
         self.forget_rotation();
     }
 
@@ -254,6 +287,7 @@ impl Naive {
         self.accepted.clear();
         self.attempts.clear();
         self.unsure = 0;
+        (self.held_back.here, self.held_back.there) = (false, false);
     }
 
     /// Another delay counts in a FIFO queue for what was never received.
@@ -337,6 +371,7 @@ impl Naive {
         message.offered = message.group.is_some() && delay_ms == 0;
         let group = message.group;
         self.place(group);
+        self.note_room();
     }
 
     pub(crate) fn held_by(&self, now_ms: u64, holder: u32, max: usize) -> Vec<u64> {
@@ -344,7 +379,10 @@ impl Naive {
             let its = matches!(m.place, Place::Leased { holder: h, .. } if h == holder);
             holder != 0 && its && m.due_ms > now_ms
         };
-        self.messages.iter().filter(held).take(max).map(|m| m.sequence).collect()
+        let held = self.messages.iter().filter(held);
+        let mut held: Vec<_> = held.map(|m| (m.due_ms, m.sequence)).collect();
+        held.sort_unstable();
+        held.into_iter().take(max).map(|(_, sequence)| sequence).collect()
     }
 
     // Dead letters.
@@ -369,7 +407,9 @@ impl Naive {
             message.since_ms = now_ms;
             message.lease = 0;
             if !keep_count {
-                message.receive_count = 0;
+                message.receive_count = message.receives_before;
+            }
+            if message.receive_count == 0 {
                 message.first_received_ms = 0;
             }
             message.offered = message.group.is_some();
@@ -396,7 +436,7 @@ impl Naive {
     pub(crate) fn correct_times(&mut self, now_ms: u64, back_ms: u64) -> Vec<u64> {
         let right_ms =
             |at_ms: u64| if at_ms > now_ms { (at_ms - back_ms).min(now_ms) } else { at_ms };
-        let mut corrected = Vec::new();
+        let (mut corrected, mut lapses_sooner) = (Vec::new(), false);
         for message in self.messages.iter_mut().filter(|m| !m.is_dead()) {
             let late_ms = message.since_ms - right_ms(message.since_ms);
             message.due_ms -= late_ms;
@@ -404,6 +444,7 @@ impl Naive {
             message.offered &= late_ms == 0 || message.group.is_some();
             let mut is_corrected = late_ms > 0;
             if let Place::Leased { leased_ms, .. } = &mut message.place {
+                lapses_sooner |= late_ms > 0;
                 is_corrected |= *leased_ms > now_ms;
                 *leased_ms = right_ms(*leased_ms);
             }
@@ -416,6 +457,9 @@ impl Naive {
             let late_ms = attempt.at_ms - right_ms(attempt.at_ms);
             attempt.at_ms -= late_ms;
             attempt.received.iter_mut().for_each(|received| received.2 -= late_ms);
+        }
+        if lapses_sooner {
+            self.note_room();
         }
         corrected
     }

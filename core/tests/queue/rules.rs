@@ -403,6 +403,19 @@ fn as_many_messages_as_a_pop_left_are_told_and_when_the_next_comes() {
 }
 
 #[test]
+fn a_holder_gives_back_first_what_would_lapse_first() {
+    let mut queue = queue();
+    let slots = [30_000, 10_000, 20_000].map(|visibility_timeout_ms| {
+        send(&mut queue, T0, "x", 0);
+        let visibility_timeout_ms = Some(visibility_timeout_ms);
+        let options = PopOptions { visibility_timeout_ms, holder: 3, ..PopOptions::default() };
+        pop_with(&mut queue, T0, options).leased[0]
+    });
+    assert_eq!(queue.release_holder(T0 + 1, 3, 2), [slots[1], slots[2]]);
+    assert_eq!(queue.release_holder(T0 + 1, 3, 2), [slots[0]]);
+}
+
+#[test]
 fn a_holder_gives_back_no_lease_that_ended() {
     let mut queue = queue();
     for body in ["lapsed", "ended", "running"] {

@@ -79,6 +79,21 @@ fn moved_messages_that_are_older_than_those_before_them_are_found() {
 }
 
 #[test]
+fn clearing_the_front_lets_no_more_groups_offer_than_one_walk() {
+    let mut scene = Scene::fifo();
+    for group in 0..1_100 {
+        scene.send(&format!("{group}-x"));
+    }
+    scene.let_die_after(1);
+    scene.pop(1_000);
+    scene.pop(100);
+    scene.wait(MINUTE_MS);
+    let cleared = scene.queue.clear_front(scene.now_ms, 10);
+    assert_eq!(cleared.died.len(), 10);
+    assert_eq!(scene.queue.more(scene.now_ms), 990);
+}
+
+#[test]
 fn ids_are_forgotten_after_five_minutes_and_a_replica_forgets_the_same() {
     let mut scene = Scene::fifo();
     for n in 0..10 {
@@ -140,6 +155,52 @@ fn no_more_is_handed_out_than_may_be_in_flight_and_lapsed_leases_do_not_count() 
         scene.wait(30_000);
         assert_eq!(scene.pop_with(&options).leased.len(), 2);
     }
+}
+
+#[test]
+fn who_was_held_back_hears_once_that_there_is_room() {
+    type Step = fn(&mut Scene) -> Outcome;
+    let options = PopOptions { in_flight_max: 2, ..PopOptions::default() };
+    let make_room: [(&str, Step); 5] = [
+        ("an acknowledgement", |scene| scene.ack("a-1")),
+        ("a release", |scene| scene.release("a-1", 0)),
+        ("a release for later", |scene| scene.release("a-1", 5_000)),
+        ("a lease that is ended", |scene| scene.extend("a-1", 0)),
+        ("a lease that is shortened", |scene| scene.extend("a-1", 5_000)),
+    ];
+    for (what, room) in make_room {
+        for mut scene in [Scene::standard(), Scene::fifo()] {
+            scene.send("a-1 b-2 c-3 d-4");
+            scene.pop(2);
+            scene.wait(1);
+            scene.queue.take_hint();
+            assert!(scene.pop_with(&options).is_limited);
+            assert_eq!(scene.extend("b-2", 40_000), Outcome::Done);
+            assert_eq!(scene.queue.take_hint(), None, "a longer lease makes no room");
+            let before = scene.queue.hint();
+            assert_eq!(room(&mut scene), Outcome::Done);
+            let hint = scene.queue.take_hint().expect(what);
+            assert_eq!(hint.number, before + 1, "{what}");
+            assert!(hint.due_ms <= scene.now_ms, "{what}");
+            scene.ack("b-2");
+            assert_eq!(scene.queue.take_hint(), None, "{what}: nobody was held back since");
+        }
+    }
+}
+
+#[test]
+fn the_next_lapse_is_that_of_a_lease_not_the_end_of_a_delay() {
+    let mut scene = Scene::standard();
+    assert_eq!(scene.queue.next_lapse_ms(), None);
+    let late = SendOptions { body: b"late", delay_ms: Some(5_000), ..SendOptions::default() };
+    scene.send_with(&late).unwrap();
+    scene.send("x a-y");
+    scene.pop_for(1, 20_000);
+    scene.pop_for(1, 10_000);
+    assert_eq!(scene.queue.next_lapse_ms(), Some(T0 + 10_000));
+    scene.wait(10_000);
+    scene.counts();
+    assert_eq!(scene.queue.next_lapse_ms(), Some(T0 + 20_000));
 }
 
 #[test]
@@ -214,6 +275,33 @@ fn attempts_are_forgotten_in_steps_too() {
         left.push(count);
     }
     assert_eq!(left, [6, 2, 0]);
+}
+
+#[test]
+fn a_sweep_says_what_it_looked_at_and_not_only_what_it_dropped() {
+    let mut scene = Scene::fifo();
+    assert_eq!(sweep(&mut scene, 100).looked_at, 0);
+    scene.send("a-1 a-2 a-3 b-4");
+    scene.pop_with(&PopOptions { attempt: Some(b"try"), ..PopOptions::default() });
+    scene.wait(5 * MINUTE_MS);
+    assert_eq!(sweep(&mut scene, 100).looked_at, 5, "four ids and an attempt");
+    assert_eq!(scene.queue.free_effort(), 4);
+    let moved = Moved { from: Some(Letter { source_uid: 9, number: 1 }), ..Moved::default() };
+    let options = SendOptions {
+        body: b"moved",
+        group: Some(b"a"),
+        dedup_id: Some(b"id"),
+        moved,
+        ..SendOptions::default()
+    };
+    scene.send_with(&options).unwrap();
+    assert_eq!(scene.queue.free_effort(), 6, "five messages and an id");
+    assert_eq!(sweep(&mut scene, 3).looked_at, 3, "any may have expired");
+    assert_eq!(sweep(&mut scene, 3).looked_at, 2);
+    scene.wait(4 * 24 * HOUR_MS);
+    assert!(sweep(&mut scene, 3).looked_at >= 3);
+    let purged = scene.queue.purge();
+    assert_eq!((purged.count(), purged.free_effort()), (2, 2));
 }
 
 #[test]

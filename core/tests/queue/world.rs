@@ -76,11 +76,13 @@ impl World {
         self.check_hint(before, hints);
     }
 
-    /// A hint comes when, and only when, the earliest due time became earlier.
+    /// A hint comes when, and only when, the earliest due time became earlier or there is room for
+    /// who was held back.
     fn check_hint(&mut self, before: Option<u64>, hints: bool) {
         let due_ms = self.queue.take_hint().map(|hint| hint.due_ms);
         let after = self.naive.earliest_ms();
-        let news = after.filter(|&after| before.is_none_or(|before| after < before));
+        let room = self.naive.take_room();
+        let news = after.filter(|&after| room || before.is_none_or(|before| after < before));
         if hints {
             assert_eq!(due_ms, news);
         }
@@ -93,6 +95,7 @@ impl World {
             slots.iter().map(|&slot| self.queue.encode_meta(slot).unwrap()).collect();
         let payloads = slots.iter().map(|&slot| self.queue.payload(slot).unwrap());
         let puts: Vec<_> = metas.iter().map(Meta::as_slice).zip(payloads).collect();
+        self.naive.tell_replica();
         self.replica.apply_puts(&puts).unwrap();
         self.replica.apply_puts(&puts).unwrap();
     }
@@ -161,7 +164,9 @@ impl World {
         let scope = group.filter(|_| naive.per_group).unwrap_or_default().to_owned();
         let key = naive.fifo.then(|| (scope, dedup_id.to_vec()));
         if let Some(key) = &key {
-            if let Some(sequence) = naive.find_duplicate(key, now_ms) {
+            if let Some(sequence) = naive.find_duplicate(key, now_ms)
+                && moved.from.is_none()
+            {
                 return Ok((sequence, false));
             }
             if naive.is_full_of_ids(now_ms, options.dedup_ids_max) {
@@ -182,6 +187,7 @@ impl World {
             offered_there: false,
             lease: 0,
             receive_count,
+            receives_before: receive_count,
             first_received_ms: if receive_count == 0 { 0 } else { moved.first_received_ms },
             body: options.body.to_vec(),
             attributes: if options.attributes.is_empty() { b"" } else { b"at" },
@@ -202,6 +208,7 @@ impl World {
             self.queue.encode_state(slot, &mut states);
             self.naive.tell(self.queue.view(slot).unwrap().sequence);
         }
+        self.naive.tell_replica();
         self.replica.apply_states(&states).unwrap();
         self.replica.apply_states(&states).unwrap();
     }
@@ -211,6 +218,7 @@ impl World {
         for &(slot, sequence) in deleted {
             encode_slot(&mut slots, slot, sequence);
         }
+        self.naive.tell_replica();
         self.replica.apply_delete(&slots).unwrap();
         self.replica.apply_delete(&slots).unwrap();
     }

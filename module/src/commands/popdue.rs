@@ -1,7 +1,7 @@
 //! `KARIN.POPDUE key [COUNT n] [VISIBILITY s] [GROUPS n] [MAXBYTES bytes] [BLOCK s] [ATTEMPT id]
 //! [HOLDER id]`: hands out what is due, or waits for it.
 
-use karin_core::limits::VISIBILITY_TIMEOUT_MS_MAX;
+use karin_core::limits::{REMEMBERED_MS, VISIBILITY_TIMEOUT_MS_MAX};
 use karin_core::{PopOptions, Popped, Queue};
 use redis_module::{Context, ContextFlags, RedisString};
 
@@ -12,7 +12,7 @@ use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
 use crate::reply::{Failure, Reply};
 use crate::wakeup::{self, Waiter};
-use crate::{clock, config, replicate, sweep};
+use crate::{clock, config, replicate, sweep, tick};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.popdue",
@@ -33,6 +33,9 @@ pub(crate) const DOC: Doc = Doc {
     ],
 };
 
+/// How long a client that is held back by the limit of messages in flight waits for the next look.
+const HELD_BACK_MS: u64 = 1_000;
+
 struct Input<'a> {
     key: &'a RedisString,
     options: PopOptions<'a>,
@@ -47,8 +50,9 @@ enum Found {
     Answered,
     /// Nothing was handed out; the client may wait.
     Nothing {
-        /// When something will be due; `None`: nothing will.
-        next_due_ms: Option<u64>,
+        /// When to look again, in milliseconds since 1970; `None`: not before somebody changes
+        /// something.
+        look_again_ms: Option<u64>,
         /// Whether messages were dropped on the way.
         changed: bool,
     },
@@ -59,7 +63,7 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
     let now_ms = clock::now_ms();
     match serve(ctx, &input, now_ms)? {
         Found::Answered => {}
-        Found::Nothing { next_due_ms, .. } => wait(ctx, &input, next_due_ms, now_ms),
+        Found::Nothing { look_again_ms, .. } => wait(ctx, &input, look_again_ms, now_ms),
     }
     Ok(())
 }
@@ -74,14 +78,15 @@ pub(crate) fn on_ready(ctx: &Context, arguments: &[RedisString]) -> bool {
         Value::Missing | Value::Other => Some(None),
     };
     if let Some(next_due_ms) = next_due_ms {
-        if let Some(due_ms) = next_due_ms {
-            wakeup::note_due(ctx, name.as_slice(), due_ms, now_ms);
-        }
+        look_again(ctx, name, next_due_ms, now_ms);
         return false;
     }
     let arguments = Args::after_name(arguments);
     match caught(|| serve(ctx, &parse(arguments)?, now_ms)) {
-        Ok(Found::Nothing { changed: false, .. }) => false,
+        Ok(Found::Nothing { changed: false, look_again_ms }) => {
+            look_again(ctx, name, look_again_ms, now_ms);
+            false
+        }
         Ok(Found::Answered) => true,
         Ok(Found::Nothing { changed: true, .. }) => {
             Reply(ctx).null();
@@ -100,7 +105,7 @@ fn serve(ctx: &Context, input: &Input<'_>, now_ms: u64) -> Result<Found, Failure
     let queue = match key.value() {
         Value::Queue(queue) => queue,
         Value::Missing if input.block_ms.is_some() => {
-            return Ok(Found::Nothing { next_due_ms: None, changed: false });
+            return Ok(Found::Nothing { look_again_ms: None, changed: false });
         }
         Value::Missing => return Err(Failure::NoQueue),
         Value::Other => return Err(Failure::WrongType),
@@ -108,28 +113,45 @@ fn serve(ctx: &Context, input: &Input<'_>, now_ms: u64) -> Result<Found, Failure
     let popped = execute(ctx, input, queue, now_ms);
     if popped.leased.is_empty() && input.block_ms.is_some() {
         let changed = !(popped.dropped.is_empty() && popped.died.is_empty());
-        return Ok(Found::Nothing { next_due_ms: queue.next_due_ms(), changed });
+        let look_again_ms = look_again_at(queue, &popped, now_ms);
+        return Ok(Found::Nothing { look_again_ms, changed });
     }
     reply(Reply(ctx), queue, &popped, now_ms);
     Ok(Found::Answered)
 }
 
+/// When to look again for a client that got nothing, in milliseconds since 1970. Whom only the
+/// limit of messages in flight holds back gets something when a lease ends, or when the setting is
+/// raised, of which nobody tells: hence the second.
+fn look_again_at(queue: &Queue, popped: &Popped, now_ms: u64) -> Option<u64> {
+    if !popped.is_limited {
+        return queue.next_due_ms();
+    }
+    let latest_ms = now_ms.saturating_add(HELD_BACK_MS);
+    Some(queue.next_lapse_ms().map_or(latest_ms, |lapse_ms| lapse_ms.min(latest_ms)))
+}
+
+fn look_again(ctx: &Context, name: &RedisString, look_again_ms: Option<u64>, now_ms: u64) {
+    if let Some(look_again_ms) = look_again_ms {
+        wakeup::note_due(ctx, name.as_slice(), look_again_ms, now_ms);
+    }
+}
+
 /// Lets the client wait. Where none can, as in a transaction or a script, the answer is nil.
-fn wait(ctx: &Context, input: &Input<'_>, next_due_ms: Option<u64>, now_ms: u64) {
+fn wait(ctx: &Context, input: &Input<'_>, look_again_ms: Option<u64>, now_ms: u64) {
     let Some(block_ms) = input.block_ms else { return };
     let flags = ctx.get_flags();
     // On a replica that takes writes nobody would wake it.
     let may_block = flags.contains(ContextFlags::MASTER)
         && !flags.intersects(ContextFlags::DENY_BLOCKING | ContextFlags::LOADING);
-    let name = input.key.as_slice();
     let waits = may_block && {
-        let waiter = Waiter::new(ffi::selected_db(ctx), name);
+        let waiter = Waiter::new(ffi::selected_db(ctx), input.key.as_slice());
         ffi::block_on_key(ctx, input.key, block_ms, waiter)
     };
-    if !waits {
+    if waits {
+        look_again(ctx, input.key, look_again_ms, now_ms);
+    } else {
         Reply(ctx).null();
-    } else if let Some(due_ms) = next_due_ms {
-        wakeup::note_due(ctx, name, due_ms, now_ms);
     }
 }
 
@@ -175,6 +197,7 @@ fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> 
     let attempt = input.options.attempt.filter(|_| !popped.leased.is_empty());
     if let Some(attempt) = attempt.and_then(|id| queue.encode_attempt(id)) {
         replicate::attempt(ctx, input.key, &attempt);
+        tick::schedule(ffi::selected_db(ctx), input.key.as_slice(), now_ms + REMEMBERED_MS);
     }
     if changed {
         replicate::announce(ctx, input.key, hint, now_ms);
@@ -183,7 +206,12 @@ fn execute(ctx: &Context, input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> 
 }
 
 fn reply(reply: Reply<'_>, queue: &mut Queue, popped: &Popped, now_ms: u64) {
-    let more = queue.more(now_ms);
+    // What is due and held back can be received when a lease ends.
+    let (more, next_ms) = if popped.is_limited {
+        (0, queue.next_lapse_ms().map(|lapse_ms| lapse_ms.saturating_sub(now_ms)))
+    } else {
+        (queue.more(now_ms), queue.next_wait_ms(now_ms))
+    };
     let views: Vec<_> = popped.leased.iter().filter_map(|&slot| queue.view(slot)).collect();
     reply.map(7);
     reply.field("messages").array(views.len());
@@ -192,7 +220,7 @@ fn reply(reply: Reply<'_>, queue: &mut Queue, popped: &Popped, now_ms: u64) {
     }
     reply.field("more").number(more);
     reply.field("dead").number(queue.dead());
-    reply.field("next").number_or_none(queue.next_wait_ms(now_ms));
+    reply.field("next").number_or_none(next_ms);
     reply.field("hint").number(queue.hint());
     reply.field("wait").number(queue.attributes().receive_message_wait_time_ms);
     reply.field("limited").number(u64::from(popped.is_limited));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use karin_core::extras::MESSAGE_ID_LENGTH;
-use karin_core::limits::{SEQUENCE_MAX, SOURCE_BYTES_MAX};
+use karin_core::limits::{REMEMBERED_MS, SEQUENCE_MAX, SOURCE_BYTES_MAX};
 use karin_core::{Attributes, Letter, Moved, Queue, SendOptions, Tags};
 use redis_module::{Context, RedisString};
 
@@ -13,7 +13,7 @@ use crate::docs::{Arg, Doc, KeyUse};
 use crate::ffi::{self, Key, Value};
 use crate::replicate::{self, Puts};
 use crate::reply::{Failure, Reply};
-use crate::{clock, config, counters, registry};
+use crate::{clock, config, counters, registry, sweep, tick};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.send",
@@ -117,11 +117,13 @@ impl<'a> Message<'a> {
         puts: &mut Puts<'a>,
     ) -> Result<u64, karin_core::Error> {
         let sent = queue.send(now_ms, &self.options())?;
-        if let Some(slot) = sent.slot {
-            puts.add(queue, slot, self.body);
-            if let Some(letter) = self.from {
-                puts.add_letter(letter);
-            }
+        let Some(slot) = sent.slot else {
+            counters::DUPLICATES.add(1);
+            return Ok(sent.sequence);
+        };
+        puts.add(queue, slot, self.body);
+        if let Some(letter) = self.from {
+            puts.add_letter(letter);
         }
         Ok(sent.sequence)
     }
@@ -245,7 +247,15 @@ pub(super) fn append<'a, T>(
     let mut key = Key::open(ctx, name, WRITE);
     let (result, hint) = match key.value() {
         Value::Other => return Err(Failure::WrongType),
-        Value::Queue(queue) => (send(queue, &mut appended)?, queue.take_hint()),
+        Value::Queue(queue) => {
+            let had_ids = queue.dedup_ids() > 0;
+            let result = send(queue, &mut appended)?;
+            if queue.dedup_ids() > 0 && !had_ids {
+                // Where there are some, they are looked after already.
+                tick::schedule(ffi::selected_db(ctx), name.as_slice(), now_ms + REMEMBERED_MS);
+            }
+            (result, queue.take_hint())
+        }
         Value::Missing if nomkqueue || is_fifo_name(name.as_slice()) => {
             return Err(Failure::NoQueue);
         }
@@ -266,6 +276,9 @@ pub(super) fn append<'a, T>(
     };
     if !appended.is_empty() {
         counters::SENT.add_count(appended.len());
+        if appended.has_letters() {
+            tick::schedule(ffi::selected_db(ctx), name.as_slice(), now_ms + sweep::MOVED_MS);
+        }
         replicate::puts(ctx, name, &appended);
         replicate::announce(ctx, name, hint, now_ms);
     }

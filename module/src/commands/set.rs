@@ -8,7 +8,7 @@ use crate::commands::create::parse_setting;
 use crate::commands::{WRITE, with_queue};
 use crate::docs::{Arg, Doc, KeyUse};
 use crate::reply::{Failure, Reply};
-use crate::{clock, replicate};
+use crate::{clock, ffi, replicate, tick};
 
 pub(crate) const DOC: Doc = Doc {
     name: c"karin.set",
@@ -45,14 +45,18 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
 
 fn execute(ctx: &Context, input: &Input<'_>) -> Result<(), Failure> {
     let now_ms = clock::now_ms();
-    let (header, hint) = with_queue(ctx, input.key, WRITE, |queue| {
+    let (header, hint, sweep_due_ms) = with_queue(ctx, input.key, WRITE, |queue| {
         let mut attributes = queue.attributes().clone();
         for &(name, value) in &input.settings {
             attributes.set(name, value)?;
         }
         queue.set_attributes(now_ms, attributes);
-        Ok((queue.encode_header(), queue.take_hint()))
+        Ok((queue.encode_header(), queue.take_hint(), queue.sweep_due_ms()))
     })?;
+    // A shorter retention may end earlier than the next visit was to be.
+    if let Some(due_ms) = sweep_due_ms {
+        tick::schedule(ffi::selected_db(ctx), input.key.as_slice(), due_ms);
+    }
     replicate::header(ctx, input.key, &header);
     replicate::announce(ctx, input.key, hint, now_ms);
     Ok(())

@@ -87,17 +87,22 @@ fn info_karin_counts_what_was_done() {
     client.ok(&format!("KARIN.ACK q {} {} no-receipt", receipts[0], receipts[0]));
     client.ok(&format!("KARIN.RELEASE q {}", receipts[1]));
     client.ok("KARIN.PURGE q");
+    client.ok("KARIN.CREATE d FIFO maxReceiveCount 1 deadLetterTargetArn elsewhere");
+    client.ok("KARIN.SENDM d 2 MSG x GROUP g DEDUP 1 MSG x GROUP g DEDUP 1");
+    client.ok("KARIN.SEND d x GROUP g DEDUP 1");
+    client.pop("d VISIBILITY 0");
+    client.pop("d");
     for (name, expected) in [
-        ("queues", 2),
+        ("queues", 3),
         ("blocked_clients", 0),
-        ("sent", 5),
-        ("received", 3),
+        ("sent", 6),
+        ("received", 4),
         ("deleted", 1),
         ("released", 1),
         ("purged", 3),
         ("expired", 0),
-        ("duplicates", 0),
-        ("dead_lettered", 0),
+        ("duplicates", 2),
+        ("dead_lettered", 1),
         ("clock_steps", 0),
         ("panics", 0),
     ] {
@@ -137,7 +142,9 @@ fn cost(client: &mut Client, measured: &mut Client, command: &[&[u8]], name: &st
 
 #[test]
 fn a_large_queue_is_purged_unlinked_and_replaced_without_a_pause() {
-    let master = RedisServer::start(&[&SYNC_AT_ONCE[..], &["--rdbcompression", "no"]].concat());
+    // Valkey frees what DEL deletes on another thread, unless it is told not to.
+    let arguments = ["--rdbcompression", "no", "--lazyfree-lazy-user-del", "no"];
+    let master = RedisServer::start(&[&SYNC_AT_ONCE[..], &arguments].concat());
     let replica = RedisServer::start_replica_of(&master, &["--replica-lazy-flush", "yes"]);
     let mut client = Client::new(&master);
     let (mut here, mut there) = (Client::new(&master), Client::new(&replica));

@@ -251,3 +251,79 @@ fn a_queue_that_arrives_by_another_command_is_looked_after() {
     client.ok("FLUSHALL");
     assert_eq!(info_number(&mut client, "karin_scheduled_queues"), 0);
 }
+
+/// Returns when the tick has visited all queues that had something before.
+fn until_visited(client: &mut Client) {
+    send_mayfly(client, "mayfly");
+    until_empty(client, "mayfly");
+    client.ok("DEL mayfly");
+}
+
+fn number(client: &mut Client, key: &str, field: &str) -> i64 {
+    super::client::integer(&client.info(key)[field])
+}
+
+#[test]
+fn a_shorter_retention_ends_what_is_there_without_a_command() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND q x");
+    until_visited(&mut client);
+    client.ok("KARIN.SET q MessageRetentionPeriod 1");
+    until_empty(&mut client, "q");
+}
+
+/// In real time, five minutes, with `KARIN_TEST_LONG` only: a clock that is set has the module look
+/// after all queues.
+#[test]
+fn ids_and_moved_messages_end_in_time_also_in_queues_that_were_looked_after_long_before() {
+    if std::env::var_os("KARIN_TEST_LONG").is_none() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q FIFO");
+    client.ok("KARIN.SEND q x GROUP a DEDUP 1");
+    client.ok("KARIN.SENDM p 2 MSG x MSG x");
+    client.ok("KARIN.CREATE m MessageRetentionPeriod 3600");
+    client.ok("KARIN.DEBUG CLOCK 301");
+    client.ok("KARIN.SEND m x");
+    wait::until(wait::PATIENCE, "no ids", || number(&mut client, "q", "dedup_ids") == 0);
+    until_visited(&mut client);
+    // Nothing of that is a hint: something is due already.
+    client.ok("KARIN.SEND q x GROUP a DEDUP 2");
+    client.ok("KARIN.POPDUE p ATTEMPT 2");
+    let sent_ms = client.pop_one("m VISIBILITY 0").sent_ms - 3_550_000;
+    client.ok(&format!("KARIN.SEND m old FROM 0123456789abcdef 1 SENT {sent_ms}"));
+    assert_eq!(client.counts("m"), (2, 0, 0));
+    wait::until(Duration::from_mins(2), "the end of the moved message", || {
+        client.counts("m") == (1, 0, 0)
+    });
+    wait::until(Duration::from_secs(310), "no ids", || {
+        number(&mut client, "q", "dedup_ids") == 0 && number(&mut client, "p", "attempts") == 0
+    });
+}
+
+#[test]
+fn a_replica_notes_the_queues_it_has_and_no_others() {
+    let master = RedisServer::start(&SYNC_AT_ONCE);
+    let replica = RedisServer::start_replica_of(&master, &SYNC_AT_ONCE);
+    let (mut client, mut copy) = (Client::new(&master), Client::new(&replica));
+    for n in 0..5 {
+        client.ok(&format!("KARIN.SEND q{n} x"));
+    }
+    client.ok("DEL q0");
+    client.ok("UNLINK q1");
+    client.ok("RENAME q2 renamed");
+    client.ok("KARIN.CREATE q3-renamed");
+    client.ok("RENAME q3 q3-renamed");
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    assert_eq!(info_number(&mut copy, "karin_scheduled_queues"), 3);
+    client.ok("MOVE q4 2");
+    client.ok("COPY renamed copied DB 3");
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    assert_eq!(info_number(&mut copy, "karin_scheduled_queues"), 4);
+    client.ok("FLUSHALL");
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    assert_eq!(info_number(&mut copy, "karin_scheduled_queues"), 0);
+}

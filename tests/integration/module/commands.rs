@@ -253,6 +253,17 @@ fn acl_key_permissions_hold_for_what_each_command_does() {
 }
 
 #[test]
+fn no_command_that_may_walk_over_a_queue_is_called_fast() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    for (command, is_fast) in [("karin.set", false), ("karin.sendm", false), ("karin.send", true)] {
+        let about = client.ok(&format!("COMMAND INFO {command}"));
+        let flags = format!("{:?}", items(&items(&about)[0])[2]);
+        assert_eq!(flags.contains("fast"), is_fast, "{command}: {flags}");
+    }
+}
+
+#[test]
 fn a_full_server_refuses_sends_and_lets_queues_be_drained() {
     let server = RedisServer::start(&["--maxmemory-policy", "noeviction"]);
     let mut client = Client::new(&server);
@@ -264,6 +275,7 @@ fn a_full_server_refuses_sends_and_lets_queues_be_drained() {
         "KARIN.CREATE other",
         "KARIN.TAG q a b",
         "KARIN.XPUT q m z",
+        "KARIN.XQUEUE other header",
         "KARIN.XMARK q 0000000000000001 1",
     ] {
         assert!(client.error(command).starts_with("OOM "), "{command}");

@@ -215,3 +215,20 @@ fn an_attempt_that_got_nothing_is_no_attempt() {
     client.ok("KARIN.SEND q a");
     assert_eq!(client.pop("q ATTEMPT try").bodies(), ["a"]);
 }
+
+#[test]
+fn beyond_the_limit_of_remembered_ids_sends_are_refused_and_none_is_forgotten() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("CONFIG SET karin.max-dedup-ids 2");
+    client.ok("KARIN.CREATE q FIFO");
+    let first = send(&mut client, "a GROUP g DEDUP 1");
+    send(&mut client, "b GROUP g DEDUP 2");
+    assert!(client.error("KARIN.SEND q c GROUP g DEDUP 3").starts_with("KARINTHROTTLED "));
+    let reply = client.ok("KARIN.SENDM q 2 MSG c GROUP g DEDUP 3 MSG a GROUP g DEDUP 1");
+    let results = items(&items(&reply)[1]);
+    assert_eq!(text(&items(&results[0])[0]), "KARINTHROTTLED");
+    assert_eq!(read(&results[1]), first);
+    client.ok("KARIN.DEBUG CLOCK 301");
+    assert_eq!(send(&mut client, "c GROUP g DEDUP 3").1, 3);
+}

@@ -113,7 +113,7 @@ fn a_message_given_back_is_received_again_while_those_after_it_stay_in_flight() 
 }
 
 #[test]
-fn a_lapsed_receipt_can_do_nothing_in_a_fifo_queue() {
+fn a_lapsed_receipt_can_only_give_back_in_a_fifo_queue() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);
     client.ok(CREATE);
@@ -124,7 +124,11 @@ fn a_lapsed_receipt_can_do_nothing_in_a_fifo_queue() {
         let command = format!("KARIN.{}", command.replace("{}", &receipt));
         assert_eq!(client.answers(&command), ["KARINSTALE"], "{command}");
     }
-    let receipt = client.pop_one("q").receipt;
+    // But that it never came to use is still true.
+    assert_eq!(client.answers(&format!("KARIN.RELEASE q {receipt}")), ["1"]);
+    let again = client.pop_one("q");
+    assert_eq!(again.receive_count, 1);
+    let receipt = again.receipt;
     acknowledge(&mut client, &[&receipt]);
     assert_eq!(client.answers(&format!("KARIN.ACK q {receipt}")), ["0"]);
 }

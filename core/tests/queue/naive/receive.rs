@@ -53,6 +53,7 @@ impl Naive {
         }
         popped.earliest_ms = earliest_ms;
         popped.is_limited = free == 0 && self.next_wait_ms(now_ms) == Some(0);
+        self.held_back.here |= popped.is_limited;
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(id, now_ms, &popped.leased);
         }
@@ -163,7 +164,9 @@ impl Naive {
             popped.dropped.push(message.sequence);
             return true;
         }
-        if self.max_receive_count.is_some_and(|max| message.receive_count >= max) {
+        let before = message.receives_before;
+        let here = message.receive_count - if message.receive_count < before { 0 } else { before };
+        if self.max_receive_count.is_some_and(|max| here >= max) {
             popped.died.push(message.sequence);
             return true;
         }
@@ -235,6 +238,8 @@ impl Naive {
 
     pub(super) fn set_due(&mut self, sequence: u64, now_ms: u64, after_ms: u64) {
         let message = self.get(sequence);
+        let sooner =
+            matches!(message.place, Place::Leased { .. }) && now_ms + after_ms < message.due_ms;
         message.due_ms = now_ms + after_ms;
         message.since_ms = match message.place {
             Place::Leased { .. } => message.due_ms - after_ms.next_multiple_of(1_000),
@@ -243,5 +248,8 @@ impl Naive {
         message.offered = message.group.is_some() && after_ms == 0;
         let group = message.group;
         self.place(group);
+        if sooner {
+            self.note_room();
+        }
     }
 }
