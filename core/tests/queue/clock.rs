@@ -1,6 +1,6 @@
 //! A clock that was wrong for a while: nothing is late once it is right again.
 
-use karin_core::{AttributeName, Corrected, Moved, Outcome, PopOptions, SendOptions};
+use karin_core::{AttributeName, Corrected, Moved, Outcome, PopOptions, Queue, SendOptions};
 
 use crate::common::{HOUR_MS, MINUTE_MS, Scene, T0, digest, reloaded};
 
@@ -296,4 +296,27 @@ fn a_message_that_is_no_longer_late_can_be_extended_to_twelve_hours_from_its_rec
     scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 100);
     assert_eq!(scene.extend("1", 12 * HOUR_MS), Outcome::Done);
     assert_eq!(scene.extend("1", 12 * HOUR_MS + 1), Outcome::TooLong);
+}
+
+#[test]
+fn servers_that_hold_a_message_in_other_places_agree_about_it() {
+    let mut scene = Scene::standard();
+    let mut replica = reloaded(&scene.queue, 7);
+    let tell = |scene: &Scene, replica: &mut Queue, slot: u32| {
+        let meta = scene.queue.encode_meta(slot).unwrap();
+        replica.apply_puts(&[(meta.as_slice(), scene.queue.payload(slot).unwrap())]).unwrap();
+    };
+    scene.now_ms += MINUTE_MS;
+    scene.send("1");
+    tell(&scene, &mut replica, 0);
+    assert_eq!(scene.pop(1), "1");
+    scene.now_ms -= MINUTE_MS;
+    let moved = Moved { sent_ms: Some(T0 - MINUTE_MS), ..Moved::default() };
+    scene.send_with(&SendOptions { body: b"2", moved, ..SendOptions::default() }).unwrap();
+    // Alone in the ready list here; there it would stand behind one that is due later.
+    tell(&scene, &mut replica, 1);
+    let mut state = Vec::new();
+    scene.queue.encode_state(0, &mut state);
+    replica.apply_states(&state).unwrap();
+    assert_eq!(digest(&replica), digest(&scene.queue));
 }
