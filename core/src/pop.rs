@@ -206,7 +206,7 @@ impl Queue {
                 }
                 Fate::Lease => {
                     self.detach(slot);
-                    self.count_picked(group, 1);
+                    self.count_picked(group);
                 }
             }
         }
@@ -278,10 +278,10 @@ impl Queue {
         cleared
     }
 
-    /// Counts a message of a group that was picked and is not yet leased, or is now.
-    fn count_picked(&mut self, group: u32, by: i32) {
+    /// Counts a message of a group that was picked and is not yet leased.
+    fn count_picked(&mut self, group: u32) {
         if let Some(groups) = self.groups.as_deref_mut() {
-            groups.count_picked(group, by);
+            groups.count_picked(group, 1);
         }
         self.place_group(group);
     }
@@ -370,8 +370,11 @@ impl Queue {
             offered: visibility_timeout_ms == 0,
         };
         let group = message.group;
-        if !self.attributes.fifo && group != NO_GROUP {
-            self.count_picked(group, -1);
+        if !self.attributes.fifo
+            && let Some(groups) = self.groups.as_deref_mut()
+        {
+            // Where the group stands now is seen to when the message is attached.
+            groups.count_picked(group, -1);
         }
         self.attach(slot);
     }

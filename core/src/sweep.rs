@@ -14,6 +14,8 @@ pub struct Swept {
     pub forgot_until_ms: Option<u64>,
     /// How many messages and ids it looked at, at least.
     pub looked_at: usize,
+    /// The walk through a queue with moved messages is not at its end.
+    pub goes_on: bool,
 }
 
 /// Where [`Queue::correct_times`] got to.
@@ -57,6 +59,7 @@ impl Queue {
                 _ => 0,
             };
             swept.looked_at += walked.len();
+            swept.goes_on = self.swept != 0;
             let moved = walked.into_iter().filter(|&(_, slot)| expired(self, slot));
             swept.dropped.extend(moved.map(|(sequence, slot)| (slot, sequence)));
         }

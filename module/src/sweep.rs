@@ -1,6 +1,8 @@
 //! What is done to a queue although no client asks: dropping what has expired, forgetting old ids,
 //! setting times right that a wrong clock made. [`crate::tick`] says when.
 
+use std::time::{Duration, Instant};
+
 use karin_core::limits::WALK_BUDGET;
 use karin_core::snapshot::encode_slot;
 use karin_core::{Popped, Queue};
@@ -10,20 +12,40 @@ use crate::commands::WRITE;
 use crate::ffi::{Key, Value};
 use crate::{counters, hint, replicate};
 
-/// How often a queue with moved messages, which may expire in any order, is looked through; ms.
+/// How long after it was looked through a queue with moved messages, which may expire in any order,
+/// is looked through again; ms.
 pub(crate) const MOVED_MS: u64 = 60_000;
+/// Messages and ids between two looks at how long it took: a millisecond at most, where each
+/// message stands in a group of its own.
+const STEP: usize = 250;
+/// How long one tick may take in all; the last step comes on top.
+const SLICE: Duration = Duration::from_millis(1);
 
-/// Looks after one queue, at about `budget` messages and ids. Returns when to come again, in
+/// What one tick may take of the server's time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slice(Instant);
+
+impl Slice {
+    /// A whole one, which starts now.
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Whether the rest has to wait for the next tick.
+    pub(crate) fn is_over(self) -> bool {
+        self.0.elapsed() >= SLICE
+    }
+}
+
+/// Looks after one queue, at about [`STEP`] messages and ids. Returns when to come again, in
 /// milliseconds since 1970; `None`: when there is something in it again.
 pub(crate) fn visit(
     ctx: &Context,
     name: &RedisString,
     queue: &mut Queue,
     now_ms: u64,
-    budget: &mut usize,
 ) -> Option<u64> {
-    let swept = queue.sweep(now_ms, (*budget).min(WALK_BUDGET));
-    *budget = budget.saturating_sub(swept.looked_at.max(1));
+    let swept = queue.sweep(now_ms, STEP);
     counters::EXPIRED.add_count(swept.dropped.len());
     replicate::deletions(ctx, name, &slots(&swept.dropped));
     if let Some(until_ms) = swept.forgot_until_ms {
@@ -34,7 +56,8 @@ pub(crate) fn visit(
     }
     let due_ms = queue.sweep_due_ms();
     let has_moved = queue.watermarks().next().is_some() && !queue.is_empty();
-    let again_ms = has_moved.then(|| now_ms.saturating_add(MOVED_MS));
+    let pause_ms = if swept.goes_on { 0 } else { MOVED_MS };
+    let again_ms = has_moved.then(|| now_ms.saturating_add(pause_ms));
     due_ms.into_iter().chain(again_ms).min()
 }
 
@@ -70,18 +93,17 @@ pub(crate) fn correct(
     back_ms: u64,
     from: &mut u64,
     now_ms: u64,
-    budget: &mut usize,
+    slice: Slice,
 ) -> bool {
     let mut key = Key::open(ctx, name, WRITE);
     let Value::Queue(queue) = key.value() else { return true };
     let mut next = (back_ms > 0).then_some(*from);
     while let Some(at) = next {
         *from = at;
-        if *budget < WALK_BUDGET {
+        if slice.is_over() {
             return false;
         }
-        *budget -= WALK_BUDGET;
-        let corrected = queue.correct_times(now_ms, back_ms, at, WALK_BUDGET);
+        let corrected = queue.correct_times(now_ms, back_ms, at, STEP);
         let mut new_states = Vec::new();
         for slot in corrected.slots {
             queue.encode_state(slot, &mut new_states);

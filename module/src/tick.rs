@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karin_core::limits::WALK_BUDGET;
 use redis_module::logging::log_notice;
 use redis_module::{Context, ContextFlags};
 
@@ -15,15 +14,16 @@ use crate::alarm::{self, Alarm, monotonic_ms};
 use crate::clock::STEP_MS;
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
+use crate::sweep::Slice;
 use crate::{clock, counters, registry, replicate, sweep, wakeup};
 
 const TICK_MS: u64 = 1_000;
 /// How long a tick waits that must not write now: during CLIENT PAUSE and FAILOVER.
 const PAUSED_MS: u64 = 20;
 /// How long until the next tick where one was not enough.
-const BUSY_MS: u64 = 20;
-/// Messages that one tick looks at: about a millisecond.
-const TICK_BUDGET: usize = 5_000;
+const BUSY_MS: u64 = 5;
+/// The same where queues are still to be told that the clock was set.
+const TELLING_MS: u64 = 1;
 
 /// The visits of one database.
 #[derive(Debug, Default)]
@@ -91,10 +91,14 @@ impl Visits {
 }
 
 impl State {
-    /// Whether there is more to do at once.
-    fn is_busy(&self, now_ms: u64) -> bool {
+    /// How long until the next tick.
+    fn sleep_ms(&self, now_ms: u64) -> u64 {
         let is_due = |visits: &Visits| visits.by_time.first().is_some_and(|due| due.0 <= now_ms);
-        self.telling.is_some() || self.visits.values().any(is_due)
+        match &self.telling {
+            Some(_) => TELLING_MS,
+            None if self.visits.values().any(is_due) => BUSY_MS,
+            None => TICK_MS,
+        }
     }
 
     /// The next queue to visit.
@@ -183,11 +187,12 @@ pub(crate) fn on_timer(ctx: &Context) {
     }
     let now_ms = clock::now_ms();
     look_at_clock(ctx, now_ms);
-    tell_of_clock(ctx, now_ms);
-    visit_due(ctx, now_ms);
+    let slice = Slice::new();
+    tell_of_clock(ctx, now_ms, slice);
+    visit_due(ctx, now_ms, slice);
     if has_work() {
-        let is_busy = lock().is_busy(now_ms);
-        alarm::arm(ctx, Alarm::Tick, if is_busy { BUSY_MS } else { TICK_MS });
+        let sleep_ms = lock().sleep_ms(now_ms);
+        alarm::arm(ctx, Alarm::Tick, sleep_ms);
     }
 }
 
@@ -221,16 +226,17 @@ fn on_clock_step(ctx: &Context, by_ms: i64) {
 }
 
 /// Tells of the next queues, after the clock was set.
-fn tell_of_clock(ctx: &Context, now_ms: u64) {
+fn tell_of_clock(ctx: &Context, now_ms: u64, slice: Slice) {
+    /// Names that are asked for at once.
+    const NAMES: usize = 200;
     let Some(mut telling) = lock().telling.take() else { return };
-    let mut budget = TICK_BUDGET;
-    let names = registry::names(telling.db, b"", telling.after.as_deref(), WALK_BUDGET);
-    let more_names = names.len() == WALK_BUDGET;
+    let names = registry::names(telling.db, b"", telling.after.as_deref(), NAMES);
+    let more_names = names.len() == NAMES;
     if ffi::select_db(ctx, telling.db) {
         for name in names {
             let Telling { back_ms, from, .. } = &mut telling;
             let key_name = replicate::string(&name);
-            if !sweep::correct(ctx, &key_name, *back_ms, from, now_ms, &mut budget) {
+            if slice.is_over() || !sweep::correct(ctx, &key_name, *back_ms, from, now_ms, slice) {
                 lock().telling = Some(telling);
                 return;
             }
@@ -250,16 +256,15 @@ fn tell_of_clock(ctx: &Context, now_ms: u64) {
     lock().telling = Some(telling);
 }
 
-fn visit_due(ctx: &Context, now_ms: u64) {
-    let mut budget = TICK_BUDGET;
-    while budget > 0 {
+fn visit_due(ctx: &Context, now_ms: u64, slice: Slice) {
+    while !slice.is_over() {
         let Some((db, name)) = lock().take_due(now_ms) else { break };
         if !ffi::select_db(ctx, db) {
             continue;
         }
         let key_name = replicate::string(&name);
         let next_ms = match Key::open(ctx, &key_name, WRITE).value() {
-            Value::Queue(queue) => sweep::visit(ctx, &key_name, queue, now_ms, &mut budget),
+            Value::Queue(queue) => sweep::visit(ctx, &key_name, queue, now_ms),
             Value::Missing | Value::Other => None,
         };
         match next_ms {

@@ -305,6 +305,21 @@ fn ids_and_moved_messages_end_in_time_also_in_queues_that_were_looked_after_long
 }
 
 #[test]
+fn a_moved_message_deep_in_a_long_queue_expires_within_seconds() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q MessageRetentionPeriod 3600");
+    for _ in 0..4 {
+        client.ok(&format!("KARIN.SENDM q 1000{}", " MSG x".repeat(1_000)));
+    }
+    let sent_ms = client.pop_one("q VISIBILITY 0").sent_ms - 3_000_000;
+    client.ok(&format!("KARIN.SEND q old FROM 0123456789abcdef 1 SENT {sent_ms}"));
+    until_visited(&mut client);
+    client.ok("KARIN.DEBUG CLOCK 1200");
+    wait::until(wait::PATIENCE, "the end of the moved one", || client.counts("q") == (4_000, 0, 0));
+}
+
+#[test]
 fn a_replica_notes_the_queues_it_has_and_no_others() {
     let master = RedisServer::start(&SYNC_AT_ONCE);
     let replica = RedisServer::start_replica_of(&master, &SYNC_AT_ONCE);
@@ -326,4 +341,22 @@ fn a_replica_notes_the_queues_it_has_and_no_others() {
     client.ok("FLUSHALL");
     assert_eq!(client.integer("WAIT 1 10000"), 1);
     assert_eq!(info_number(&mut copy, "karin_scheduled_queues"), 0);
+}
+
+#[test]
+fn many_queues_are_right_soon_after_the_clock_is() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND other x DELAY 7200");
+    client.ok("KARIN.DEBUG CLOCK 3600");
+    wait::until(wait::PATIENCE, "the step to be seen", || {
+        info_number(&mut client, "karin_clock_steps") == 1
+    });
+    for n in 1_000..2_000 {
+        client.ok(&format!("KARIN.SEND q{n} x DELAY 1"));
+    }
+    let right = Instant::now();
+    client.ok("KARIN.DEBUG CLOCK -3600");
+    assert_eq!(client.pop("q1999 BLOCK 60").messages.len(), 1);
+    assert!(right.elapsed() < SOON + Duration::from_secs(1), "{:?}", right.elapsed());
 }
