@@ -79,6 +79,27 @@ impl Attempts {
         self.by_hash.insert(hash, attempt);
     }
 
+    /// After the clock was set back by `back_ms`: an attempt made in what is the future now was
+    /// made that much earlier, and its messages are due that much earlier. At most `budget`; what
+    /// it changed, encoded.
+    pub(crate) fn correct(&mut self, now_ms: u64, back_ms: u64, budget: usize) -> Vec<Vec<u8>> {
+        let ahead = self.order.range((now_ms.saturating_add(1), 0)..).take(budget);
+        let ahead: Vec<_> = ahead.copied().collect();
+        let mut changed = Vec::new();
+        for (at_ms, hash) in ahead {
+            let Some(attempt) = self.by_hash.get_mut(&hash) else { continue };
+            attempt.at_ms = at_ms.saturating_sub(back_ms).min(now_ms);
+            for received in &mut attempt.received {
+                let by_ms = back_ms.max(at_ms.saturating_sub(now_ms));
+                received.due_ms = received.due_ms.saturating_sub(by_ms);
+            }
+            changed.push(encode(hash, attempt));
+            self.order.remove(&(at_ms, hash));
+            self.order.insert((attempt.at_ms, hash));
+        }
+        changed
+    }
+
     fn forget_oldest(&mut self) {
         if let Some((_, hash)) = self.order.pop_first() {
             self.remove(hash);

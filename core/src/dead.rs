@@ -51,8 +51,9 @@ impl Queue {
         for &slot in &slots {
             self.detach(slot);
             if let Some(message) = self.slab.get_mut(slot) {
-                message.state = MessageState::Waiting { offered: true };
-                message.due_ms = now_ms.min(TIME_MS_MAX);
+                let now_ms = now_ms.min(TIME_MS_MAX);
+                message.state = MessageState::Waiting { offered: true, since_ms: now_ms };
+                message.due_ms = now_ms;
                 message.lease = 0;
                 if !keep_count {
                     message.receive_count = message.extras().receives_before.unwrap_or(0);

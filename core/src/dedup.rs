@@ -117,6 +117,28 @@ impl Dedup {
         self.len() * ENTRY_BYTES
     }
 
+    /// After the clock was set back by `back_ms`: what was accepted in what is the future now was
+    /// accepted that much earlier. Looks at the ids of at most `budget` messages from a sequence
+    /// number on; what it changed, encoded, and where to go on.
+    pub(crate) fn correct(
+        &mut self,
+        now_ms: u64,
+        back_ms: u64,
+        from: u64,
+        budget: usize,
+    ) -> (Vec<u8>, Option<u64>) {
+        let (mut chunk, mut next, mut walked) = (Vec::new(), None, 0);
+        for (&sequence, accepted) in self.accepted.range_mut(from..).take(budget) {
+            if accepted.at_ms > now_ms {
+                accepted.at_ms = accepted.at_ms.saturating_sub(back_ms).min(now_ms);
+                encode(&mut chunk, sequence, accepted);
+            }
+            walked += 1;
+            next = Some(sequence.saturating_add(1));
+        }
+        (chunk, next.filter(|_| walked >= budget))
+    }
+
     fn insert(&mut self, sequence: u64, accepted: Accepted) {
         self.remove(sequence);
         if let Some(before) = self.sequences.insert(accepted.hash, sequence) {
@@ -158,9 +180,7 @@ impl Queue {
     pub fn encode_dedup(&self, entries: usize, each: &mut dyn FnMut(&[u8])) {
         let mut chunk = Vec::new();
         for (&sequence, accepted) in &self.dedup.accepted {
-            chunk.extend_from_slice(&accepted.hash.to_le_bytes());
-            chunk.extend_from_slice(&sequence.to_le_bytes());
-            chunk.extend_from_slice(&accepted.at_ms.to_le_bytes());
+            encode(&mut chunk, sequence, accepted);
             if chunk.len() >= entries.saturating_mul(ENTRY_LENGTH) {
                 each(&chunk);
                 chunk.clear();
@@ -183,6 +203,12 @@ impl Queue {
         }
         Ok(())
     }
+}
+
+fn encode(chunk: &mut Vec<u8>, sequence: u64, accepted: &Accepted) {
+    chunk.extend_from_slice(&accepted.hash.to_le_bytes());
+    chunk.extend_from_slice(&sequence.to_le_bytes());
+    chunk.extend_from_slice(&accepted.at_ms.to_le_bytes());
 }
 
 fn decode(entry: &[u8]) -> Result<(u64, Accepted), Error> {

@@ -234,7 +234,7 @@ impl Queue {
     pub(crate) fn attach_grouped(&mut self, slot: u32) {
         let Some(message) = self.slab.get_mut(slot) else { return };
         if let MessageState::Ready { .. } = message.state {
-            message.state = MessageState::Waiting { offered: true };
+            message.state = MessageState::Waiting { offered: true, since_ms: message.due_ms };
         }
         let number = message.group;
         if let Some(groups) = self.groups.as_deref_mut() {

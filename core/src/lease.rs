@@ -109,13 +109,14 @@ impl Queue {
     fn give_back(&mut self, slot: u32, now_ms: u64, delay_ms: u64) {
         self.detach(slot);
         if let Some(message) = self.slab.get_mut(slot) {
+            let now_ms = now_ms.min(TIME_MS_MAX);
             message.due_ms = now_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
             message.receive_count = message.receive_count.saturating_sub(1);
             if message.receive_count == 0 {
                 message.first_received_ms = 0;
             }
             message.lease = 0;
-            message.state = MessageState::Waiting { offered: delay_ms == 0 };
+            message.state = MessageState::Waiting { offered: delay_ms == 0, since_ms: now_ms };
         }
         self.attach(slot);
         self.note_room();

@@ -19,6 +19,8 @@ pub(crate) enum MessageState {
     Waiting {
         /// Its group offers it.
         offered: bool,
+        /// When its due time was computed; milliseconds since 1970.
+        since_ms: u64,
     },
     /// Received; its lease lapses at its due time.
     Leased {
@@ -26,6 +28,9 @@ pub(crate) enum MessageState {
         leased_ms: u64,
         /// Who received it, as POPDUE was told; 0: nobody said.
         holder: u32,
+        /// How long its due time was put off when it was computed last, at the receive or since;
+        /// seconds, rounded up. No lease is longer than 12 hours.
+        hidden_s: u16,
         /// Its lease has lapsed and its group offers it.
         offered: bool,
     },
@@ -72,6 +77,11 @@ pub(crate) struct Message {
 
 const _: () = assert!(size_of::<Message>() <= 80);
 
+/// [`MessageState::Leased`]'s `hidden_s`.
+pub(crate) fn hidden_s(visibility_timeout_ms: u64) -> u16 {
+    u16::try_from(visibility_timeout_ms.div_ceil(1_000)).unwrap_or(u16::MAX)
+}
+
 impl Message {
     /// A message that was never received and has no group. `body_length` is below 2^31.
     pub(crate) fn new(
@@ -87,7 +97,7 @@ impl Message {
             sent_ms,
             due_ms,
             first_received_ms: 0,
-            state: MessageState::Waiting { offered: false },
+            state: MessageState::Waiting { offered: false, since_ms: sent_ms },
             payload,
             lengths: body_length & !EXTRAS_BIT | if has_extras { EXTRAS_BIT } else { 0 },
             lease: 0,
@@ -148,7 +158,7 @@ impl Message {
     /// Whether its group offers it now.
     pub(crate) fn is_offered(&self) -> bool {
         match self.state {
-            MessageState::Waiting { offered } | MessageState::Leased { offered, .. } => offered,
+            MessageState::Waiting { offered, .. } | MessageState::Leased { offered, .. } => offered,
             MessageState::Ready { .. } | MessageState::Dead { .. } => false,
         }
     }
@@ -156,10 +166,22 @@ impl Message {
     /// Notes whether its group offers it.
     pub(crate) fn set_offered(&mut self, is_offered: bool) {
         match &mut self.state {
-            MessageState::Waiting { offered } | MessageState::Leased { offered, .. } => {
+            MessageState::Waiting { offered, .. } | MessageState::Leased { offered, .. } => {
                 *offered = is_offered;
             }
             MessageState::Ready { .. } | MessageState::Dead { .. } => {}
+        }
+    }
+
+    /// When its due time was computed, by the clock of that moment; milliseconds since 1970. Of a
+    /// lease up to a second less.
+    pub(crate) fn since_ms(&self) -> u64 {
+        match self.state {
+            MessageState::Ready { .. } | MessageState::Dead { .. } => self.due_ms,
+            MessageState::Waiting { since_ms, .. } => since_ms,
+            MessageState::Leased { hidden_s, .. } => {
+                self.due_ms.saturating_sub(u64::from(hidden_s) * 1_000)
+            }
         }
     }
 

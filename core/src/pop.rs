@@ -1,7 +1,7 @@
 //! Handing out.
 
 use crate::limits::{IN_FLIGHT_MAX_DEFAULT, TIME_MS_MAX, WALK_BUDGET};
-use crate::message::{Message, MessageState, NO_GROUP};
+use crate::message::{self, Message, MessageState, NO_GROUP};
 use crate::queue::Queue;
 
 /// What [`Queue::pop_due`] needs.
@@ -321,11 +321,19 @@ impl Queue {
         if let Some(message) = self.slab.get_mut(slot) {
             lapses_sooner = message.is_leased() && due_ms < message.due_ms;
             message.due_ms = due_ms;
-            // One that was given back is nobody's: an old receipt can only delay it.
-            if let MessageState::Ready { .. } = message.state {
-                message.state = MessageState::Waiting { offered: false };
+            let is_offered = after_ms == 0;
+            match &mut message.state {
+                MessageState::Leased { hidden_s, offered, .. } => {
+                    *hidden_s = message::hidden_s(after_ms);
+                    *offered = is_offered;
+                }
+                // One that was given back is nobody's: an old receipt can only delay it.
+                state @ (MessageState::Ready { .. } | MessageState::Waiting { .. }) => {
+                    let since_ms = now_ms.min(TIME_MS_MAX);
+                    *state = MessageState::Waiting { offered: is_offered, since_ms };
+                }
+                MessageState::Dead { .. } => {}
             }
-            message.set_offered(after_ms == 0);
         }
         self.attach(slot);
         if lapses_sooner {
@@ -355,8 +363,12 @@ impl Queue {
         let drawn = draw_lease().max(1);
         let is_drawn_again = drawn == message.lease;
         message.lease = if is_drawn_again { drawn.wrapping_add(1).max(1) } else { drawn };
-        let offered = visibility_timeout_ms == 0;
-        message.state = MessageState::Leased { leased_ms: now_ms, holder: options.holder, offered };
+        message.state = MessageState::Leased {
+            leased_ms: now_ms,
+            holder: options.holder,
+            hidden_s: message::hidden_s(visibility_timeout_ms),
+            offered: visibility_timeout_ms == 0,
+        };
         let group = message.group;
         if !self.attributes.fifo
             && let Some(groups) = self.groups.as_deref_mut()

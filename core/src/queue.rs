@@ -183,8 +183,10 @@ impl Queue {
             if self.slab.get(slot).is_some_and(is_new) {
                 self.detach(slot);
                 if let Some(message) = self.slab.get_mut(slot) {
-                    message.due_ms = message.sent_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
-                    message.state = MessageState::Waiting { offered: delay_ms == 0 };
+                    // Less than the time it was sent where a clock was ahead then.
+                    let since_ms = message.since_ms().min(message.sent_ms);
+                    message.due_ms = since_ms.saturating_add(delay_ms).min(TIME_MS_MAX);
+                    message.state = MessageState::Waiting { offered: delay_ms == 0, since_ms };
                 }
                 self.attach(slot);
             }
@@ -284,7 +286,7 @@ impl Queue {
                 message.state = MessageState::Ready { prev: tail, next: NO_SLOT };
                 return self.link(tail, slot);
             }
-            message.state = MessageState::Waiting { offered: false };
+            message.state = MessageState::Waiting { offered: false, since_ms: message.due_ms };
         }
         self.timed.insert(entry(message));
     }

@@ -7,9 +7,11 @@
 //!   more than 44 bytes, which Redis keeps in one allocation;
 //! - a *state* is what deliveries change of a message: place, slot, sequence, due and history.
 //!
-//! Places: 0 ready, 1 waiting and never received, 2 waiting after having been received, 3 leased,
-//! 4 dead. 2, 3 and 4 have a *history*: first received 8, leased (of a dead one: its number) 8,
-//! lease 4, receive count 4, holder 4; in a state it stands always, for 0 and 1 as zeros.
+//! Places: 0 ready, its due time computed when it was due; 1 waiting, its due time computed when it
+//! was sent; 2 waiting after having been received, or its due time computed at another time; 3
+//! leased; 4 dead. 2, 3 and 4 have a *history*: first received 8, leased (of a waiting one: when
+//! its due time was computed; of a dead one: its number) 8, lease 4, receive count 4, holder 4,
+//! hidden for so many seconds 2; in a state it stands always, for 0 and 1 as zeros.
 //! Flags: 16 the message has a group, 32 its payload ends in extras.
 
 use crate::error::Error;
@@ -19,7 +21,7 @@ use crate::message::{Message, MessageState, NO_SLOT};
 use crate::queue::Queue;
 
 /// Length of a message's history, bytes.
-const HISTORY_LENGTH: usize = 28;
+const HISTORY_LENGTH: usize = 30;
 /// Length of a state, bytes.
 pub const STATE_LENGTH: usize = 21 + HISTORY_LENGTH;
 /// Length of a new message's record without its payload, bytes.
@@ -32,7 +34,9 @@ const _: () = assert!(META_LENGTH_MIN <= REDIS_EMBEDDED_STRING_MAX);
 /// Length of one entry of [`encode_slot`], bytes.
 pub const SLOT_LENGTH: usize = 12;
 
-pub(crate) const PLACE_MASK: u8 = 15;
+const PLACE_MASK: u8 = 15;
+/// Stands for the time a message was sent, until its state meets the message.
+const SINCE_SENT: u64 = u64::MAX;
 const GROUP_FLAG: u8 = 16;
 const EXTRAS_FLAG: u8 = 32;
 
@@ -56,6 +60,9 @@ impl StateRecord {
         message.lease = self.lease;
         message.receive_count = self.receive_count;
         message.state = self.state;
+        if let MessageState::Waiting { since_ms: since_ms @ SINCE_SENT, .. } = &mut message.state {
+            *since_ms = message.sent_ms;
+        }
     }
 }
 
@@ -85,25 +92,39 @@ impl Queue {
     /// A message's record without its payload.
     pub fn encode_meta(&self, slot: u32) -> Option<Meta> {
         let message = self.slab.get(slot)?;
+        Some(self.meta(slot, message, Place::of(message)))
+    }
+
+    /// Appends the record of one message as it would be if nothing were offered, which servers that
+    /// hold the same may see differently.
+    pub(crate) fn encode_for_digest(&self, slot: u32, out: &mut Vec<u8>) {
+        if let Some(message) = self.slab.get(slot) {
+            let meta = self.meta(slot, message, Place::of_unoffered(message));
+            out.extend_from_slice(meta.as_slice());
+            out.extend_from_slice(&message.payload);
+        }
+    }
+
+    fn meta(&self, slot: u32, message: &Message, place: Place) -> Meta {
         let payload_length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
         let mut bytes = [0; META_LENGTH_MAX];
         let mut writer = Writer(&mut bytes);
         let group = self.group_name(message);
         let group_flag = if group.is_empty() { 0 } else { GROUP_FLAG };
         let extras_flag = if message.has_extras() { EXTRAS_FLAG } else { 0 };
-        writer.position(slot, message, group_flag | extras_flag);
+        writer.position(slot, message, place as u8 | group_flag | extras_flag);
         writer.put(message.sent_ms.to_le_bytes());
         writer.put(message.body_length().to_le_bytes());
         writer.put(payload_length.to_le_bytes());
-        if Place::of(message).has_history() {
-            writer.history(message);
+        if place.has_history() {
+            writer.history(message, place);
         }
         if !group.is_empty() {
             writer.put([u8::try_from(group.len()).unwrap_or(u8::MAX)]);
             writer.put_slice(group);
         }
         let length = META_LENGTH_MAX - writer.0.len();
-        Some(Meta { bytes, length })
+        Meta { bytes, length }
     }
 
     /// A message's body, attributes and extras.
@@ -116,8 +137,9 @@ impl Queue {
         let Some(message) = self.slab.get(slot) else { return };
         let mut state = [0; STATE_LENGTH];
         let mut writer = Writer(&mut state);
-        writer.position(slot, message, 0);
-        writer.history(message);
+        let place = Place::of(message);
+        writer.position(slot, message, place as u8);
+        writer.history(message, place);
         out.extend_from_slice(&state);
     }
 }
@@ -158,9 +180,21 @@ impl Place {
         match message.state {
             MessageState::Leased { .. } => Self::Leased,
             MessageState::Dead { .. } => Self::Dead,
+            MessageState::Ready { .. } => Self::Ready,
             MessageState::Waiting { .. } if message.receive_count > 0 => Self::GivenBack,
-            MessageState::Ready { .. } | MessageState::Waiting { offered: true } => Self::Ready,
-            MessageState::Waiting { offered: false } => Self::New,
+            MessageState::Waiting { offered: true, since_ms } if since_ms == message.due_ms => {
+                Self::Ready
+            }
+            MessageState::Waiting { since_ms, .. } if since_ms == message.sent_ms => Self::New,
+            MessageState::Waiting { .. } => Self::GivenBack,
+        }
+    }
+
+    fn of_unoffered(message: &Message) -> Self {
+        match Self::of(message) {
+            Self::Ready if message.since_ms() == message.sent_ms => Self::New,
+            Self::Ready => Self::GivenBack,
+            place => place,
         }
     }
 
@@ -224,24 +258,28 @@ impl Writer<'_> {
         }
     }
 
-    fn position(&mut self, slot: u32, message: &Message, flags: u8) {
-        self.put([Place::of(message) as u8 | flags]);
+    fn position(&mut self, slot: u32, message: &Message, place_and_flags: u8) {
+        self.put([place_and_flags]);
         self.put(slot.to_le_bytes());
         self.put(message.sequence.to_le_bytes());
         self.put(message.due_ms.to_le_bytes());
     }
 
-    fn history(&mut self, message: &Message) {
-        let (leased_ms, holder) = match message.state {
-            MessageState::Ready { .. } | MessageState::Waiting { .. } => (0, 0),
-            MessageState::Leased { leased_ms, holder, .. } => (leased_ms, holder),
-            MessageState::Dead { number } => (number, 0),
+    fn history(&mut self, message: &Message, place: Place) {
+        let (leased_ms, holder, hidden_s) = match message.state {
+            MessageState::Leased { leased_ms, holder, hidden_s, .. } => {
+                (leased_ms, holder, hidden_s)
+            }
+            MessageState::Dead { number } => (number, 0, 0),
+            _ if place == Place::GivenBack => (message.since_ms(), 0, 0),
+            MessageState::Ready { .. } | MessageState::Waiting { .. } => (0, 0, 0),
         };
         self.put(message.first_received_ms.to_le_bytes());
         self.put(leased_ms.to_le_bytes());
         for number in [message.lease, message.receive_count, holder] {
             self.put(number.to_le_bytes());
         }
+        self.put(hidden_s.to_le_bytes());
     }
 }
 
@@ -315,6 +353,7 @@ impl<'a> Reader<'a> {
             lease: self.u32()?,
             receive_count: self.u32()?,
             holder: self.u32()?,
+            hidden_s: self.array().map(u16::from_le_bytes)?,
         })
     }
 
@@ -370,6 +409,7 @@ struct History {
     lease: u32,
     receive_count: u32,
     holder: u32,
+    hidden_s: u16,
 }
 
 impl History {
@@ -381,17 +421,24 @@ impl History {
         sequence: u64,
         due_ms: u64,
     ) -> Result<StateRecord, Error> {
-        let Self { first_received_ms, leased_ms, lease, receive_count, holder } = self;
+        let Self { first_received_ms, leased_ms, lease, receive_count, holder, hidden_s } = self;
+        let was_received = receive_count != 0;
         let state = match place {
             Place::Ready if self == Self::default() => {
                 MessageState::Ready { prev: NO_SLOT, next: NO_SLOT }
             }
-            Place::New if self == Self::default() => MessageState::Waiting { offered: false },
-            Place::GivenBack if lease == 0 && receive_count != 0 => {
-                MessageState::Waiting { offered: false }
+            Place::New if self == Self::default() => {
+                MessageState::Waiting { offered: false, since_ms: SINCE_SENT }
             }
-            Place::Leased if lease != 0 && receive_count != 0 && leased_ms <= TIME_MS_MAX => {
-                MessageState::Leased { leased_ms, holder, offered: false }
+            Place::GivenBack
+                if lease == 0
+                    && leased_ms <= TIME_MS_MAX
+                    && (was_received || first_received_ms == 0) =>
+            {
+                MessageState::Waiting { offered: false, since_ms: leased_ms }
+            }
+            Place::Leased if lease != 0 && was_received && leased_ms <= TIME_MS_MAX => {
+                MessageState::Leased { leased_ms, holder, hidden_s, offered: false }
             }
             Place::Dead if (1..=SEQUENCE_MAX).contains(&leased_ms) => {
                 MessageState::Dead { number: leased_ms }

@@ -155,7 +155,7 @@ impl Queue {
         }
         message.state = match delay_ms {
             0 if message.receive_count == 0 => MessageState::Ready { prev: NO_SLOT, next: NO_SLOT },
-            _ => MessageState::Waiting { offered: delay_ms == 0 },
+            _ => MessageState::Waiting { offered: delay_ms == 0, since_ms: now_ms },
         };
         if let Some(group) = group {
             message.group = self.enter_group(group).ok_or(Error::Full)?;

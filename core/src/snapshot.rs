@@ -17,7 +17,6 @@ use crate::error::Error;
 use crate::limits::SEQUENCE_MAX;
 use crate::message::{Message, MessageState, NO_GROUP};
 use crate::queue::Queue;
-use crate::records::PLACE_MASK;
 pub(crate) use crate::records::Reader;
 pub use crate::records::{Meta, SLOT_LENGTH, STATE_LENGTH, encode_slot};
 
@@ -163,11 +162,7 @@ impl Queue {
         each(&self.header_with_hint(0));
         for slot in self.slots() {
             let mut record = Vec::new();
-            self.encode_record(slot, &mut record);
-            // Ready and waiting are one to the outside.
-            if let Some(place) = record.first_mut() {
-                *place |= u8::from(*place & PLACE_MASK == 0);
-            }
+            self.encode_for_digest(slot, &mut record);
             each(&record);
         }
         self.encode_dedup(usize::MAX, each);

@@ -2,7 +2,7 @@
 //! times right that a wrong clock made. The module calls it now and then, in bounded steps.
 
 use crate::limits::{REMEMBERED_MS, TIME_MS_MAX};
-use crate::message::{Message, MessageState};
+use crate::message::MessageState;
 use crate::queue::Queue;
 
 /// What a sweep did.
@@ -21,8 +21,12 @@ pub struct Swept {
 /// Where [`Queue::correct_times`] got to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Corrected {
-    /// Slots of messages that are due earlier now.
+    /// Slots of messages whose times are others now.
     pub slots: Vec<u32>,
+    /// Deduplication ids whose times are others now, for `XDEDUP`; empty: none.
+    pub ids: Vec<u8>,
+    /// The same of attempts, each for `XATTEMPT`.
+    pub attempts: Vec<Vec<u8>>,
     /// The sequence number to go on from; `None`: done.
     pub next: Option<u64>,
 }
@@ -90,9 +94,11 @@ impl Queue {
         self.attempts.forget(until_ms);
     }
 
-    /// After the wall clock was set back by `back_ms`: what was sent with a delay or received while
-    /// it was ahead would be due that much too late. Makes such messages, from the sequence number
-    /// `from` on, due as if the clock had been right. Looks at no more than `budget` messages.
+    /// After the wall clock was set back by `back_ms`: what was made due while it was ahead, by a
+    /// send, receive, extension, release or revival, would be due that much too late, or come after
+    /// what is sent until then. Makes such messages, from the sequence number `from` on, due
+    /// as if the clock had been right; and deduplication ids and attempts be forgotten so. Looks at
+    /// no more than `budget` of each. What is right already stays.
     pub fn correct_times(
         &mut self,
         now_ms: u64,
@@ -100,28 +106,55 @@ impl Queue {
         from: u64,
         budget: usize,
     ) -> Corrected {
+        let now_ms = now_ms.min(TIME_MS_MAX);
         let walked: Vec<_> = self.sequence.from(from).take(budget).collect();
         let next = walked.last().filter(|_| walked.len() >= budget).map(|&(last, _)| last + 1);
-        let now_ms = now_ms.min(TIME_MS_MAX);
-        let ahead = |message: &Message| match message.state {
-            MessageState::Leased { leased_ms, offered: false, .. } => leased_ms > now_ms,
-            MessageState::Waiting { offered: false } => message.sent_ms > now_ms,
-            _ => false,
-        };
-        let wrong = walked.into_iter().map(|(_, slot)| slot);
-        let slots: Vec<u32> =
-            wrong.filter(|&slot| self.slab.get(slot).is_some_and(ahead)).collect();
-        for &slot in &slots {
-            self.detach(slot);
-            if let Some(message) = self.slab.get_mut(slot) {
-                message.due_ms = message.due_ms.saturating_sub(back_ms);
-                if let MessageState::Leased { leased_ms, .. } = &mut message.state {
-                    *leased_ms = leased_ms.saturating_sub(back_ms).min(now_ms);
-                }
-            }
-            self.attach(slot);
-        }
+        let slots = walked.into_iter().map(|(_, slot)| slot);
+        let slots = slots.filter(|&slot| self.correct_message(slot, now_ms, back_ms)).collect();
+        let (ids, next_id) = self.dedup.correct(now_ms, back_ms, from, budget);
+        let attempts = self.attempts.correct(now_ms, back_ms, budget);
+        let has_more = !attempts.is_empty() && attempts.len() >= budget;
+        let next_attempt = has_more.then_some(u64::MAX);
+        let next = next.into_iter().chain(next_id).chain(next_attempt).min();
         self.note_earliest();
-        Corrected { slots, next }
+        Corrected { slots, ids, attempts, next }
+    }
+
+    /// Whether a message's times were wrong; they are not any more.
+    fn correct_message(&mut self, slot: u32, now_ms: u64, back_ms: u64) -> bool {
+        let Some(message) = self.slab.get(slot) else { return false };
+        let since_ms = message.since_ms();
+        let is_wrong = match message.state {
+            MessageState::Dead { .. } => false,
+            MessageState::Leased { leased_ms, .. } => since_ms.max(leased_ms) > now_ms,
+            MessageState::Ready { .. } | MessageState::Waiting { .. } => since_ms > now_ms,
+        };
+        if !is_wrong {
+            return false;
+        }
+        let is_leased = message.is_leased();
+        // More than the step if an earlier one was missed: nothing is computed in the future.
+        let by_ms = if since_ms > now_ms { back_ms.max(since_ms - now_ms) } else { 0 };
+        let right_ms = |at_ms: u64| at_ms.saturating_sub(back_ms).min(now_ms);
+        self.detach(slot);
+        if let Some(message) = self.slab.get_mut(slot) {
+            message.due_ms = message.due_ms.saturating_sub(by_ms);
+            match &mut message.state {
+                // The ready list is sorted: it goes where times are looked for.
+                state @ MessageState::Ready { .. } => {
+                    *state = MessageState::Waiting { offered: false, since_ms: right_ms(since_ms) };
+                }
+                MessageState::Waiting { since_ms, .. } => *since_ms = right_ms(*since_ms),
+                MessageState::Leased { leased_ms, .. } if *leased_ms > now_ms => {
+                    *leased_ms = right_ms(*leased_ms);
+                }
+                MessageState::Leased { .. } | MessageState::Dead { .. } => {}
+            }
+        }
+        self.attach(slot);
+        if is_leased && by_ms > 0 {
+            self.note_room();
+        }
+        true
     }
 }

@@ -1,19 +1,45 @@
 //! The time and random numbers: read here once per command, and given to the core as arguments.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use karin_core::limits::TIME_MS_MAX;
 
+use crate::alarm::monotonic_ms;
 use crate::ffi;
 
 /// What `KARIN.DEBUG CLOCK` has added.
 static OFFSET_MS: AtomicI64 = AtomicI64::new(0);
 
+/// A clock that gained or lost more than this was set.
+pub(crate) const STEP_MS: u64 = 500;
+
+/// The latest time that was read since [`take_lead_ms`].
+static LATEST_MS: AtomicU64 = AtomicU64::new(0);
+/// By how much the clock was before the one that never steps when it was furthest since then.
+static LEAD_MS: AtomicI64 = AtomicI64::new(i64::MIN);
+
 /// Now, in milliseconds since 1970, plus what `KARIN.DEBUG CLOCK` has added.
 pub(crate) fn now_ms() -> u64 {
     let now_ms = ffi::milliseconds().saturating_add(OFFSET_MS.load(Ordering::Relaxed));
-    u64::try_from(now_ms).unwrap_or(0).min(TIME_MS_MAX)
+    let now_ms = u64::try_from(now_ms).unwrap_or(0).min(TIME_MS_MAX);
+    // Rare, so that one clock is read for a command and not two.
+    if now_ms > LATEST_MS.fetch_max(now_ms, Ordering::Relaxed).saturating_add(STEP_MS) {
+        LEAD_MS.fetch_max(lead_ms(now_ms, monotonic_ms()), Ordering::Relaxed);
+    }
+    now_ms
+}
+
+/// By how much a time of the clock is before one of the clock that never steps.
+pub(crate) fn lead_ms(now_ms: u64, monotonic_ms: u64) -> i64 {
+    now_ms.cast_signed().saturating_sub(monotonic_ms.cast_signed())
+}
+
+/// The largest lead of any time that was read since the last call, to half a second; `i64::MIN`:
+/// none was.
+pub(crate) fn take_lead_ms() -> i64 {
+    LATEST_MS.store(0, Ordering::Relaxed);
+    LEAD_MS.swap(i64::MIN, Ordering::Relaxed)
 }
 
 /// Adds to the clock. Returns all that was added since the start, in milliseconds.

@@ -178,6 +178,13 @@ pub(crate) fn deletions(ctx: &Context, key: &RedisString, slots: &[u8]) {
     }
 }
 
+/// Replicates when deduplication ids were accepted, if `ids` names any.
+pub(crate) fn ids(ctx: &Context, key: &RedisString, ids: &[u8]) {
+    if !ids.is_empty() {
+        ffi::replicate(ctx, XDEDUP, [key, &string(ids)]);
+    }
+}
+
 /// Replicates what a receive attempt was answered with.
 pub(crate) fn attempt(ctx: &Context, key: &RedisString, attempt: &[u8]) {
     ffi::replicate(ctx, XATTEMPT, [key, &string(attempt)]);

@@ -106,11 +106,19 @@ pub(crate) fn correct(
             return false;
         }
         let corrected = queue.correct_times(now_ms, back_ms, at, CORRECTION_STEP);
-        let mut states = Vec::new();
+        let mut new_states = Vec::new();
         for slot in corrected.slots {
-            queue.encode_state(slot, &mut states);
+            queue.encode_state(slot, &mut new_states);
         }
-        replicate::moved(ctx, name, &states, queue.take_hint(), now_ms);
+        let is_changed = !(new_states.is_empty() && corrected.ids.is_empty());
+        replicate::states(ctx, name, &new_states);
+        replicate::ids(ctx, name, &corrected.ids);
+        for attempt in &corrected.attempts {
+            replicate::attempt(ctx, name, attempt);
+        }
+        if is_changed || !corrected.attempts.is_empty() {
+            replicate::announce(ctx, name, queue.take_hint(), now_ms);
+        }
         next = corrected.next;
     }
     if let Some(touched) = queue.touch_hint() {

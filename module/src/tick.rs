@@ -11,6 +11,7 @@ use redis_module::logging::log_notice;
 use redis_module::{Context, ContextFlags};
 
 use crate::alarm::{self, Alarm, monotonic_ms};
+use crate::clock::STEP_MS;
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
 use crate::sweep::Slice;
@@ -23,8 +24,6 @@ const PAUSED_MS: u64 = 20;
 const BUSY_MS: u64 = 5;
 /// The same where queues are still to be told that the clock was set.
 const TELLING_MS: u64 = 1;
-/// A wall clock that gained or lost more than this between two looks was set.
-const STEP_MS: i64 = 500;
 
 /// The visits of one database.
 #[derive(Debug, Default)]
@@ -162,6 +161,7 @@ fn has_work() -> bool {
 /// the clock is noted, so that the first look sees what has happened since.
 pub(crate) fn on_cron(ctx: &Context) {
     if !(has_work() && is_master(ctx)) {
+        clock::take_lead_ms();
         lock().last = Some((clock::now_ms(), monotonic_ms()));
         return;
     }
@@ -198,12 +198,15 @@ pub(crate) fn on_timer(ctx: &Context) {
 
 fn look_at_clock(ctx: &Context, now_ms: u64) {
     let monotonic_ms = monotonic_ms();
+    let lead_ms = clock::lead_ms(now_ms, monotonic_ms);
+    // Set forward and back since the last tick: what was made due in between is late.
+    let ahead_ms = clock::take_lead_ms().saturating_sub(lead_ms);
     let Some((wall_ms, steady_ms)) = lock().last.replace((now_ms, monotonic_ms)) else { return };
-    let went_ms = now_ms.cast_signed().saturating_sub(wall_ms.cast_signed());
-    let passed_ms = monotonic_ms.saturating_sub(steady_ms).cast_signed();
-    let by_ms = went_ms.saturating_sub(passed_ms);
-    if by_ms.abs() > STEP_MS {
+    let by_ms = lead_ms.saturating_sub(clock::lead_ms(wall_ms, steady_ms));
+    if by_ms.unsigned_abs() > STEP_MS {
         on_clock_step(ctx, by_ms);
+    } else if ahead_ms.is_positive() && ahead_ms.unsigned_abs() > STEP_MS {
+        on_clock_step(ctx, -ahead_ms);
     }
 }
 
@@ -215,9 +218,12 @@ fn on_clock_step(ctx: &Context, by_ms: i64) {
     log_notice(format!("karin: the clock was set, by {by_ms} ms"));
     alarm::arm(ctx, Alarm::Wake, 1);
     alarm::arm(ctx, Alarm::Tick, 1);
-    let back_ms = if by_ms < 0 { by_ms.unsigned_abs() } else { 0 };
     let first = registry::databases().first().copied();
-    lock().telling = first.map(|db| Telling { back_ms, db, after: None, from: 0 });
+    let mut state = lock();
+    // What the step before has not set right yet is still wrong after one forward.
+    let left_ms = state.telling.take().map_or(0, |telling| telling.back_ms);
+    let back_ms = if by_ms < 0 { by_ms.unsigned_abs() } else { left_ms };
+    state.telling = first.map(|db| Telling { back_ms, db, after: None, from: 0 });
 }
 
 /// Tells of the next queues, after the clock was set.
@@ -234,6 +240,10 @@ fn tell_of_clock(ctx: &Context, now_ms: u64, slice: Slice) {
             if slice.is_over() || !sweep::correct(ctx, &key_name, *back_ms, from, now_ms, slice) {
                 lock().telling = Some(telling);
                 return;
+            }
+            if telling.back_ms > 0 {
+                // Its visit may be set for a time of the clock that was ahead.
+                schedule_soon(telling.db, &name, now_ms);
             }
             telling.after = Some(name);
             telling.from = 0;

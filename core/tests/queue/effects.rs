@@ -21,7 +21,7 @@ struct Position {
     slot: u32,
     sequence: u64,
     due_ms: u64,
-    history: [u8; 28],
+    history: [u8; 30],
 }
 
 /// A message beside its position.
@@ -75,13 +75,13 @@ fn history(
     lease: u32,
     count: u32,
     holder: u32,
-) -> [u8; 28] {
-    let mut bytes = [0; 28];
+) -> [u8; 30] {
+    let mut bytes = [0; 30];
     bytes[..8].copy_from_slice(&first_received_ms.to_le_bytes());
     bytes[8..16].copy_from_slice(&leased_ms.to_le_bytes());
     bytes[16..20].copy_from_slice(&lease.to_le_bytes());
     bytes[20..24].copy_from_slice(&count.to_le_bytes());
-    bytes[24..].copy_from_slice(&holder.to_le_bytes());
+    bytes[24..28].copy_from_slice(&holder.to_le_bytes());
     bytes
 }
 
@@ -102,7 +102,8 @@ fn positions() -> impl Strategy<Value = Position> {
         |(place, slot, sequence, due_ms, (any, first_ms, lease, count, holder), number)| {
             let history = match place {
                 _ if any == 0 => history(first_ms, T0, lease, count, holder),
-                2 => history(first_ms, 0, 0, count.max(1), 0),
+                2 if count == 0 => history(0, due_ms, 0, 0, 0),
+                2 => history(first_ms, due_ms, 0, count, 0),
                 3 => history(first_ms, due_ms, lease.max(1), count.max(1), holder),
                 4 => history(first_ms, number, lease, count, 0),
                 _ => history(0, 0, 0, 0, 0),

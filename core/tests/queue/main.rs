@@ -7,6 +7,7 @@
 )]
 
 mod attempt;
+mod clock;
 mod common;
 mod dead;
 mod dedup;

@@ -211,7 +211,7 @@ fn transitions() -> impl Strategy<Value = Transition> {
         2 => (1_usize..30).prop_map(|budget| Transition::Sweep { budget }),
         12 => (0_u64..10_000).prop_map(|ms| Transition::Advance { ms }),
         1 => (60_000_u64..400_000).prop_map(|ms| Transition::Advance { ms }),
-        2 => (0_u64..10_000, any::<bool>())
+        3 => (prop_oneof![3 => 0_u64..10_000, 1 => 0_u64..400_000], any::<bool>())
             .prop_map(|(ms, correct)| Transition::StepBack { ms, correct }),
         1 => (0_usize..4).prop_map(|entries| Transition::Reload { entries }),
         1 => Just(Transition::Promote),

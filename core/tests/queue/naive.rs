@@ -21,6 +21,8 @@ pub(crate) struct NaiveMessage {
     pub(crate) sequence: u64,
     pub(crate) sent_ms: u64,
     pub(crate) due_ms: u64,
+    /// When the due time was computed; of a lease in whole seconds before it.
+    pub(crate) since_ms: u64,
     pub(crate) group: Option<&'static str>,
     pub(crate) place: Place,
     /// It waits for no time any more, even if the clock steps back: it was sent for at once, or its
@@ -54,7 +56,8 @@ impl NaiveMessage {
 
     /// What a record tells of `offered`.
     fn is_told_offered(&self) -> bool {
-        self.offered && self.place == Place::Waiting && self.receive_count == 0
+        let is_new = self.place == Place::Waiting && self.receive_count == 0;
+        self.offered && is_new && self.since_ms == self.due_ms
     }
 }
 
@@ -295,7 +298,8 @@ impl Naive {
             let message = &mut self.messages[at];
             let is_new = message.place == Place::Waiting && message.receive_count == 0;
             if self.fifo && changed && is_new {
-                message.due_ms = message.sent_ms + delay_ms;
+                message.since_ms = message.since_ms.min(message.sent_ms);
+                message.due_ms = message.since_ms + delay_ms;
                 message.offered = delay_ms == 0;
                 message.offered_there = message.offered;
                 let group = message.group;
@@ -358,6 +362,7 @@ impl Naive {
         let message = self.get(sequence);
         message.place = Place::Waiting;
         message.due_ms = now_ms + delay_ms;
+        message.since_ms = now_ms;
         message.receive_count -= 1;
         message.lease = 0;
         if message.receive_count == 0 {
@@ -399,6 +404,7 @@ impl Naive {
             let message = self.get(sequence);
             message.place = Place::Waiting;
             message.due_ms = now_ms;
+            message.since_ms = now_ms;
             message.lease = 0;
             if !keep_count {
                 message.receive_count = message.receives_before;
@@ -425,19 +431,35 @@ impl Naive {
         expired.map(|m| m.sequence).collect()
     }
 
-    /// What was made while the clock was ahead is due as if it had been right.
+    /// What was computed while the clock was ahead is as if it had been right. What is not right
+    /// even then, since an earlier step was missed, is as if it had been computed now.
     pub(crate) fn correct_times(&mut self, now_ms: u64, back_ms: u64) -> Vec<u64> {
-        let mut corrected = Vec::new();
-        for message in self.messages.iter_mut().filter(|m| !m.offered) {
-            match &mut message.place {
-                Place::Leased { leased_ms, .. } if *leased_ms > now_ms => {
-                    *leased_ms = (*leased_ms - back_ms).min(now_ms);
-                }
-                Place::Waiting if message.sent_ms > now_ms => {}
-                _ => continue,
+        let right_ms =
+            |at_ms: u64| if at_ms > now_ms { (at_ms - back_ms).min(now_ms) } else { at_ms };
+        let (mut corrected, mut lapses_sooner) = (Vec::new(), false);
+        for message in self.messages.iter_mut().filter(|m| !m.is_dead()) {
+            let late_ms = message.since_ms - right_ms(message.since_ms);
+            message.due_ms -= late_ms;
+            message.since_ms -= late_ms;
+            message.offered &= late_ms == 0 || message.group.is_some();
+            let mut is_corrected = late_ms > 0;
+            if let Place::Leased { leased_ms, .. } = &mut message.place {
+                lapses_sooner |= late_ms > 0;
+                is_corrected |= *leased_ms > now_ms;
+                *leased_ms = right_ms(*leased_ms);
             }
-            message.due_ms -= back_ms;
-            corrected.push(message.sequence);
+            corrected.extend(is_corrected.then_some(message.sequence));
+        }
+        for accepted in &mut self.accepted {
+            accepted.at_ms = right_ms(accepted.at_ms);
+        }
+        for attempt in &mut self.attempts {
+            let late_ms = attempt.at_ms - right_ms(attempt.at_ms);
+            attempt.at_ms -= late_ms;
+            attempt.received.iter_mut().for_each(|received| received.2 -= late_ms);
+        }
+        if lapses_sooner {
+            self.note_room();
         }
         corrected
     }

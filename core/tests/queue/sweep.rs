@@ -1,4 +1,4 @@
-//! What happens although nobody asks: expiry, forgetting, and a clock that was wrong.
+//! What happens although nobody asks: expiry and forgetting.
 
 use karin_core::{
     AttributeName, Demand, Letter, Moved, Outcome, PopOptions, SendOptions, State, Swept,
@@ -121,88 +121,6 @@ fn ids_are_forgotten_after_five_minutes_and_a_replica_forgets_the_same() {
     while sweep(&mut scene, 100).forgot_until_ms.is_some() {}
     assert!(scene.queue.encode_attempt(b"try").is_none());
     assert_eq!(digest(&scene.queue).len(), before - 2, "no ids, no attempt");
-}
-
-/// A queue whose clock was an hour ahead when one message was received and one sent with a delay.
-fn ahead(mut scene: Scene, group: &str) -> Scene {
-    scene.send(&format!("{group}1"));
-    scene.now_ms += HOUR_MS;
-    assert_eq!(scene.pop(1), format!("{group}1"));
-    scene.set(AttributeName::DelaySeconds, "10");
-    scene.send("z-2");
-    scene.now_ms -= HOUR_MS;
-    scene
-}
-
-#[test]
-fn after_a_clock_was_an_hour_ahead_nothing_is_late_by_an_hour() {
-    for (scene, group) in
-        [(Scene::standard(), ""), (Scene::standard(), "a-"), (Scene::fifo(), "a-")]
-    {
-        let mut scene = ahead(scene, group);
-        assert_eq!(scene.queue.next_wait_ms(scene.now_ms), Some(HOUR_MS + 10_000));
-        let corrected = scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 100);
-        scene.queue.check().unwrap();
-        assert_eq!((corrected.slots.len(), corrected.next), (2, None));
-        assert_eq!(scene.queue.next_wait_ms(scene.now_ms), Some(10_000));
-        assert!(scene.queue.take_hint().is_some());
-        assert_eq!(scene.queue.correct_times(scene.now_ms, 0, 0, 100).slots.len(), 1);
-        scene.wait(10_000);
-        assert_eq!(scene.pop(10), "z-2");
-        scene.wait(20_000);
-        assert_eq!(scene.pop(1), format!("{group}1"));
-    }
-}
-
-#[test]
-fn times_that_were_right_stay_when_the_clock_is_set_back() {
-    let mut scene = Scene::standard();
-    scene.send("x y");
-    assert_eq!(scene.pop(1), "x");
-    let late = SendOptions { body: b"late", delay_ms: Some(5_000), ..SendOptions::default() };
-    scene.send_with(&late).unwrap();
-    scene.wait(HOUR_MS);
-    let corrected = scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 100);
-    assert_eq!(corrected.slots, []);
-}
-
-#[test]
-fn a_clock_that_was_behind_and_is_right_again_delays_nothing() {
-    for mut scene in [Scene::standard(), Scene::fifo()] {
-        scene.now_ms -= HOUR_MS;
-        scene.send("a-1 b-1");
-        assert_eq!(scene.pop(1), "a-1");
-        scene.now_ms += HOUR_MS;
-        assert_eq!(scene.pop(10), "b-1 a-1");
-    }
-}
-
-#[test]
-fn times_are_set_right_in_steps() {
-    let mut scene = Scene::standard();
-    scene.now_ms += HOUR_MS;
-    let bodies: Vec<String> = (0..10).map(|n| n.to_string()).collect();
-    scene.send(&bodies.join(" "));
-    assert_eq!(scene.pop(10), bodies.join(" "));
-    scene.now_ms -= HOUR_MS;
-    let (mut next, mut sizes) = (Some(0), Vec::new());
-    while let Some(from) = next {
-        let corrected = scene.queue.correct_times(scene.now_ms, HOUR_MS, from, 4);
-        scene.queue.check().unwrap();
-        sizes.push(corrected.slots.len());
-        next = corrected.next;
-    }
-    assert_eq!(sizes, [4, 4, 2]);
-    scene.wait(30_000);
-    assert_eq!(scene.pop(10), bodies.join(" "));
-}
-
-#[test]
-fn a_message_that_is_no_longer_late_can_be_extended_to_twelve_hours_from_its_receive() {
-    let mut scene = ahead(Scene::standard(), "");
-    scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 100);
-    assert_eq!(scene.extend("1", 12 * HOUR_MS), Outcome::Done);
-    assert_eq!(scene.extend("1", 12 * HOUR_MS + 1), Outcome::TooLong);
 }
 
 #[test]
@@ -339,17 +257,6 @@ fn counts_catch_up_in_steps_after_many_messages_became_due_at_once() {
     let ready: Vec<_> = (0..3).map(|_| scene.counts().ready).collect();
     assert_eq!(ready, [1_000, 2_000, 2_500]);
     scene.queue.check().unwrap();
-}
-
-#[test]
-fn what_a_group_offers_is_not_set_right_since_it_waits_for_no_time() {
-    for mut scene in [Scene::standard(), Scene::fifo()] {
-        scene.now_ms += HOUR_MS;
-        scene.send("a-1");
-        scene.now_ms -= HOUR_MS;
-        assert_eq!(scene.queue.correct_times(scene.now_ms, HOUR_MS, 0, 10).slots, []);
-        assert_eq!(scene.pop(1), "a-1");
-    }
 }
 
 #[test]

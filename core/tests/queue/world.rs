@@ -3,8 +3,8 @@
 use karin_core::dedup::content_dedup_id;
 use karin_core::snapshot::{Meta, encode_slot};
 use karin_core::{
-    AttributeName, Attributes, Error, Extension, Letter, Moved, Outcome, PopOptions, Queue,
-    Receipt, SendOptions, State, Tags,
+    AttributeName, Attributes, Corrected, Error, Extension, Letter, Moved, Outcome, PopOptions,
+    Queue, Receipt, SendOptions, State, Tags,
 };
 
 use crate::common::{T0, counts, digest, reloaded, rewritten};
@@ -180,6 +180,7 @@ impl World {
             sequence,
             sent_ms: moved.sent_ms.filter(|_| !naive.fifo).unwrap_or(now_ms),
             due_ms: now_ms + delay_ms,
+            since_ms: now_ms,
             group,
             place: Place::Waiting,
             offered: delay_ms == 0,
@@ -382,6 +383,14 @@ impl World {
             let corrected = self.queue.correct_times(self.now_ms, ms, 0, usize::MAX);
             assert_eq!((self.sequences(&corrected.slots), corrected.next), (expected, None));
             self.tell_states(&corrected.slots);
+            for _ in 0..2 {
+                self.replica.apply_dedup(&corrected.ids).unwrap();
+                for attempt in &corrected.attempts {
+                    self.replica.apply_attempt(attempt).unwrap();
+                }
+            }
+            let again = self.queue.correct_times(self.now_ms, ms, 0, usize::MAX);
+            assert_eq!(again, Corrected::default(), "all is right");
         }
     }
 

@@ -83,6 +83,57 @@ fn a_clock_that_was_wrong_for_a_while_delays_nobody_by_two_seconds_once_it_is_ri
     }
 }
 
+/// Makes messages due while the clock is an hour ahead, also if the module does not see the step.
+fn comes_in_time(is_seen: bool) {
+    let server = RedisServer::start(&SYNC_AT_ONCE);
+    let replica = RedisServer::start_replica_of(&server, &[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE redriven deadLetterTargetArn other maxReceiveCount 1");
+    client.ok("KARIN.SEND redriven x");
+    client.pop_one("redriven VISIBILITY 0");
+    assert_eq!(client.pop("redriven").dead, 1);
+    let receipts = ["extended", "released"].map(|key| {
+        client.ok(&format!("KARIN.SEND {key} x"));
+        client.pop_one(&format!("{key} VISIBILITY 7200")).receipt
+    });
+    let waiting =
+        ["extended", "released", "sent"].map(|key| (key, block(&server, &mut client, key)));
+    client.ok("KARIN.DEBUG CLOCK 3600");
+    if is_seen {
+        wait::until(wait::PATIENCE, "the step to be seen", || {
+            info_number(&mut client, "karin_clock_steps") == 1
+        });
+    }
+    client.ok(&format!("KARIN.EXTEND extended {} 1", receipts[0]));
+    client.ok(&format!("KARIN.RELEASE released DELAY 1 {}", receipts[1]));
+    client.ok("KARIN.SEND sent x DELAY 1");
+    assert_eq!(client.integer("KARIN.REDRIVE redriven"), 1);
+    client.ok("KARIN.DEBUG CLOCK -3600");
+    let right = Instant::now();
+    client.pop_one("redriven BLOCK 60");
+    assert!(right.elapsed() < SOON, "redriven: {:?}", right.elapsed());
+    for (key, thread) in waiting {
+        let (count, ended) = thread.join().unwrap();
+        let late = ended.saturating_duration_since(right);
+        assert!(count == 1 && late < SOON, "{key}: {count} after {late:?}");
+    }
+    for key in ["redriven", "extended", "released", "sent"] {
+        client.check(key);
+    }
+    assert_eq!(client.integer("WAIT 1 10000"), 1);
+    assert_eq!(Client::new(&replica).digest(), client.digest());
+}
+
+#[test]
+fn what_a_clock_an_hour_ahead_made_due_comes_within_two_seconds_after_it_is_right_again() {
+    comes_in_time(true);
+}
+
+#[test]
+fn what_a_clock_made_due_that_was_an_hour_ahead_for_a_moment_comes_within_two_seconds() {
+    comes_in_time(false);
+}
+
 #[test]
 fn a_step_of_the_clock_is_logged_once_and_told_to_listeners_of_queues_that_have_something() {
     let server = RedisServer::start(&[]);

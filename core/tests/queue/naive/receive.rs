@@ -192,6 +192,7 @@ impl Naive {
     fn lease(&mut self, sequence: u64, now_ms: u64, timeout_ms: u64, holder: u32, lease: u32) {
         let message = self.get(sequence);
         message.due_ms = now_ms + timeout_ms;
+        message.since_ms = message.due_ms - timeout_ms.next_multiple_of(1_000);
         message.receive_count += 1;
         if message.first_received_ms == 0 {
             message.first_received_ms = now_ms;
@@ -240,6 +241,10 @@ impl Naive {
         let sooner =
             matches!(message.place, Place::Leased { .. }) && now_ms + after_ms < message.due_ms;
         message.due_ms = now_ms + after_ms;
+        message.since_ms = match message.place {
+            Place::Leased { .. } => message.due_ms - after_ms.next_multiple_of(1_000),
+            _ => now_ms,
+        };
         message.offered = message.group.is_some() && after_ms == 0;
         let group = message.group;
         self.place(group);
