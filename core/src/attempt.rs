@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dedup::hash;
 use crate::error::Error;
+use crate::lease::latest_due_ms;
 use crate::limits::{ATTEMPT_MESSAGES_MAX, ATTEMPTS_MAX, BATCH_MAX, REMEMBERED_MS, TIME_MS_MAX};
 use crate::message::MessageState;
 use crate::pop::PopOptions;
@@ -146,7 +147,9 @@ impl Queue {
         let slots = held.collect::<Option<Vec<u32>>>()?;
         let visibility_timeout_ms = self.visibility_timeout_ms(options);
         for &slot in &slots {
-            self.set_due(slot, now_ms, visibility_timeout_ms);
+            let latest_ms = self.slab.get(slot).map_or(0, |m| latest_due_ms(m, now_ms));
+            let left_ms = latest_ms.saturating_sub(now_ms);
+            self.set_due(slot, now_ms, visibility_timeout_ms.min(left_ms));
         }
         self.remember(hash, at_ms, &slots);
         Some(slots)

@@ -157,7 +157,7 @@ impl Queue {
 
 /// Until when a message may stay in flight: 12 hours from its receive, or from now if nobody has
 /// it.
-fn latest_due_ms(message: &Message, now_ms: u64) -> u64 {
+pub(crate) fn latest_due_ms(message: &Message, now_ms: u64) -> u64 {
     let from_ms = match message.state {
         MessageState::Leased { leased_ms, .. } if message.due_ms > now_ms => leased_ms,
         _ => now_ms,

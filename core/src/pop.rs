@@ -4,6 +4,10 @@ use crate::limits::{IN_FLIGHT_MAX_DEFAULT, TIME_MS_MAX, WALK_BUDGET};
 use crate::message::{self, Message, MessageState, NO_GROUP};
 use crate::queue::Queue;
 
+/// How many messages that became due a receive lets their groups offer, unless it asks for more:
+/// less than a millisecond's worth, since each has its place among others.
+const OFFER_BUDGET: usize = 250;
+
 /// What [`Queue::pop_due`] needs.
 #[derive(Debug, Clone, Copy)]
 pub struct PopOptions<'a> {
@@ -120,7 +124,7 @@ impl Queue {
             return Popped { leased, repeated: true, ..Popped::default() };
         }
         if self.groups.is_some() {
-            self.offer_for_pop(now_ms);
+            self.offer_for_pop(now_ms, options.count);
         }
         let in_flight = self.in_flight_for(now_ms, options);
         let free = options.in_flight_max.saturating_sub(in_flight);
@@ -232,8 +236,8 @@ impl Queue {
     }
 
     /// Lets groups offer what became due; that it is due is no news.
-    fn offer_for_pop(&mut self, now_ms: u64) {
-        self.offer_due(now_ms, WALK_BUDGET);
+    fn offer_for_pop(&mut self, now_ms: u64, count: usize) {
+        self.offer_due(now_ms, count.clamp(OFFER_BUDGET, WALK_BUDGET));
         self.noted_due_ms = self.earliest_ms();
     }
 
@@ -250,7 +254,7 @@ impl Queue {
     /// Whether [`Queue::pop_due`] would hand out something, were nothing in flight, without
     /// dropping anything or letting anything die first.
     pub fn offers(&mut self, now_ms: u64) -> bool {
-        self.offer_for_pop(now_ms);
+        self.offer_for_pop(now_ms, 1);
         let first = self.first(now_ms).and_then(|slot| self.slab.get(slot));
         first.is_some_and(|m| !self.is_expired(m, now_ms) && !self.is_exhausted(m))
     }
@@ -259,7 +263,7 @@ impl Queue {
     /// can be handed out, `max` at most.
     pub fn clear_front(&mut self, now_ms: u64, max: usize) -> Popped {
         let mut cleared = Popped::default();
-        self.offer_for_pop(now_ms);
+        self.offer_for_pop(now_ms, 1);
         while cleared.dropped.len() + cleared.died.len() < max
             && let Some(slot) = self.first(now_ms)
             && let Some(message) = self.slab.get(slot)

@@ -12,8 +12,6 @@ pub struct Swept {
     pub dropped: Vec<(u32, u64)>,
     /// Ids accepted at this time or before were forgotten; milliseconds since 1970.
     pub forgot_until_ms: Option<u64>,
-    /// How many messages and ids it looked at, at least.
-    pub looked_at: usize,
     /// The walk through a queue with moved messages is not at its end.
     pub goes_on: bool,
 }
@@ -49,7 +47,6 @@ impl Queue {
             .take_while(|&(_, slot)| expired(self, slot))
             .take(budget)
             .collect();
-        swept.looked_at += first.len();
         swept.dropped.extend(first.into_iter().map(|(sequence, slot)| (slot, sequence)));
         if !self.watermarks.is_empty() {
             let from = self.swept;
@@ -58,7 +55,6 @@ impl Queue {
                 Some(&(last, _)) if walked.len() >= budget => last + 1,
                 _ => 0,
             };
-            swept.looked_at += walked.len();
             swept.goes_on = self.swept != 0;
             let moved = walked.into_iter().filter(|&(_, slot)| expired(self, slot));
             swept.dropped.extend(moved.map(|(sequence, slot)| (slot, sequence)));
@@ -69,9 +65,7 @@ impl Queue {
         let attempts = self.attempts.forgettable_until_ms(until_ms, budget);
         swept.forgot_until_ms = ids.into_iter().chain(attempts).min();
         if let Some(until_ms) = swept.forgot_until_ms {
-            let ids_before = self.dedup.len() + self.attempts.len();
             self.apply_forget(until_ms);
-            swept.looked_at += ids_before - self.dedup.len() - self.attempts.len();
         }
         self.note_earliest();
         swept
