@@ -402,13 +402,13 @@ fn what_becomes_due_in_a_pause_is_handed_out_after_it() {
     let replica = RedisServer::start_replica_of(&master, &[]);
     let mut client = Client::new(&master);
     for mode in ["WRITE", "ALL"] {
-        client.ok("KARIN.SEND q x DELAY 0.1");
+        client.ok("KARIN.SEND q x DELAY 0.4");
         let blocked = Blocked::start(&master, "KARIN.POPDUE q VISIBILITY 600 BLOCK 60");
         let paused = Instant::now();
-        client.ok(&format!("CLIENT PAUSE 500 {mode}"));
+        client.ok(&format!("CLIENT PAUSE 1500 {mode}"));
         let (reply, ended) = blocked.end();
         assert_eq!(items(&fields(&reply.unwrap())["messages"]).len(), 1);
-        assert!(ended - paused >= Duration::from_millis(490), "{mode}: {:?}", ended - paused);
+        assert!(ended - paused >= Duration::from_millis(1_490), "{mode}: {:?}", ended - paused);
         assert_eq!(client.integer("WAIT 1 10000"), 1);
         assert_eq!(client.digest(), Client::new(&replica).digest());
     }

@@ -376,5 +376,5 @@ fn many_queues_are_right_soon_after_the_clock_is() {
     let right = Instant::now();
     client.ok("KARIN.DEBUG CLOCK -3600");
     assert_eq!(client.pop("q1999 BLOCK 60").messages.len(), 1);
-    assert!(right.elapsed() < SOON + Duration::from_secs(1), "{:?}", right.elapsed());
+    assert!(right.elapsed() < SOON + Duration::from_secs(3), "{:?}", right.elapsed());
 }
