@@ -26,8 +26,8 @@ const HISTORY_LENGTH: usize = 30;
 pub const STATE_LENGTH: usize = 21 + HISTORY_LENGTH;
 /// Length of a new message's record without its payload, bytes.
 const META_LENGTH_MIN: usize = 37;
-/// Length of any message's record without its payload, bytes.
-const META_LENGTH_MAX: usize = META_LENGTH_MIN + HISTORY_LENGTH + 1 + ID_BYTES_MAX;
+/// Length of any message's record without its payload and its group, bytes.
+const META_LENGTH_SHORT: usize = META_LENGTH_MIN + HISTORY_LENGTH;
 /// Longest string that Redis keeps in one allocation with its object, bytes.
 const REDIS_EMBEDDED_STRING_MAX: usize = 44;
 const _: () = assert!(META_LENGTH_MIN <= REDIS_EMBEDDED_STRING_MAX);
@@ -67,16 +67,23 @@ impl StateRecord {
 }
 
 /// A record without its payload.
-#[derive(Debug, Clone, Copy)]
-pub struct Meta {
-    bytes: [u8; META_LENGTH_MAX],
-    length: usize,
+#[derive(Debug, Clone)]
+pub struct Meta(MetaBytes);
+
+/// A group's name makes a meta long; the usual one needs no memory of its own.
+#[derive(Debug, Clone)]
+enum MetaBytes {
+    Short { bytes: [u8; META_LENGTH_SHORT], length: usize },
+    Long(Vec<u8>),
 }
 
 impl Meta {
     /// Its bytes.
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+        match &self.0 {
+            MetaBytes::Short { bytes, length } => bytes.get(..*length).unwrap_or(bytes),
+            MetaBytes::Long(bytes) => bytes,
+        }
     }
 }
 
@@ -107,7 +114,7 @@ impl Queue {
 
     fn meta(&self, slot: u32, message: &Message, place: Place) -> Meta {
         let payload_length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
-        let mut bytes = [0; META_LENGTH_MAX];
+        let mut bytes = [0; META_LENGTH_SHORT];
         let mut writer = Writer(&mut bytes);
         let group = self.group_name(message);
         let group_flag = if group.is_empty() { 0 } else { GROUP_FLAG };
@@ -119,12 +126,13 @@ impl Queue {
         if place.has_history() {
             writer.history(message, place);
         }
-        if !group.is_empty() {
-            writer.put([u8::try_from(group.len()).unwrap_or(u8::MAX)]);
-            writer.put_slice(group);
+        let length = META_LENGTH_SHORT - writer.0.len();
+        if group.is_empty() {
+            return Meta(MetaBytes::Short { bytes, length });
         }
-        let length = META_LENGTH_MAX - writer.0.len();
-        Meta { bytes, length }
+        let length_byte = u8::try_from(group.len()).unwrap_or(u8::MAX);
+        let before = bytes.get(..length).unwrap_or_default();
+        Meta(MetaBytes::Long([before, &[length_byte], group].concat()))
     }
 
     /// A message's body, attributes and extras.
@@ -247,13 +255,6 @@ impl Writer<'_> {
     fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some((place, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
             *place = bytes;
-            self.0 = rest;
-        }
-    }
-
-    fn put_slice(&mut self, bytes: &[u8]) {
-        if let Some((place, rest)) = std::mem::take(&mut self.0).split_at_mut_checked(bytes.len()) {
-            place.copy_from_slice(bytes);
             self.0 = rest;
         }
     }

@@ -190,12 +190,16 @@ impl Queue {
     pub fn next_due_ms(&self) -> Option<u64> {
         let ready = self.slab.get(self.ready.head).map(|message| message.due_ms);
         let timed = self.timed.first().map(|entry| entry.due_ms);
-        let groups = self.groups.as_deref();
-        let turn = groups.and_then(|groups| groups.sequences(groups.turn()?.1).next());
+        let plain = match (ready, timed) {
+            (Some(ready), Some(timed)) => Some(ready.min(timed)),
+            (ready, timed) => ready.or(timed),
+        };
+        let Some(groups) = self.groups.as_deref() else { return plain };
+        let turn = groups.turn().and_then(|(_, group)| groups.sequences(group).next());
         let turn = turn.and_then(|turn| self.slab.get(self.sequence.get(turn)?));
         let turn = turn.map(|message| message.due_ms);
-        let grouped = groups.and_then(|groups| groups.timed.first()).map(|entry| entry.due_ms);
-        [ready, timed, turn, grouped].into_iter().flatten().min()
+        let grouped = groups.timed.first().map(|entry| entry.due_ms);
+        [plain, turn, grouped].into_iter().flatten().min()
     }
 
     /// The same for comparing: 0 while a group offers something, since whose turn it is says
