@@ -8,6 +8,7 @@ use karin_tests::wait;
 use redis::Value;
 
 use super::client::{Client, SYNC_AT_ONCE, bytes, fields, info_number, items, text};
+use super::pair::Pair;
 
 /// No wake-up takes that long: what takes the second between two looks at the clock fails.
 const AT_ONCE: Duration = Duration::from_millis(700);
@@ -445,23 +446,16 @@ fn a_failover_sends_waiting_clients_away_and_the_new_master_serves_them() {
 
 #[test]
 fn what_waiting_clients_receive_is_replicated() {
-    let files = [&SYNC_AT_ONCE[..], &["--appendonly", "yes", "--appendfsync", "always"]].concat();
-    let mut master = RedisServer::start(&files);
-    let replica = RedisServer::start_replica_of(&master, &[]);
-    let mut client = Client::new(&master);
+    let mut pair = Pair::start();
+    let mut client = pair.client();
     for n in 0..20 {
-        let blocked = Blocked::start(&master, "KARIN.POPDUE q VISIBILITY 600 BLOCK 60");
+        let blocked = Blocked::start(&pair.master, "KARIN.POPDUE q VISIBILITY 600 BLOCK 60");
         let delay = if n % 2 == 0 { "" } else { "DELAY 0.02" };
         client.ok(&format!("KARIN.SEND q {n} {delay}"));
         assert_eq!(blocked.bodies(), [n.to_string()]);
     }
     assert_eq!(client.counts("q"), (0, 0, 20));
-    assert_eq!(client.integer("WAIT 1 10000"), 1);
-    let digest = client.digest();
-    assert_eq!(Client::new(&replica).digest(), digest);
-    master.kill();
-    master.restart();
-    assert_eq!(Client::new(&master).digest(), digest);
+    pair.assert_kept();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use karin_tests::wait;
 use redis::Value;
 
 use super::client::{Client, SYNC_AT_ONCE, bytes, fields, info_number, items};
+use super::pair::Pair;
 
 /// The module looks at the clock once a second; some room for a slow machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -175,21 +176,14 @@ fn a_step_of_the_clock_is_logged_once_and_told_to_listeners_of_queues_that_have_
 
 #[test]
 fn what_expires_goes_without_a_command_and_from_replicas_too() {
-    let files = [&SYNC_AT_ONCE[..], &["--appendonly", "yes", "--appendfsync", "always"]].concat();
-    let mut master = RedisServer::start(&files);
-    let replica = RedisServer::start_replica_of(&master, &[]);
-    let mut client = Client::new(&master);
+    let mut pair = Pair::start();
+    let mut client = pair.client();
     send_mayfly(&mut client, "q");
     client.ok("CLIENT PAUSE 1500 WRITE");
     until_empty(&mut client, "q");
     assert_eq!(info_number(&mut client, "karin_expired"), 1);
     until_zero(&mut client, "karin_scheduled_queues");
-    assert_eq!(client.integer("WAIT 1 10000"), 1);
-    let digest = client.digest();
-    assert_eq!(Client::new(&replica).digest(), digest);
-    master.kill();
-    master.restart();
-    assert_eq!(Client::new(&master).digest(), digest);
+    pair.assert_kept();
 }
 
 #[test]

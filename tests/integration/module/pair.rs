@@ -48,6 +48,17 @@ impl Pair {
         client.ok("CLIENT UNPAUSE");
     }
 
+    /// The replica holds what the master does, and the master does after it was killed.
+    #[track_caller]
+    pub(super) fn assert_kept(&mut self) {
+        self.let_replica_catch_up();
+        let digest = self.client().digest();
+        assert_eq!(Client::new(&self.replica).digest(), digest, "the replica");
+        self.master.kill();
+        self.master.restart();
+        assert_eq!(self.client().digest(), digest, "the master, killed and started again");
+    }
+
     fn let_replica_catch_up(&self) {
         self.replica.catch_up_with(&self.master);
     }
