@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karin_core::limits::WALK_BUDGET;
 use redis_module::{Context, ContextFlags, RedisString};
 
 use crate::alarm::{self, Alarm};
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
+use crate::sweep::Slice;
 use crate::{clock, replicate, sweep};
 
 /// The timer looks at least so often, so that a wall clock that was set to another time delays
@@ -159,7 +159,8 @@ pub(crate) fn on_timer(ctx: &Context) {
         return;
     }
     let now_ms = clock::now_ms();
-    for _ in 0..WALK_BUDGET {
+    let slice = Slice::new();
+    while !slice.is_over() {
         let Some((db, name)) = lock().take_due(now_ms) else { break };
         if ffi::select_db(ctx, db) {
             wake(ctx, &replicate::string(&name), now_ms);

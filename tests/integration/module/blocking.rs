@@ -241,6 +241,30 @@ fn in_a_transaction_or_a_script_nothing_due_is_nil() {
 }
 
 #[test]
+fn who_waits_sees_a_transaction_and_a_script_whole() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    let blocked = Blocked::start(&server, "KARIN.POPDUE q COUNT 10 BLOCK 60");
+    client.ok("MULTI");
+    client.ok("KARIN.SEND q a");
+    client.ok("KARIN.SEND q b");
+    client.ok("EXEC");
+    assert_eq!(blocked.bodies(), ["a", "b"]);
+    let blocked = Blocked::start(&server, "KARIN.POPDUE q COUNT 10 BLOCK 60");
+    let script = b"for n = 1, 3 do redis.call('KARIN.SEND', KEYS[1], n) end";
+    client.call(&[b"EVAL", script, b"1", b"q"]).unwrap();
+    assert_eq!(blocked.bodies(), ["1", "2", "3"]);
+    // What is sent and taken again in between was never there.
+    let blocked = Blocked::start(&server, "KARIN.POPDUE q BLOCK 60");
+    client.ok("MULTI");
+    client.ok("KARIN.SEND q gone");
+    client.ok("KARIN.PURGE q");
+    client.ok("EXEC");
+    client.ok("KARIN.SEND q left");
+    assert_eq!(blocked.bodies(), ["left"]);
+}
+
+#[test]
 fn an_empty_popdue_does_not_abort_a_watch_and_a_send_does() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);
