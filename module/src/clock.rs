@@ -23,9 +23,13 @@ static LEAD_MS: AtomicI64 = AtomicI64::new(i64::MIN);
 pub(crate) fn now_ms() -> u64 {
     let now_ms = ffi::milliseconds().saturating_add(OFFSET_MS.load(Ordering::Relaxed));
     let now_ms = u64::try_from(now_ms).unwrap_or(0).min(TIME_MS_MAX);
-    // Rare, so that one clock is read for a command and not two.
-    if now_ms > LATEST_MS.fetch_max(now_ms, Ordering::Relaxed).saturating_add(STEP_MS) {
-        LEAD_MS.fetch_max(lead_ms(now_ms, monotonic_ms()), Ordering::Relaxed);
+    let latest_ms = LATEST_MS.load(Ordering::Relaxed);
+    if now_ms > latest_ms {
+        LATEST_MS.store(now_ms, Ordering::Relaxed);
+        // Rare, so that one clock is read for a command and not two.
+        if now_ms > latest_ms.saturating_add(STEP_MS) {
+            LEAD_MS.fetch_max(lead_ms(now_ms, monotonic_ms()), Ordering::Relaxed);
+        }
     }
     now_ms
 }
