@@ -38,7 +38,7 @@ sanitize: ## the module's tests and short fuzzers with redis-server under valgri
 	@scripts/install-packages build redis valgrind
 	@scripts/sanitize
 
-bench: ## ratios against a reference measured in the same run; QUICK=1: in two minutes, JSON=1: as JSON
+bench: ## ratios against a reference measured in the same run (QUICK=1: in two minutes; JSON=1)
 	@scripts/install-packages build redis
 	cargo build --release -p karin-module -p karin-gateway -p karin-bench
 	target/release/karin-bench $(if $(QUICK),--quick) $(if $(JSON),--json)
