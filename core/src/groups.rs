@@ -171,10 +171,8 @@ impl Groups {
     }
 
     fn count_in_flight(&mut self, message: &Message, by: i32) {
-        if message.is_leased()
-            && let Some(group) = self.by_number.get_mut(&message.group)
-        {
-            group.in_flight = group.in_flight.saturating_add_signed(by);
+        if message.is_leased() {
+            self.count_picked(message.group, by);
         }
     }
 

@@ -221,18 +221,21 @@ impl Queue {
             (None, _) => false,
         };
         if earlier {
-            self.hint = self.hint.saturating_add(1);
-            self.hint_pending = true;
+            self.make_hint();
         }
         self.noted_due_ms = earliest;
+    }
+
+    fn make_hint(&mut self) {
+        self.hint = self.hint.saturating_add(1);
+        self.hint_pending = true;
     }
 
     /// Notes that fewer messages are in flight, or will be sooner, and that those who were held
     /// back should hear of it. Once: whoever is held back again says so.
     pub(crate) fn note_room(&mut self) {
         if std::mem::take(&mut self.is_held_back) {
-            self.hint = self.hint.saturating_add(1);
-            self.hint_pending = true;
+            self.make_hint();
         }
     }
 

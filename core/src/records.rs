@@ -158,6 +158,15 @@ pub fn encode_slot(out: &mut Vec<u8>, slot: u32, sequence: u64) {
     out.extend_from_slice(&sequence.to_le_bytes());
 }
 
+/// The same for several.
+pub fn encode_slots(deleted: &[(u32, u64)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(deleted.len().saturating_mul(SLOT_LENGTH));
+    for &(slot, sequence) in deleted {
+        encode_slot(&mut out, slot, sequence);
+    }
+    out
+}
+
 /// Reads one message: slot, message, group. Errors: [`Error::Corrupt`].
 pub(crate) fn decode_message<'a>(
     meta: &'a [u8],

@@ -18,7 +18,7 @@ use crate::limits::SEQUENCE_MAX;
 use crate::message::{Message, MessageState, NO_GROUP};
 use crate::queue::Queue;
 pub(crate) use crate::records::Reader;
-pub use crate::records::{Meta, SLOT_LENGTH, STATE_LENGTH, encode_slot};
+pub use crate::records::{Meta, SLOT_LENGTH, STATE_LENGTH, encode_slot, encode_slots};
 
 /// The version of this layout; also the RDB encoding version.
 pub const ENCODING_VERSION: u8 = 1;

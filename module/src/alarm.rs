@@ -22,6 +22,8 @@ pub(crate) enum Alarm {
 
 const ALL: [Alarm; 2] = [Alarm::Wake, Alarm::Tick];
 
+/// How long a timer waits that must not write now: during CLIENT PAUSE and FAILOVER.
+pub(crate) const PAUSED_MS: u64 = 20;
 /// How late a timer may be before it counts as forgotten.
 const OVERDUE_MS: u64 = 200;
 

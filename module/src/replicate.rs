@@ -21,7 +21,6 @@ pub(crate) const XDEL: &CStr = c"KARIN.XDEL";
 pub(crate) const XFORGET: &CStr = c"KARIN.XFORGET";
 /// The internal command that deletes all messages up to a sequence number.
 pub(crate) const XPURGE: &CStr = c"KARIN.XPURGE";
-
 /// The internal command that notes which letters of a source were taken.
 pub(crate) const XMARK: &CStr = c"KARIN.XMARK";
 /// The internal command that remembers deduplication ids.

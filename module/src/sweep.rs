@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use karin_core::limits::WALK_BUDGET;
-use karin_core::snapshot::encode_slot;
+use karin_core::snapshot::encode_slots;
 use karin_core::{Popped, Queue};
 use redis_module::{Context, RedisString};
 
@@ -49,7 +49,7 @@ pub(crate) fn visit(
 ) -> Option<u64> {
     let swept = queue.sweep(now_ms, STEP);
     counters::EXPIRED.add_count(swept.dropped.len());
-    replicate::deletions(ctx, name, &slots(&swept.dropped));
+    replicate::deletions(ctx, name, &encode_slots(&swept.dropped));
     if let Some(until_ms) = swept.forgot_until_ms {
         replicate::forgotten(ctx, name, until_ms);
     }
@@ -81,7 +81,7 @@ pub(crate) fn popped(ctx: &Context, name: &RedisString, queue: &Queue, popped: &
     for &slot in popped.died.iter().chain(&popped.leased) {
         queue.encode_state(slot, &mut states);
     }
-    replicate::deletions(ctx, name, &slots(&popped.dropped));
+    replicate::deletions(ctx, name, &encode_slots(&popped.dropped));
     replicate::states(ctx, name, &states);
     !(popped.dropped.is_empty() && states.is_empty())
 }
@@ -125,12 +125,4 @@ pub(crate) fn correct(
         hint::tell(ctx, name, touched, now_ms);
     }
     true
-}
-
-fn slots(dropped: &[(u32, u64)]) -> Vec<u8> {
-    let mut slots = Vec::new();
-    for &(slot, sequence) in dropped {
-        encode_slot(&mut slots, slot, sequence);
-    }
-    slots
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redis_module::logging::log_notice;
 use redis_module::{Context, ContextFlags};
 
-use crate::alarm::{self, Alarm, monotonic_ms};
+use crate::alarm::{self, Alarm, PAUSED_MS, monotonic_ms};
 use crate::clock::STEP_MS;
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
@@ -18,8 +18,6 @@ use crate::sweep::Slice;
 use crate::{clock, counters, registry, replicate, sweep, wakeup};
 
 const TICK_MS: u64 = 1_000;
-/// How long a tick waits that must not write now: during CLIENT PAUSE and FAILOVER.
-const PAUSED_MS: u64 = 20;
 /// How long until the next tick where one was not enough.
 const BUSY_MS: u64 = 5;
 /// The same where queues are still to be told that the clock was set.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis_module::{Context, ContextFlags, RedisString};
 
-use crate::alarm::{self, Alarm};
+use crate::alarm::{self, Alarm, PAUSED_MS};
 use crate::commands::WRITE;
 use crate::ffi::{self, Key, Value};
 use crate::sweep::Slice;
@@ -22,8 +22,6 @@ use crate::{clock, replicate, sweep};
 /// The timer looks at least so often, so that a wall clock that was set to another time delays
 /// nobody by more.
 const LONGEST_SLEEP_MS: u64 = 1_000;
-/// How long a timer waits that must not write now: during CLIENT PAUSE and FAILOVER.
-const PAUSED_MS: u64 = 20;
 
 /// Keys of one database that clients wait for.
 type Spots = BTreeMap<Arc<[u8]>, Spot>;

@@ -1,6 +1,6 @@
 //! `KARIN.DEADACK key UPTO n`: drops dead letters that are safe elsewhere.
 
-use karin_core::snapshot::encode_slot;
+use karin_core::snapshot::encode_slots;
 use redis_module::Context;
 
 use crate::args::Args;
@@ -26,15 +26,10 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     let up_to = arguments.sequence("UPTO")?;
     arguments.finish()?;
     let now_ms = clock::now_ms();
-    let mut deleted = Vec::new();
-    let (count, hint) = with_queue(ctx, key, WRITE, |queue| {
-        let letters = queue.acknowledge_letters(up_to);
-        for &(slot, sequence) in &letters {
-            encode_slot(&mut deleted, slot, sequence);
-        }
-        Ok((letters.len(), queue.take_hint()))
+    let (letters, hint) = with_queue(ctx, key, WRITE, |queue| {
+        Ok((queue.acknowledge_letters(up_to), queue.take_hint()))
     })?;
-    replicate::deleted(ctx, key, &deleted, hint, now_ms);
-    Reply(ctx).count(count);
+    replicate::deleted(ctx, key, &encode_slots(&letters), hint, now_ms);
+    Reply(ctx).count(letters.len());
     Ok(())
 }
