@@ -11,7 +11,7 @@ use redis::Connection;
 
 use crate::Effort;
 use crate::gauge::{self, QUEUE};
-use crate::report::{Row, latencies, latencies_us, quantile};
+use crate::report::{Row, latencies_us, lateness, quantile};
 use crate::resp::{Pick, Strings, Wire, prepared};
 
 /// When the message was sent, in a POPDUE's answer.
@@ -88,16 +88,7 @@ fn due(effort: &Effort, redis: &RedisServer, control: &mut Connection, karin: &W
         let sent_ms: u64 = woken.picked.parse().expect("sent_ms");
         late_ms.push(woken.epoch_ms - (sent_ms + delay_ms) as f64);
     }
-    let early = late_ms.iter().filter(|&&late| late < 0.0).count();
-    Row {
-        what: "due → POPDUE BLOCK answers".to_owned(),
-        reference: "due time".to_owned(),
-        candidate: latencies(&late_ms),
-        ratio: format!("{early} early"),
-        noise: String::new(),
-        goal: "never early, p99 ≤ 3 ms".to_owned(),
-        met: Some(early == 0 && quantile(&late_ms, 0.99) <= 3.0),
-    }
+    lateness("due → POPDUE BLOCK answers".to_owned(), &late_ms)
 }
 
 /// A blocking command's answer.

@@ -8,7 +8,7 @@ use karin_tests::redis::RedisServer;
 use crate::Effort;
 use crate::endpoint::Endpoint;
 use crate::http_load::{self, Connection};
-use crate::report::{Row, latencies, quantile};
+use crate::report::{Row, latencies, lateness, quantile};
 
 const MAPPINGS: usize = 100;
 const DELAYED: usize = 1_000;
@@ -77,19 +77,11 @@ pub(crate) async fn due_rows(effort: &Effort) -> Vec<Row> {
             arrival.at_ms - arrival.sent_ms - delay_seconds * 1_000.0
         })
         .collect();
-    let early = late_ms.iter().filter(|&&late| late < 0.0).count();
-    vec![Row {
-        what: format!(
-            "due → the invocation arrives, {DELAYED} messages over {} s and {MAPPINGS} mappings",
-            effort.due_seconds
-        ),
-        reference: "due time".to_owned(),
-        candidate: latencies(&late_ms),
-        ratio: format!("{early} early"),
-        noise: String::new(),
-        goal: "never early, p99 ≤ 3 ms".to_owned(),
-        met: Some(early == 0 && quantile(&late_ms, 0.99) <= 3.0),
-    }]
+    let what = format!(
+        "due → the invocation arrives, {DELAYED} messages over {} s and {MAPPINGS} mappings",
+        effort.due_seconds
+    );
+    vec![lateness(what, &late_ms)]
 }
 
 async fn latency_ms(endpoint: &Endpoint, connection: &mut Connection, request: &[u8]) -> f64 {

@@ -130,6 +130,20 @@ impl Pairs {
     }
 }
 
+/// The row of what is due at a time: how late it comes, which must not be negative (design §9).
+pub(crate) fn lateness(what: String, late_ms: &[f64]) -> Row {
+    let early = late_ms.iter().filter(|&&late| late < 0.0).count();
+    Row {
+        what,
+        reference: "due time".to_owned(),
+        candidate: latencies(late_ms),
+        ratio: format!("{early} early"),
+        noise: String::new(),
+        goal: "never early, p99 ≤ 3 ms".to_owned(),
+        met: Some(early == 0 && quantile(late_ms, 0.99) <= 3.0),
+    }
+}
+
 fn spread(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();
