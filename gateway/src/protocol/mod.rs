@@ -10,6 +10,7 @@ pub mod md5;
 mod members;
 mod query;
 mod queue_url;
+mod read;
 pub mod request;
 pub mod response;
 mod text;
@@ -32,7 +33,8 @@ pub(crate) use text::is_sqs_utf8;
 
 use json::JsonMembers;
 use query::QueryMembers;
-use request::{Action, Request, Surroundings};
+use read::Surroundings;
+use request::{Action, Request};
 use response::Response;
 
 /// The two protocols of SQS.
@@ -98,8 +100,8 @@ impl<'a> Incoming<'a> {
             trace_header: trace_header(self.parts),
         };
         match self.parameters {
-            Some(parameters) => request::read(action, parameters, around),
-            None => request::read(action, JsonMembers::parse(self.body)?, around),
+            Some(parameters) => read::read(action, parameters, around),
+            None => read::read(action, JsonMembers::parse(self.body)?, around),
         }
     }
 }

@@ -72,16 +72,17 @@ fn sent() -> SentMessage {
         md5_of_message_body: "5d41402abc4b2a76b9719d911017c592".into(),
         md5_of_message_attributes: None,
         md5_of_message_system_attributes: None,
+        sequence_number: None,
     }
 }
 
 #[test]
 fn a_void_answer_is_empty_in_json_and_has_no_result_in_xml() {
     for (answer, name) in [
-        (Response::ChangeMessageVisibility, "ChangeMessageVisibility"),
-        (Response::DeleteMessage, "DeleteMessage"),
-        (Response::DeleteQueue, "DeleteQueue"),
-        (Response::PurgeQueue, "PurgeQueue"),
+        (Response::Void(Action::ChangeMessageVisibility), "ChangeMessageVisibility"),
+        (Response::Void(Action::DeleteMessage), "DeleteMessage"),
+        (Response::Void(Action::DeleteQueue), "DeleteQueue"),
+        (Response::Void(Action::PurgeQueue), "PurgeQueue"),
     ] {
         check(answer, "", &format!("<{name}Response>^</{name}Response>"));
     }
@@ -163,7 +164,7 @@ fn a_batch_tells_what_failed_by_the_legacy_code_in_both_protocols() {
         FailedEntry { id: "b".into(), error: SqsError::ReceiptHandleIsInvalid("x".into()) };
     check(
         Response::DeleteMessageBatch(BatchResult {
-            successful: vec![DeletedEntry { id: "a".into() }],
+            successful: vec![DoneEntry { id: "a".into() }],
             failed: vec![failed],
         }),
         "{\"Successful\":[{\"Id\":\"a\"}],\"Failed\":[{\"Id\":\"b\",\
@@ -215,6 +216,7 @@ fn received() -> ReceivedMessage {
         first_received_ms: 1_760_000_000_001,
         due_ms: 0,
         sequence: 1,
+        ..ReceivedMessage::default()
     }
 }
 
