@@ -10,7 +10,7 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisResult, Value,
     aio::{MultiplexedConnection, PubSub},
 };
 use rustix::net::sockopt::{
@@ -138,6 +138,52 @@ impl Client {
         self.attempt(command).await.map_err(Failure::into_error)
     }
 
+    /// Runs one command once and says on which connection: what runs on the same one later is
+    /// known to come later in the server's log, and in its replicas'.
+    pub(super) async fn call_noted(&self, command: &Cmd) -> Result<(Value, u64), QueueError> {
+        let link = self.current().map_err(Failure::into_error)?;
+        let generation = link.1;
+        let value = self.attempt_on(link, command).await.map_err(Failure::into_error)?;
+        Ok((value, generation))
+    }
+
+    /// Runs one command once, on the connection of that generation or not at all. Errors:
+    /// `Unavailable` also if that connection is gone.
+    pub(super) async fn call_on(&self, ours: u64, command: &Cmd) -> Result<Value, QueueError> {
+        let link = self.current().map_err(Failure::into_error)?;
+        if link.1 != ours {
+            return Err(QueueError::Unavailable("the connection is another one".to_owned()));
+        }
+        self.attempt_on(link, command).await.map_err(Failure::into_error)
+    }
+
+    /// Runs commands in one transaction, once. Errors: as [`Client::call`]; if one command is
+    /// refused when the transaction runs, the others may have had their effect.
+    pub(super) async fn transaction(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, QueueError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        let answers_before = commands.len() + 1;
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        let (mut connection, generation) = self.current().map_err(Failure::into_error)?;
+        let sent = match connection.send_packed_commands(&pipeline, answers_before, 1).await {
+            Ok(mut answers) => Ok(answers.pop().unwrap_or(Value::Nil)),
+            // A command was refused before the transaction began, for lack of memory perhaps.
+            Err(error) if error.code().is_some() => {
+                return Err(QueueError::Full(error.to_string()));
+            }
+            Err(error) => Err(error),
+        };
+        match self.judge(generation, sent).map_err(Failure::into_error)? {
+            Value::Array(answers) => match answers.iter().find_map(server_error) {
+                Some(error) => Err(error),
+                None => Ok(answers),
+            },
+            _ => Err(QueueError::Unexpected("no answers to a transaction".to_owned())),
+        }
+    }
+
     /// Runs a command that may run twice: if the connection breaks under it, once more.
     pub(super) async fn call_idempotent(&self, command: &Cmd) -> Result<Value, QueueError> {
         match self.attempt(command).await {
@@ -182,13 +228,29 @@ impl Client {
     }
 
     async fn attempt(&self, command: &Cmd) -> Result<Value, Failure> {
-        let (mut connection, generation) = match &*self.link.borrow() {
-            Link::Up { connection, generation } => (connection.clone(), *generation),
-            Link::Down { why } => {
-                return Err(Failure::Final(QueueError::Unavailable(why.to_string())));
-            }
-        };
-        match connection.send_packed_command(command).await {
+        self.attempt_on(self.current()?, command).await
+    }
+
+    /// The connection there is.
+    fn current(&self) -> Result<(MultiplexedConnection, u64), Failure> {
+        match &*self.link.borrow() {
+            Link::Up { connection, generation } => Ok((connection.clone(), *generation)),
+            Link::Down { why } => Err(Failure::Final(QueueError::Unavailable(why.to_string()))),
+        }
+    }
+
+    async fn attempt_on(
+        &self,
+        (mut connection, generation): (MultiplexedConnection, u64),
+        command: &Cmd,
+    ) -> Result<Value, Failure> {
+        let answer = connection.send_packed_command(command).await;
+        self.judge(generation, answer)
+    }
+
+    /// What an answer on that connection means, for the connection too.
+    fn judge(&self, generation: u64, answer: RedisResult<Value>) -> Result<Value, Failure> {
+        match answer {
             Ok(Value::ServerError(error)) if error.code() == READ_ONLY => {
                 // After a failover the same address may lead to the new master.
                 self.lost(generation, "it is a read-only replica");
@@ -322,6 +384,13 @@ impl Client {
                  run CONFIG SET maxmemory-policy noeviction"
             );
         }
+    }
+}
+
+fn server_error(value: &Value) -> Option<QueueError> {
+    match value {
+        Value::ServerError(error) => Some(reply::error(error)),
+        _ => None,
     }
 }
 

@@ -60,6 +60,29 @@ impl Queues {
         Ok((names, true))
     }
 
+    /// Whether any queue's dead letters go to this one.
+    pub async fn is_dead_letter_target(&self, target: &QueueName) -> Result<bool, QueueError> {
+        let mut after: Option<QueueName> = None;
+        loop {
+            let name = after.as_ref().map(QueueName::as_str);
+            let (queues, more) = self.list("", name, LIST_PAGE_MAX).await?;
+            for queue in &queues {
+                let info = match self.info(queue).await {
+                    Err(QueueError::NoQueue) => continue,
+                    info => info?,
+                };
+                let arn = info.attributes.iter().find(|(name, _)| name == "deadLetterTargetArn");
+                if arn.and_then(|(_, arn)| QueueName::of_arn(arn)).as_ref() == Some(target) {
+                    return Ok(true);
+                }
+            }
+            after = queues.into_iter().next_back();
+            if !more || after.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Drops all messages.
     pub async fn purge(&self, queue: &QueueName) -> Result<(), QueueError> {
         let command = self.command("KARIN.PURGE", queue);

@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod batches;
+mod dead_letters;
 mod http;
 mod message_attributes;
 mod messages;
+mod move_tasks;
 mod queues;
 mod waiting;
 mod wire;
