@@ -18,7 +18,7 @@ impl Sqs {
     pub(super) fn create(&self, queue: &str, attributes: &[&str]) {
         let key = format!("karin:{{{queue}}}");
         let mut command = vec!["KARIN.CREATE", key.as_str()];
-        if queue.ends_with(".fifo") {
+        if queue.contains(".fifo") {
             command.push("FIFO");
         }
         command.extend(attributes);

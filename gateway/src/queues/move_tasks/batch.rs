@@ -29,6 +29,22 @@ pub(super) struct Destination {
     pub(super) watermark: u64,
 }
 
+/// How a batch was moved.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delivery {
+    /// Messages that were given back.
+    pub(super) returned: usize,
+    /// Why they were.
+    pub(super) failure: Option<MoveTaskFailure>,
+}
+
+impl Delivery {
+    pub(super) fn and(self, other: Self) -> Self {
+        let returned = self.returned + other.returned;
+        Self { returned, failure: self.failure.or(other.failure) }
+    }
+}
+
 /// Moves messages out of one queue.
 #[derive(Debug)]
 pub(super) struct Ferry {
@@ -101,10 +117,10 @@ impl Ferry {
         &mut self,
         batch: &Batch,
         passengers: Vec<Passenger>,
-    ) -> Result<Option<MoveTaskFailure>, QueueError> {
+    ) -> Result<Delivery, QueueError> {
         let held = self.hold(passengers).await?;
         let mut groups: Vec<(QueueName, Vec<&Passenger>)> = Vec::new();
-        let mut failure = None;
+        let mut delivery = Delivery::default();
         for passenger in &held {
             let source_arn = &passenger.message.source_arn;
             match Self::destination(batch.destination.as_deref(), source_arn) {
@@ -112,29 +128,23 @@ impl Ferry {
                     Some((_, group)) => group.push(passenger),
                     None => groups.push((queue, vec![passenger])),
                 },
-                Err(why) => {
-                    failure = Some(why);
-                    self.release(&[passenger]).await?;
-                }
+                Err(why) => delivery = delivery.and(self.turn_back(&[passenger], why).await?),
             }
         }
         for (queue, group) in groups {
-            failure = self.deliver_to(&queue, &group).await?.or(failure);
+            delivery = delivery.and(self.deliver_to(&queue, &group).await?);
         }
-        Ok(failure)
+        Ok(delivery)
     }
 
     async fn deliver_to(
         &mut self,
         queue: &QueueName,
         group: &[&Passenger],
-    ) -> Result<Option<MoveTaskFailure>, QueueError> {
+    ) -> Result<Delivery, QueueError> {
         let destination = match self.look_at(queue).await? {
             Ok(destination) => destination,
-            Err(failure) => {
-                self.release(group).await?;
-                return Ok(Some(failure));
-            }
+            Err(why) => return self.turn_back(group, why).await,
         };
         let waybill = Waybill { uid: &self.uid, is_fifo: destination.is_fifo, died_in: None };
         let load: Vec<Parcel<'_>> =
@@ -142,8 +152,7 @@ impl Ferry {
         let arrival = match self.carrier.bring(queue, waybill, &load).await {
             Err(QueueError::NoQueue) => {
                 self.known.remove(queue);
-                self.release(group).await?;
-                return Ok(Some(MoveTaskFailure::NoDestination));
+                return self.turn_back(group, MoveTaskFailure::NoDestination).await;
             }
             arrival => arrival?,
         };
@@ -153,7 +162,7 @@ impl Ferry {
         if arrival.arrived > 0 {
             self.carrier.client.call_on(arrival.generation, &command).await?;
         }
-        arrival.refused.map_or(Ok(None), Err)
+        arrival.refused.map_or(Ok(Delivery::default()), Err)
     }
 
     /// Keeps messages out of sight until they are moved. Those that are not ours any more are
@@ -174,14 +183,19 @@ impl Ferry {
         Ok(held.filter(|(_, outcome)| is_ours(*outcome)).map(|(p, _)| p).collect())
     }
 
-    /// Gives messages back as if they had not been received.
-    async fn release(&self, group: &[&Passenger]) -> Result<(), QueueError> {
+    /// Gives messages back because they cannot be moved.
+    async fn turn_back(
+        &self,
+        group: &[&Passenger],
+        why: MoveTaskFailure,
+    ) -> Result<Delivery, QueueError> {
         let receipts: Vec<&str> = group.iter().map(|p| p.receipt.as_str()).collect();
-        self.release_receipts(&receipts).await
+        self.release(&receipts).await?;
+        Ok(Delivery { returned: group.len(), failure: Some(why) })
     }
 
-    /// The same by their receipts.
-    pub(super) async fn release_receipts(&self, receipts: &[&str]) -> Result<(), QueueError> {
+    /// Gives messages back as if they had not been received.
+    pub(super) async fn release(&self, receipts: &[&str]) -> Result<(), QueueError> {
         if receipts.is_empty() {
             return Ok(());
         }

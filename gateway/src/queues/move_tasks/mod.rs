@@ -22,7 +22,7 @@ use record::{End, Record, TASKS_MAX};
 use runner::Job;
 use store::Store;
 
-use super::{Demand, PopOptions, Popped, QueueError, QueueName, Queues, ReceivedMessage};
+use super::{Demand, PopOptions, QueueError, QueueName, Queues, ReceivedMessage};
 use crate::shutdown::Shutdown;
 
 /// Tasks received at once.
@@ -177,24 +177,18 @@ async fn work(queues: Queues, shutdown: Shutdown) {
         }
         // Without Redis, or before the first task, somebody is told when to look again.
         let Ok(popped) = queues.pop_due(&own, options()).await else { continue };
-        for message in messages(popped) {
-            match read_job(&message) {
-                Some((source, task)) => {
-                    let job = Job { source, task, receipt: message.receipt };
-                    running.spawn(runner::run(queues.clone(), shutdown.clone(), job));
-                }
-                None => {
-                    let receipts = [message.receipt.as_str()];
-                    let _ = queues.acknowledge(&own, &receipts, Demand::Any).await;
-                }
-            }
+        for message in popped.messages {
+            let Some((source, task)) = read_job(&message) else {
+                tracing::warn!(queue = %own, "a message that is no move task");
+                // What nobody deletes comes back.
+                let _ = queues.acknowledge(&own, &[&message.receipt], Demand::Any).await;
+                continue;
+            };
+            let job = Job { source, task, receipt: message.receipt };
+            running.spawn(runner::run(queues.clone(), shutdown.clone(), job));
         }
     }
     while running.join_next().await.is_some() {}
-}
-
-fn messages(popped: Popped) -> Vec<ReceivedMessage> {
-    popped.messages
 }
 
 fn options() -> PopOptions {

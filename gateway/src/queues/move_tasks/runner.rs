@@ -12,11 +12,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::batch::{Ferry, Passenger};
-use super::record::{Batch, End, Record};
+use super::batch::{Delivery, Ferry, Passenger};
+use super::record::{Batch, End, MoveTaskFailure, Record};
 use super::store::Store;
 use crate::queues::{
-    Demand, PopOptions, QueueError, QueueName, Queues, ReceiptOutcome, ReceivedMessage,
+    Demand, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome, ReceivedMessage,
     StoredMessage,
 };
 use crate::shutdown::Shutdown;
@@ -37,8 +37,10 @@ const RECEIVED_SECONDS: u32 = 60;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause; short enough for the lease.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How long to wait where too many messages are in flight.
-const LIMITED_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause before another look for messages.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
+/// So long after its end a run's messages are in sight again.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A task somebody is to run.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ async fn attempt(
         moved,
         next_message: 1,
         next_at: Instant::now(),
+        patient_until: None,
     };
     let mut step = run.settle_others().await?;
     loop {
@@ -132,8 +135,8 @@ async fn attempt(
                 }
             }
             Step::Ended(end) => {
-                run.store.end(&run.record, end, run.moved).await?;
                 let moved = run.moved;
+                run.store.end(&run.record, end, moved, run.number).await?;
                 tracing::info!(queue = %source, task, ?end, moved, "a move task ended");
                 return Ok(Outcome::Over);
             }
@@ -163,6 +166,8 @@ struct Run {
     next_message: u64,
     /// When the rate allows the next batch.
     next_at: Instant,
+    /// Until then messages may come back that a run before had received and not kept.
+    patient_until: Option<Instant>,
 }
 
 impl Run {
@@ -173,15 +178,19 @@ impl Run {
         for run in tasks.done + 1..self.number {
             let Some(batch) = self.store.close(run).await? else { continue };
             let passengers = self.ferry.find(&batch).await?;
-            let failure = self.ferry.deliver(&batch, passengers).await?;
-            let count = u64::try_from(batch.entries.len()).unwrap_or(u64::MAX);
-            self.next_message = self.next_message.max(batch.first.saturating_add(count));
+            let delivery = self.ferry.deliver(&batch, passengers).await?;
+            let count = batch.entries.len();
+            self.next_message = self.next_message.max(batch.first.saturating_add(number(count)));
             if batch.task == self.record.id {
-                self.moved = self.moved.max(batch.moved.saturating_add(count));
-                if let Some(failure) = failure {
+                let moved = number(count.saturating_sub(delivery.returned));
+                self.moved = self.moved.max(batch.moved.saturating_add(moved));
+                if let Some(failure) = delivery.failure {
                     step = Step::Ended(End::Failed(failure));
                 }
             }
+        }
+        if tasks.done + 1 < self.number {
+            self.patient_until = Some(Instant::now() + PATIENCE);
         }
         self.store.note_done(&tasks, self.number - 1).await?;
         Ok(step)
@@ -209,23 +218,66 @@ impl Run {
             popped => popped?,
         };
         if popped.messages.is_empty() {
-            let idle = if popped.limited { Step::Pause(LIMITED_PAUSE) } else { COMPLETED };
-            return Ok(idle);
+            return Ok(self.idle(&popped));
         }
         self.pace(popped.messages.len());
         self.board(popped.messages).await
     }
 
+    /// What to do when nothing is due.
+    fn idle(&self, popped: &Popped) -> Step {
+        let patient = self.patient_until.is_some_and(|until| Instant::now() < until);
+        let soon = popped.next_ms.map(Duration::from_millis).filter(|next| *next <= PATIENCE);
+        match soon {
+            Some(next) if patient && self.moved < self.record.to_move => {
+                Step::Pause(next.clamp(RETRY_PAUSE_MIN, IDLE_PAUSE))
+            }
+            _ if popped.limited => Step::Pause(IDLE_PAUSE),
+            _ => Step::Ended(End::Completed),
+        }
+    }
+
     /// Keeps and moves received messages; those that have nowhere to go, and those after them,
     /// are given back.
     async fn board(&mut self, messages: Vec<ReceivedMessage>) -> Result<Step, QueueError> {
-        let fixed = self.record.destination_arn.as_deref().and_then(QueueName::of_arn);
-        let fixed = fixed.as_ref().map(QueueName::as_str);
+        let receipts: Vec<String> = messages.iter().map(|m| m.receipt.clone()).collect();
+        let (batch, failure) = match self.keep(&messages).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                // Should the batch be kept all the same, it finds them no longer held.
+                self.give_back(&receipts).await?;
+                return Err(error);
+            }
+        };
+        let fit = batch.as_ref().map_or(0, |batch| batch.entries.len());
+        self.give_back(receipts.get(fit..).unwrap_or_default()).await?;
+        let mut delivery = Delivery { returned: 0, failure };
+        if let Some(batch) = batch {
+            let passengers = passengers(batch.first, messages.into_iter().take(fit));
+            let delivered = self.ferry.deliver(&batch, passengers).await?;
+            self.next_message += number(fit);
+            self.moved += number(fit.saturating_sub(delivered.returned));
+            self.store.note_moved(&self.record.id, self.moved).await?;
+            delivery = delivered.and(delivery);
+        } else if failure.is_none() {
+            return Ok(Step::Lost);
+        }
+        let failed = |failure| Step::Ended(End::Failed(failure));
+        Ok(delivery.failure.map_or(Step::Again, failed))
+    }
+
+    /// Keeps a batch of the first messages, up to one that has nowhere to go, and says why that
+    /// has not. Neither of both: this run was closed by somebody.
+    async fn keep(
+        &mut self,
+        messages: &[ReceivedMessage],
+    ) -> Result<(Option<Batch>, Option<MoveTaskFailure>), QueueError> {
+        let destination = self.record.destination_arn.as_deref().and_then(QueueName::of_arn);
+        let fixed = destination.as_ref().map(QueueName::as_str);
+        let mut entries = Vec::with_capacity(messages.len());
         let mut failure = None;
-        let mut fit = 0;
-        for message in &messages {
-            let destination = Ferry::destination(fixed, &message.source_arn);
-            let looked = match destination {
+        for message in messages {
+            let looked = match Ferry::destination(fixed, &message.source_arn) {
                 Ok(queue) => self.ferry.look_at(&queue).await?,
                 Err(why) => Err(why),
             };
@@ -236,42 +288,28 @@ impl Run {
                     break;
                 }
             }
-            fit += 1;
+            entries.push((message.sequence, message.receipt.clone()));
         }
-        let (going, staying) = messages.split_at(fit);
-        let receipts = |some: &[ReceivedMessage]| -> Vec<String> {
-            some.iter().map(|message| message.receipt.clone()).collect()
+        if entries.is_empty() {
+            return Ok((None, failure));
+        }
+        let batch = Batch {
+            task: self.record.id.clone(),
+            moved: self.moved,
+            first: self.next_message,
+            destination: fixed.map(str::to_owned),
+            entries,
         };
-        self.give_back(&receipts(staying)).await?;
-        if !going.is_empty() {
-            let batch = Batch {
-                task: self.record.id.clone(),
-                moved: self.moved,
-                first: self.next_message,
-                destination: fixed.map(str::to_owned),
-                entries: going.iter().map(|m| (m.sequence, m.receipt.clone())).collect(),
-            };
-            if !self.store.keep_batch(self.number, self.batches, &batch).await? {
-                self.give_back(&receipts(going)).await?;
-                return Ok(Step::Lost);
-            }
-            self.batches += 1;
-            let passengers = passengers(batch.first, messages.into_iter().take(fit));
-            let failed = self.ferry.deliver(&batch, passengers).await?;
-            if failed.is_none() {
-                let count = u64::try_from(fit).unwrap_or(u64::MAX);
-                self.next_message += count;
-                self.moved += count;
-                self.store.note_moved(&self.record.id, self.moved).await?;
-            }
-            failure = failed.or(failure);
+        if !self.store.keep_batch(self.number, self.batches, &batch).await? {
+            return Ok((None, None));
         }
-        Ok(failure.map_or(Step::Again, |failure| Step::Ended(End::Failed(failure))))
+        self.batches += 1;
+        Ok((Some(batch), failure))
     }
 
     async fn give_back(&self, receipts: &[String]) -> Result<(), QueueError> {
         let receipts: Vec<&str> = receipts.iter().map(String::as_str).collect();
-        self.ferry.release_receipts(&receipts).await
+        self.ferry.release(&receipts).await
     }
 
     fn per_second(&self) -> u32 {
@@ -286,7 +324,9 @@ impl Run {
     }
 }
 
-const COMPLETED: Step = Step::Ended(End::Completed);
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
 
 /// Ten batches a second, so that the rate is even and a cancellation is soon heard.
 fn batch_size(per_second: u32) -> u32 {

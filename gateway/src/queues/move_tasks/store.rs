@@ -112,19 +112,20 @@ impl Store {
         self.carrier.client.call_idempotent(&command).await.map(|_| ())
     }
 
-    /// Ends a task.
+    /// Ends a task with its last run.
     pub(super) async fn end(
         &self,
         record: &Record,
         end: End,
         moved: u64,
+        run: u64,
     ) -> Result<(), QueueError> {
         if self.read().await?.active.as_ref() != Some(&record.id) {
             return Ok(());
         }
         let ended = Record { end: Some((end, moved)), ..record.clone() };
         let mut keep = self.command("HSET");
-        keep.arg(task_field(&record.id)).arg(json(&ended)?);
+        keep.arg(task_field(&record.id)).arg(json(&ended)?).arg("done").arg(run);
         let mut forget = self.command("HDEL");
         forget.arg("active").arg(cancel_field(&record.id)).arg(moved_field(&record.id));
         let mut expire = self.command("EXPIRE");
