@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::Protocol;
 use super::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::auth::Calculated;
 
 /// The longest text of a client that an error repeats, in characters. Receipt handles, which SDKs
 /// limit to 1,024, fit.
@@ -15,12 +16,16 @@ const ECHO_CHARACTERS_MAX: usize = 1_024;
 /// Source: sqs-contract §§2, 4 and 10.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqsError {
+    /// Without credentials, or with ones that do not permit this; holds the text.
+    AccessDenied(String),
     /// Two entries of a batch share this Id.
     BatchEntryIdsNotDistinct(String),
     /// The messages of a batch sum up to so many bytes.
     BatchRequestTooLong(u64),
     /// A batch without entries; holds the name of the entry type.
     EmptyBatchRequest(&'static str),
+    /// The signature, or what surrounds it, cannot be read; holds the text.
+    IncompleteSignature(String),
     /// A bug, or an answer nobody expected; holds the cause, for the log only.
     InternalFailure(String),
     /// No such attribute, or not for this queue; holds the text.
@@ -33,6 +38,8 @@ pub enum SqsError {
     InvalidMessageContents,
     /// A value SQS does not take; holds the text.
     InvalidParameterValue(String),
+    /// A signature for another time, service or key; holds the text.
+    InvalidSignature(String),
     /// The form or the URL's query is not well encoded.
     MalformedQueryString,
     /// A Query request that names no action.
@@ -52,10 +59,14 @@ pub enum SqsError {
     /// Redis is away or refuses, and clients repeat the request; holds the cause, for the log
     /// only.
     ServiceUnavailable(String),
+    /// A signature that is not the one calculated, and what that was calculated from.
+    SignatureDoesNotMatch(Box<Calculated>),
     /// More entries than a batch may have: so many.
     TooManyEntriesInBatchRequest(usize),
     /// No such action, or not at this path.
     UnknownOperation(String),
+    /// No such access key, or no such session token.
+    UnrecognizedClient,
     /// Something SQS's model has and SQS does not do; holds the text.
     UnsupportedOperation(&'static str),
 }
@@ -124,6 +135,7 @@ impl SqsError {
     pub fn code(&self) -> ErrorCode {
         use ErrorCode as C;
         match self {
+            Self::AccessDenied(_) => C::framework("AccessDeniedException", "AccessDenied", 403),
             Self::BatchEntryIdsNotDistinct(_) => {
                 C::modelled("BatchEntryIdsNotDistinct", legacy!("BatchEntryIdsNotDistinct"), 400)
             }
@@ -132,6 +144,9 @@ impl SqsError {
             }
             Self::EmptyBatchRequest(_) => {
                 C::modelled("EmptyBatchRequest", legacy!("EmptyBatchRequest"), 400)
+            }
+            Self::IncompleteSignature(_) => {
+                C::framework("IncompleteSignatureException", "IncompleteSignature", 400)
             }
             Self::InternalFailure(_) => C::framework("InternalFailure", "InternalFailure", 500),
             Self::InvalidAttributeName(_) => {
@@ -148,6 +163,9 @@ impl SqsError {
             }
             Self::InvalidParameterValue(_) => {
                 C::framework("InvalidParameterValueException", "InvalidParameterValue", 400)
+            }
+            Self::InvalidSignature(_) | Self::SignatureDoesNotMatch(_) => {
+                C::framework("InvalidSignatureException", "SignatureDoesNotMatch", 403)
             }
             Self::MalformedQueryString => {
                 C::framework("MalformedQueryString", "MalformedQueryString", 404)
@@ -174,6 +192,9 @@ impl SqsError {
             ),
             Self::UnknownOperation(_) => {
                 C::framework("UnknownOperationException", "InvalidAction", 400)
+            }
+            Self::UnrecognizedClient => {
+                C::framework("UnrecognizedClientException", "InvalidClientTokenId", 403)
             }
             Self::UnsupportedOperation(_) => {
                 C::modelled("UnsupportedOperation", legacy!("UnsupportedOperation"), 400)
@@ -206,9 +227,12 @@ impl SqsError {
             Self::InternalFailure(_) => {
                 "The request processing has failed because of an unknown error.".into()
             }
-            Self::InvalidAttributeName(text)
+            Self::AccessDenied(text)
+            | Self::IncompleteSignature(text)
+            | Self::InvalidAttributeName(text)
             | Self::InvalidAttributeValue(text)
             | Self::InvalidParameterValue(text)
+            | Self::InvalidSignature(text)
             | Self::Serialization(text) => text.into(),
             Self::InvalidBatchEntryId => "A batch entry id can only contain alphanumeric \
                  characters, hyphens and underscores. It can be at most 80 letters long."
@@ -244,6 +268,7 @@ impl SqsError {
             Self::ServiceUnavailable(_) => {
                 "The request has failed due to a temporary failure of the server.".into()
             }
+            Self::SignatureDoesNotMatch(calculated) => signature_mismatch(calculated, protocol),
             Self::TooManyEntriesInBatchRequest(count) => format!(
                 "Maximum number of entries per request are {BATCH_ENTRIES_MAX}. \
                  You have sent {count}."
@@ -252,8 +277,29 @@ impl SqsError {
             Self::UnknownOperation(action) => {
                 format!("The action {} is not valid for this endpoint.", echo(action)).into()
             }
+            Self::UnrecognizedClient => {
+                "The security token included in the request is invalid.".into()
+            }
             Self::UnsupportedOperation(text) => (*text).into(),
         }
+    }
+}
+
+/// Query shows what it calculated, JSON does not.
+///
+/// Source: sqs-contract §11.4.
+fn signature_mismatch(calculated: &Calculated, protocol: Protocol) -> Cow<'static, str> {
+    const TEXT: &str = "The request signature we calculated does not match the signature you \
+        provided. Check your AWS Secret Access Key and signing method. Consult the service \
+        documentation for details.";
+    let Calculated { canonical_request, string_to_sign } = calculated;
+    match protocol {
+        Protocol::Json => TEXT.into(),
+        Protocol::Query => format!(
+            "{TEXT}\n\nThe Canonical String for this request should have been\n\
+             '{canonical_request}'\n\nThe String-to-Sign should have been\n'{string_to_sign}'"
+        )
+        .into(),
     }
 }
 

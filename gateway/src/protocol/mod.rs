@@ -27,6 +27,7 @@ use hyper::{Method, StatusCode};
 pub(crate) use error::echo;
 pub use error::{ErrorCode, SqsError};
 pub(crate) use json::is_json_object;
+pub(crate) use queue_url::name_in_path;
 pub use text::is_sqs_text;
 pub(crate) use text::is_sqs_utf8;
 
