@@ -109,8 +109,9 @@ mod tests {
     fn a_key_is_read_whole() {
         let key = parse("AKIDEXAMPLE:a/b+c=:d,actions=SendMessage,queues=orders-*").unwrap();
         assert_eq!((key.id.as_str(), key.secret.reveal()), ("AKIDEXAMPLE", "a/b+c=:d"));
-        assert!(key.permissions.allow("SendMessage", Some("orders-1")));
-        assert!(!key.permissions.allow("ReceiveMessage", Some("orders-1")));
+        assert!(key.permissions.allow_action("SendMessage"));
+        assert!(!key.permissions.allow_action("ReceiveMessage"));
+        assert!(!key.permissions.allow_queue(Some("logs")));
     }
 
     #[test]

@@ -1,30 +1,6 @@
 //! What a key or token may do.
 
-/// The names by which SQS's actions are permitted: a batch is permitted with its single action.
-///
-/// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html>.
-const ACTIONS: [&str; 20] = [
-    "AddPermission",
-    "CancelMessageMoveTask",
-    "ChangeMessageVisibility",
-    "CreateQueue",
-    "DeleteMessage",
-    "DeleteQueue",
-    "GetQueueAttributes",
-    "GetQueueUrl",
-    "ListDeadLetterSourceQueues",
-    "ListMessageMoveTasks",
-    "ListQueueTags",
-    "ListQueues",
-    "PurgeQueue",
-    "ReceiveMessage",
-    "RemovePermission",
-    "SendMessage",
-    "SetQueueAttributes",
-    "StartMessageMoveTask",
-    "TagQueue",
-    "UntagQueue",
-];
+use crate::protocol::request::Action;
 
 /// The actions and queues a key or token is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +29,8 @@ impl Permissions {
             list.extend(patterns.split('|').map(|pattern| Pattern(pattern.to_owned())));
         }
         for pattern in &permissions.actions {
-            if !ACTIONS.iter().any(|action| pattern.matches(action)) {
+            let mut names = Action::ALL.iter().map(|action| permitted_as(action.name()));
+            if !names.any(|name| pattern.matches(name)) {
                 return Err(format!(
                     "actions={} permits nothing: it is no action of SQS (SendMessage permits \
                      SendMessageBatch too)",
@@ -72,19 +49,26 @@ impl Permissions {
         !self.actions.is_empty() || !self.queues.is_empty()
     }
 
-    /// Whether an action of this name is allowed on this queue; `None`: it is about no queue, or
-    /// about one that cannot be.
-    pub fn allow(&self, action: &str, queue: Option<&str>) -> bool {
-        let action = permitted_as(action);
-        let of_action = self.actions.is_empty() || self.actions.iter().any(|p| p.matches(action));
+    /// Whether the action of this name is allowed on some queue.
+    pub fn allow_action(&self, action: &str) -> bool {
+        any(&self.actions, permitted_as(action))
+    }
+
+    /// Whether something is allowed on this queue; `None`: on none, on several, or on one that
+    /// cannot be.
+    pub fn allow_queue(&self, queue: Option<&str>) -> bool {
         // The empty name is matched by `*` alone.
-        let queue = queue.unwrap_or_default();
-        let of_queue = self.queues.is_empty() || self.queues.iter().any(|p| p.matches(queue));
-        of_action && of_queue
+        any(&self.queues, queue.unwrap_or_default())
     }
 }
 
+fn any(patterns: &[Pattern], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
+}
+
 /// The name an action is permitted by: `SendMessageBatch` is a `SendMessage`.
+///
+/// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html>.
 pub fn permitted_as(action: &str) -> &str {
     action.strip_suffix("Batch").unwrap_or(action)
 }
@@ -120,6 +104,12 @@ mod tests {
     #[track_caller]
     fn permissions(text: &str) -> Permissions {
         Permissions::parse(text.split(',')).unwrap()
+    }
+
+    impl Permissions {
+        fn allow(&self, action: &str, queue: Option<&str>) -> bool {
+            self.allow_action(action) && self.allow_queue(queue)
+        }
     }
 
     #[test]

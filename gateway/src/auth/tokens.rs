@@ -193,7 +193,7 @@ mod tests {
         }
         let limited = format!("{TOKEN},actions=SendMessage,queues=orders");
         let limited = TokenSpec::parse(&limited.into()).unwrap();
-        assert!(!limited.permissions.allow("SendMessage", Some("q")));
+        assert!(!limited.permissions.allow_queue(Some("q")));
         let shown = format!("{limited:?} {:?}", Tokens::new(std::slice::from_ref(&limited)));
         assert!(!shown.contains(TOKEN), "{shown}");
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::Protocol;
+use super::access_error::AccessError;
 use super::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
-use crate::auth::Calculated;
 
 /// The longest text of a client that an error repeats, in characters. Receipt handles, which SDKs
 /// limit to 1,024, fit.
@@ -16,16 +16,14 @@ const ECHO_CHARACTERS_MAX: usize = 1_024;
 /// Source: sqs-contract §§2, 4 and 10.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqsError {
-    /// Without credentials, or with ones that do not permit this; holds the text.
-    AccessDenied(String),
+    /// Who asks may not, or did not prove who they are.
+    Access(AccessError),
     /// Two entries of a batch share this Id.
     BatchEntryIdsNotDistinct(String),
     /// The messages of a batch sum up to so many bytes.
     BatchRequestTooLong(u64),
     /// A batch without entries; holds the name of the entry type.
     EmptyBatchRequest(&'static str),
-    /// The signature, or what surrounds it, cannot be read; holds the text.
-    IncompleteSignature(String),
     /// A bug, or an answer nobody expected; holds the cause, for the log only.
     InternalFailure(String),
     /// No such attribute, or not for this queue; holds the text.
@@ -38,35 +36,41 @@ pub enum SqsError {
     InvalidMessageContents,
     /// A value SQS does not take; holds the text.
     InvalidParameterValue(String),
-    /// A signature for another time, service or key; holds the text.
-    InvalidSignature(String),
     /// The form or the URL's query is not well encoded.
     MalformedQueryString,
     /// A Query request that names no action.
     MissingAction,
     /// A required member is absent; holds its name.
     MissingParameter(Cow<'static, str>),
+    /// A limit of SQS is passed; holds the text.
+    OverLimit(String),
+    /// The queue of this name was purged less than a minute ago.
+    PurgeQueueInProgress(String),
+    /// The queue of this name was deleted less than a minute ago.
+    QueueDeletedRecently,
     /// A queue of this name exists and has another value for this attribute.
     QueueNameExists(String),
     /// No such queue.
     QueueDoesNotExist,
+    /// The queue belongs to another account, with `--strict-account`.
+    QueueOfAnotherAccount,
     /// Not one of our receipt handles.
     ReceiptHandleIsInvalid(String),
     /// A receipt handle of another queue.
     ReceiptHandleOfAnotherQueue(String),
+    /// Too much at once; holds the text.
+    RequestThrottled(String),
+    /// An ARN or a handle of a move task that leads nowhere; holds the text.
+    ResourceNotFound(String),
     /// Not JSON, or a member of the wrong type; holds the text.
     Serialization(String),
     /// Redis is away or refuses, and clients repeat the request; holds the cause, for the log
     /// only.
     ServiceUnavailable(String),
-    /// A signature that is not the one calculated, and what that was calculated from.
-    SignatureDoesNotMatch(Box<Calculated>),
     /// More entries than a batch may have: so many.
     TooManyEntriesInBatchRequest(usize),
     /// No such action, or not at this path.
     UnknownOperation(String),
-    /// No such access key, or no such session token.
-    UnrecognizedClient,
     /// Something SQS's model has and SQS does not do; holds the text.
     UnsupportedOperation(&'static str),
 }
@@ -89,7 +93,7 @@ impl ErrorCode {
         Self { query, namespace: "com.amazonaws.sqs", json, status }
     }
 
-    const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
+    pub(super) const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
         Self { query, namespace: "com.amazon.coral.service", json, status }
     }
 
@@ -135,7 +139,7 @@ impl SqsError {
     pub fn code(&self) -> ErrorCode {
         use ErrorCode as C;
         match self {
-            Self::AccessDenied(_) => C::framework("AccessDeniedException", "AccessDenied", 403),
+            Self::Access(error) => error.code(),
             Self::BatchEntryIdsNotDistinct(_) => {
                 C::modelled("BatchEntryIdsNotDistinct", legacy!("BatchEntryIdsNotDistinct"), 400)
             }
@@ -144,9 +148,6 @@ impl SqsError {
             }
             Self::EmptyBatchRequest(_) => {
                 C::modelled("EmptyBatchRequest", legacy!("EmptyBatchRequest"), 400)
-            }
-            Self::IncompleteSignature(_) => {
-                C::framework("IncompleteSignatureException", "IncompleteSignature", 400)
             }
             Self::InternalFailure(_) => C::framework("InternalFailure", "InternalFailure", 500),
             Self::InvalidAttributeName(_) => {
@@ -164,9 +165,6 @@ impl SqsError {
             Self::InvalidParameterValue(_) => {
                 C::framework("InvalidParameterValueException", "InvalidParameterValue", 400)
             }
-            Self::InvalidSignature(_) | Self::SignatureDoesNotMatch(_) => {
-                C::framework("InvalidSignatureException", "SignatureDoesNotMatch", 403)
-            }
             Self::MalformedQueryString => {
                 C::framework("MalformedQueryString", "MalformedQueryString", 404)
             }
@@ -174,12 +172,23 @@ impl SqsError {
             Self::MissingParameter(_) => {
                 C::framework("MissingRequiredParameterException", "MissingParameter", 400)
             }
+            Self::OverLimit(_) => C::modelled("OverLimit", "OverLimit", 403),
+            Self::PurgeQueueInProgress(_) => {
+                C::modelled("PurgeQueueInProgress", legacy!("PurgeQueueInProgress"), 403)
+            }
+            Self::QueueDeletedRecently => {
+                C::modelled("QueueDeletedRecently", legacy!("QueueDeletedRecently"), 400)
+            }
             Self::QueueNameExists(_) => C::modelled("QueueNameExists", "QueueAlreadyExists", 400),
-            Self::QueueDoesNotExist => {
+            Self::QueueDoesNotExist | Self::QueueOfAnotherAccount => {
                 C::modelled("QueueDoesNotExist", legacy!("NonExistentQueue"), 400)
             }
             Self::ReceiptHandleIsInvalid(_) | Self::ReceiptHandleOfAnotherQueue(_) => {
                 C::modelled("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404)
+            }
+            Self::RequestThrottled(_) => C::modelled("RequestThrottled", "RequestThrottled", 403),
+            Self::ResourceNotFound(_) => {
+                C::modelled("ResourceNotFoundException", "ResourceNotFoundException", 404)
             }
             Self::Serialization(_) => C::framework("SerializationException", "MalformedInput", 400),
             Self::ServiceUnavailable(_) => {
@@ -192,9 +201,6 @@ impl SqsError {
             ),
             Self::UnknownOperation(_) => {
                 C::framework("UnknownOperationException", "InvalidAction", 400)
-            }
-            Self::UnrecognizedClient => {
-                C::framework("UnrecognizedClientException", "InvalidClientTokenId", 403)
             }
             Self::UnsupportedOperation(_) => {
                 C::modelled("UnsupportedOperation", legacy!("UnsupportedOperation"), 400)
@@ -215,6 +221,7 @@ impl SqsError {
     /// Source: sqs-contract §§2.4, 4 and 10.
     pub fn message(&self, protocol: Protocol) -> Cow<'_, str> {
         match self {
+            Self::Access(error) => error.message(protocol),
             Self::BatchEntryIdsNotDistinct(id) => format!("Id {id} repeated.").into(),
             Self::BatchRequestTooLong(bytes) => format!(
                 "Batch requests cannot be longer than {BATCH_BYTES_MAX} bytes. \
@@ -224,38 +231,25 @@ impl SqsError {
             Self::EmptyBatchRequest(entry) => {
                 format!("There should be at least one {entry} in the request.").into()
             }
-            Self::InternalFailure(_) => {
-                "The request processing has failed because of an unknown error.".into()
-            }
-            Self::AccessDenied(text)
-            | Self::IncompleteSignature(text)
-            | Self::InvalidAttributeName(text)
+            Self::InvalidAttributeName(text)
             | Self::InvalidAttributeValue(text)
             | Self::InvalidParameterValue(text)
-            | Self::InvalidSignature(text)
+            | Self::OverLimit(text)
+            | Self::RequestThrottled(text)
+            | Self::ResourceNotFound(text)
             | Self::Serialization(text) => text.into(),
-            Self::InvalidBatchEntryId => "A batch entry id can only contain alphanumeric \
-                 characters, hyphens and underscores. It can be at most 80 letters long."
-                .into(),
-            Self::InvalidMessageContents => "Invalid characters found. Valid unicode characters \
-                 are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
-                .into(),
-            Self::MalformedQueryString => "The query string contains a syntax error.".into(),
-            Self::MissingAction => "The request is missing an action.".into(),
             Self::MissingParameter(name) => {
                 format!("The request must contain the parameter {name}.").into()
+            }
+            Self::PurgeQueueInProgress(queue) => {
+                format!("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")
+                    .into()
             }
             Self::QueueNameExists(attribute) => format!(
                 "A queue already exists with the same name and a different value for attribute \
                  {attribute}"
             )
             .into(),
-            Self::QueueDoesNotExist => match protocol {
-                Protocol::Json => "The specified queue does not exist.".into(),
-                Protocol::Query => {
-                    "The specified queue does not exist for this wsdl version.".into()
-                }
-            },
             Self::ReceiptHandleIsInvalid(handle) => format!(
                 "The input receipt handle \"{}\" is not a valid receipt handle.",
                 echo(handle)
@@ -265,10 +259,6 @@ impl SqsError {
                 format!("The receipt handle \"{}\" is not valid for this queue.", echo(handle))
                     .into()
             }
-            Self::ServiceUnavailable(_) => {
-                "The request has failed due to a temporary failure of the server.".into()
-            }
-            Self::SignatureDoesNotMatch(calculated) => signature_mismatch(calculated, protocol),
             Self::TooManyEntriesInBatchRequest(count) => format!(
                 "Maximum number of entries per request are {BATCH_ENTRIES_MAX}. \
                  You have sent {count}."
@@ -277,29 +267,42 @@ impl SqsError {
             Self::UnknownOperation(action) => {
                 format!("The action {} is not valid for this endpoint.", echo(action)).into()
             }
-            Self::UnrecognizedClient => {
-                "The security token included in the request is invalid.".into()
-            }
-            Self::UnsupportedOperation(text) => (*text).into(),
+            other => other.fixed_text(protocol).into(),
         }
     }
-}
 
-/// Query shows what it calculated, JSON does not.
-///
-/// Source: sqs-contract §11.4.
-fn signature_mismatch(calculated: &Calculated, protocol: Protocol) -> Cow<'static, str> {
-    const TEXT: &str = "The request signature we calculated does not match the signature you \
-        provided. Check your AWS Secret Access Key and signing method. Consult the service \
-        documentation for details.";
-    let Calculated { canonical_request, string_to_sign } = calculated;
-    match protocol {
-        Protocol::Json => TEXT.into(),
-        Protocol::Query => format!(
-            "{TEXT}\n\nThe Canonical String for this request should have been\n\
-             '{canonical_request}'\n\nThe String-to-Sign should have been\n'{string_to_sign}'"
-        )
-        .into(),
+    /// The text of an error that says the same whatever the request.
+    fn fixed_text(&self, protocol: Protocol) -> &'static str {
+        match self {
+            Self::InvalidBatchEntryId => {
+                "A batch entry id can only contain alphanumeric characters, hyphens and \
+                 underscores. It can be at most 80 letters long."
+            }
+            Self::InvalidMessageContents => {
+                "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to \
+                 #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+            }
+            Self::MalformedQueryString => "The query string contains a syntax error.",
+            Self::MissingAction => "The request is missing an action.",
+            Self::QueueDeletedRecently => {
+                "You must wait 60 seconds after deleting a queue before you can create another \
+                 with the same name."
+            }
+            Self::QueueDoesNotExist => match protocol {
+                Protocol::Json => "The specified queue does not exist.",
+                Protocol::Query | Protocol::QueryJson => {
+                    "The specified queue does not exist for this wsdl version."
+                }
+            },
+            Self::QueueOfAnotherAccount => {
+                "The specified queue does not exist or you do not have access to it."
+            }
+            Self::ServiceUnavailable(_) => {
+                "The request has failed due to a temporary failure of the server."
+            }
+            Self::UnsupportedOperation(text) => text,
+            _ => "The request processing has failed because of an unknown error.",
+        }
     }
 }
 
