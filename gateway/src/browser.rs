@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use hyper::{HeaderMap, Uri, header, http::uri::Authority};
 
 /// Headers of proxies: what comes through one does not come from this machine.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

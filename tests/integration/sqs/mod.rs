@@ -1,5 +1,6 @@
 //! SQS as clients speak it, both protocols, over HTTP.
 
+mod authentication;
 mod bad_input;
 mod batches;
 mod http;
