@@ -61,10 +61,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// `browsers`: the rule for web pages, where there is one. Where there are keys or tokens a
-    /// page has none of them, and there need be no other rule.
-    pub(crate) fn new(sqs: Sqs, auth: Auth, browsers: Option<BrowserRule>) -> Self {
-        let browsers = browsers.filter(|_| auth.is_open());
+    /// `browsers`: the rule for web pages. Where there are keys or tokens a page has none of them,
+    /// and there need be no other rule.
+    pub(crate) fn new(sqs: Sqs, auth: Auth, browsers: BrowserRule) -> Self {
+        let browsers = auth.is_open().then_some(browsers);
         Self { sqs, auth, browsers }
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     actions::Sqs,
     auth::{Auth, TokenSpec},
-    browser::BrowserRule,
+    browser::{BrowserRule, Reach},
     config::Config,
     data_dir::{DataDir, DataDirError},
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
@@ -125,8 +125,8 @@ async fn start(
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
-    let loopback = address.ip().is_loopback();
-    let browsers = loopback.then(|| BrowserRule::new(config.base_url.as_deref()));
+    let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
+    let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let app = App::new(Sqs::new(queues, identity), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");

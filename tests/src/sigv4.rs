@@ -59,8 +59,10 @@ impl Signer {
         let names: Vec<&str> = signed.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let lines: String =
-            signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+        let mut lines = String::new();
+        for (name, value) in &signed {
+            let _infallible = writeln!(lines, "{name}:{}", value.trim());
+        }
         let hash = hex(&Sha256::digest(body));
         let query = sorted(query);
         let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{hash}");

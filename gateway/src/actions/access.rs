@@ -64,7 +64,7 @@ impl Sqs {
                 ))
             }
             Refused::UnknownCredentials => AccessError::UnrecognizedClient,
-            Refused::Malformed(text) => AccessError::IncompleteSignature(text),
+            Refused::Malformed(text) => AccessError::IncompleteSignature(echo(&text).to_owned()),
             Refused::Invalid(text) => AccessError::InvalidSignature(text),
             Refused::Mismatch(calculated) => AccessError::SignatureDoesNotMatch(calculated),
         })
