@@ -3,6 +3,8 @@
 //!
 //! The inputs are texts that people can write, too: a request whose first lines are its head.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use hyper::Uri;
 use hyper::http::request::Parts;
@@ -93,11 +95,12 @@ pub fn is_signed(bytes: &[u8]) -> bool {
 }
 
 fn verify(parts: &Parts, body: &[u8]) -> Result<(), Refused> {
-    let key = KeySpec::parse(&KEY.to_owned().into()).expect("a key");
-    let keys = AccessKeys::new(&[key]);
+    static KEYS: LazyLock<AccessKeys> = LazyLock::new(|| {
+        AccessKeys::new(&[KeySpec::parse(&KEY.to_owned().into()).expect("a key")])
+    });
     let now = Moment::from_basic(NOW).expect("a moment");
     let claim = Claim::read(parts)?;
-    let key = claim.key(parts, &keys, "sqs", now)?;
+    let key = claim.key(parts, &KEYS, "sqs", now)?;
     claim.verify(key, parts, body)
 }
 

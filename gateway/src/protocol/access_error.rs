@@ -63,7 +63,7 @@ fn mismatch(calculated: &Calculated, protocol: Protocol) -> Cow<'static, str> {
         Protocol::Json => TEXT.into(),
         Protocol::Query | Protocol::QueryJson => format!(
             "{TEXT}\n\nThe Canonical String for this request should have been\n\
-             '{canonical_request}'\n\nThe String-to-Sign should have been\n'{string_to_sign}'"
+             '{canonical_request}'\n\nThe String-to-Sign should have been\n'{string_to_sign}'\n"
         )
         .into(),
     }

@@ -182,7 +182,7 @@ fn query_tells_what_should_have_been_signed() {
     );
     assert!(error.text.starts_with(&start), "{}", error.text);
     let middle = "'\n\nThe String-to-Sign should have been\n'AWS4-HMAC-SHA256\n";
-    assert!(error.text.contains(middle) && error.text.ends_with('\''), "{}", error.text);
+    assert!(error.text.contains(middle) && error.text.ends_with("'\n"), "{}", error.text);
     let json = Error::of_json(&sqs.signed(&Signer::new(ID, "other"), "ListQueues", &json!({})));
     assert_eq!(json.text, MISMATCH);
 }

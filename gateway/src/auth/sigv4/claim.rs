@@ -32,6 +32,7 @@ const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 /// Who a request says it is from, and its signature.
 #[derive(Debug)]
 pub struct Claim<'a> {
+    algorithm: Cow<'a, str>,
     /// Access key, date, region, service and terminator, with slashes between.
     credential: Cow<'a, str>,
     /// Names in lower case, sorted, each once, with semicolons between.
@@ -60,16 +61,24 @@ struct Credential<'a> {
 impl<'a> Claim<'a> {
     /// Reads the header Authorization, or the parameters of a presigned URL.
     ///
-    /// Errors: [`Refused::NoCredentials`], [`Refused::Malformed`].
+    /// Errors: [`Refused::NoCredentials`], [`Refused::Malformed`], [`Refused::Invalid`] if it has
+    /// both.
     pub fn read(parts: &'a Parts) -> Result<Self, Refused> {
-        match (parts.headers.get(AUTHORIZATION), parts.uri.query()) {
-            (Some(value), _) => {
+        let query = parts.uri.query().filter(|query| query.contains("X-Amz-"));
+        let presigned = query.map(Parameters::read).transpose()?.filter(Parameters::are_there);
+        match (parts.headers.get(AUTHORIZATION), presigned) {
+            (Some(_), Some(_)) => Err(Refused::Invalid(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
+                 header."
+                    .to_owned(),
+            )),
+            (Some(value), None) => {
                 let written = value.to_str();
                 let written = written.map_err(|_| malformed("Authorization is not ASCII."))?;
                 Self::of_header(written, &parts.headers)
             }
-            (None, Some(query)) if query.contains("X-Amz-") => Self::of_query(query),
-            _ => Err(Refused::NoCredentials),
+            (None, Some(parameters)) => Self::of_query(parameters),
+            (None, None) => Err(Refused::NoCredentials),
         }
     }
 
@@ -84,80 +93,59 @@ impl<'a> Claim<'a> {
                 _ => {}
             }
         }
-        let signed_at = moment_of_headers(headers);
-        let (Some(credential), Some(signature), Some(signed_headers), Some(at)) =
-            (credential, signature, signed_headers, signed_at.as_ref())
+        let date = headers.get(AMZ_DATE).or_else(|| headers.get(DATE));
+        let date = date.and_then(|value| value.to_str().ok());
+        let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
+            (credential, signature, signed_headers, date)
         else {
             let missing = [
                 ("'Credential' parameter", credential.is_none()),
                 ("'Signature' parameter", signature.is_none()),
                 ("'SignedHeaders' parameter", signed_headers.is_none()),
-                ("existence of either a 'X-Amz-Date' or a 'Date' header", signed_at.is_none()),
+                ("existence of either a 'X-Amz-Date' or a 'Date' header", date.is_none()),
             ];
             let missing = missing.iter().filter(|(_, is_missing)| *is_missing);
             let texts = missing.map(|(what, _)| format!("Authorization header requires {what}. "));
-            let text = texts.collect::<String>() + "Authorization=" + written;
+            let text = texts.collect::<String>() + "Authorization=" + algorithm;
             return Err(Refused::Malformed(text));
         };
-        check_algorithm(algorithm)?;
+        let (signed_at, signed_at_text) = moment(date.trim().into())?;
         Ok(Self {
+            algorithm: algorithm.into(),
             credential: credential.into(),
             signed_headers: sorted(signed_headers.into())?,
             signature: signature.into(),
-            signed_at: at.0,
-            signed_at_text: at.1.clone(),
+            signed_at,
+            signed_at_text,
             form: Form::Header,
             has_session_token: headers.get(SECURITY_TOKEN).is_some_and(|token| !token.is_empty()),
         })
     }
 
-    fn of_query(query: &'a str) -> Result<Self, Refused> {
-        const NAMES: [&str; 6] = [
-            "X-Amz-Algorithm",
-            "X-Amz-Credential",
-            SIGNATURE_PARAMETER,
-            "X-Amz-SignedHeaders",
-            "X-Amz-Date",
-            "X-Amz-Expires",
-        ];
-        let mut values = NAMES.map(|_| None);
-        let mut has_session_token = false;
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let place = NAMES.iter().zip(&mut values).find(|(known, _)| **known == name);
-            if let Some((_, place)) = place {
-                *place = Some(text(value)?);
-            }
-            has_session_token |= name == "X-Amz-Security-Token" && !value.is_empty();
-        }
-        if let [None, None, None, ..] = values {
-            return Err(Refused::NoCredentials);
-        }
-        let [
-            Some(algorithm),
-            Some(credential),
-            Some(signature),
-            Some(signed_headers),
-            Some(date),
-            Some(expires),
-        ] = values
+    fn of_query(parameters: Parameters<'a>) -> Result<Self, Refused> {
+        let Parameters { values, expires, has_session_token } = parameters;
+        let [Some(algorithm), Some(credential), Some(signature), Some(signed_headers), Some(date)] =
+            values
         else {
-            let missing = NAMES.iter().zip(&values).filter(|(_, value)| value.is_none());
-            let names: Vec<_> = missing.map(|(name, _)| format!("'{name}'")).collect();
-            return Err(Refused::Malformed(format!(
-                "AWS query-string parameters must include {}. Re-examine the query-string \
-                 parameters.",
-                names.join(", ")
-            )));
+            let missing = PARAMETERS.iter().zip(&values).filter(|(_, value)| value.is_none());
+            let texts = missing
+                .map(|(name, _)| format!("AWS query-string parameters must include '{name}'. "));
+            let text = texts.collect::<String>() + "Re-examine the query-string parameters.";
+            return Err(Refused::Malformed(text));
         };
-        check_algorithm(&algorithm)?;
-        let format = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"";
+        let (signed_at, signed_at_text) = moment(date)?;
+        let expires_seconds = match expires {
+            Some(expires) => expires_seconds(&expires)?,
+            None => AGE_SECONDS_MAX,
+        };
         Ok(Self {
+            algorithm,
             credential,
             signed_headers: sorted(signed_headers)?,
             signature,
-            signed_at: Moment::from_basic(&date).ok_or_else(|| malformed(format))?,
-            signed_at_text: date,
-            form: Form::Presigned { expires_seconds: expires_seconds(&expires)? },
+            signed_at,
+            signed_at_text,
+            form: Form::Presigned { expires_seconds },
             has_session_token,
         })
     }
@@ -172,12 +160,6 @@ impl<'a> Claim<'a> {
         service: &str,
         now: Moment,
     ) -> Result<&'k AccessKey, Refused> {
-        let credential = self.credential()?;
-        let key = keys.get(credential.key).ok_or(Refused::UnknownCredentials)?;
-        if self.has_session_token {
-            return Err(Refused::UnknownCredentials);
-        }
-        self.check_scope(&credential, service)?;
         self.check_clock(now)?;
         for (name, spoken) in [(HOST, "Host' or ':authority"), (TARGET, "X-Amz-Target")] {
             let is_signed = self.signed_headers.split(';').any(|signed| signed == name);
@@ -187,12 +169,21 @@ impl<'a> Claim<'a> {
                 )));
             }
         }
-        Ok(key)
+        if self.algorithm != ALGORITHM {
+            let algorithm = &self.algorithm;
+            return Err(Refused::Malformed(format!(
+                "Unsupported AWS 'algorithm': '{algorithm}' (only {ALGORITHM} for now)."
+            )));
+        }
+        let credential = self.credential()?;
+        self.check_scope(&credential, service)?;
+        keys.get(credential.key).ok_or(Refused::UnknownCredentials)
     }
 
-    /// Whether the signature is this key's for this request.
+    /// Whether the signature is this key's for this request. A session token makes it another
+    /// key's, which we do not know, since we give out none.
     ///
-    /// Errors: [`Refused::Mismatch`].
+    /// Errors: [`Refused::Mismatch`], [`Refused::UnknownCredentials`].
     pub fn verify(&self, key: &AccessKey, parts: &Parts, body: &[u8]) -> Result<(), Refused> {
         let scope = self.credential()?.scope;
         let Scope { date, region, service } = scope;
@@ -210,7 +201,7 @@ impl<'a> Claim<'a> {
         push_sha256(&mut text, &canonical);
         let signature = signature_bytes(&self.signature);
         if signature.is_some_and(|signature| key.signing().verify(scope, &text, &signature)) {
-            return Ok(());
+            return if self.has_session_token { Err(Refused::UnknownCredentials) } else { Ok(()) };
         }
         Err(Refused::Mismatch(Box::new(Calculated {
             canonical_request: String::from_utf8_lossy(&canonical).into_owned(),
@@ -240,25 +231,27 @@ impl<'a> Claim<'a> {
             && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let signed_at = &self.signed_at_text;
         let day = signed_at.split('T').next().unwrap_or_default();
-        let text = if !is_region {
-            "Credential should be scoped to a valid region.".to_owned()
-        } else if given != service {
-            format!("Credential should be scoped to correct service: '{service}'.")
-        } else if credential.terminator != TERMINATOR {
+        let mut wrong = Vec::new();
+        if !is_region {
+            wrong.push("Credential should be scoped to a valid region.".to_owned());
+        }
+        if given != service {
+            wrong.push(format!("Credential should be scoped to correct service: '{service}'."));
+        }
+        if credential.terminator != TERMINATOR {
             let terminator = credential.terminator;
-            format!(
+            wrong.push(format!(
                 "Credential should be scoped with a valid terminator: '{TERMINATOR}', not \
                  '{terminator}'."
-            )
-        } else if date != day {
-            format!(
+            ));
+        }
+        if date != day {
+            wrong.push(format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
                  from HTTP: '{date}' != '{day}', from '{signed_at}'."
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Refused::Invalid(text))
+            ));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(Refused::Invalid(wrong.join(" "))) }
     }
 
     /// Both bounds are still good.
@@ -291,23 +284,58 @@ fn malformed(text: &str) -> Refused {
     Refused::Malformed(text.to_owned())
 }
 
-fn check_algorithm(algorithm: &str) -> Result<(), Refused> {
-    if algorithm == ALGORITHM {
-        return Ok(());
+/// When the request was signed, and how the signature says it.
+fn moment(text: Cow<'_, str>) -> Result<(Moment, Cow<'_, str>), Refused> {
+    if let Some(moment) = Moment::from_basic(&text) {
+        return Ok((moment, text));
     }
-    Err(Refused::Malformed(format!("Unsupported AWS 'algorithm': '{algorithm}'.")))
+    match Moment::from_http_date(&text) {
+        Some(moment) => Ok((moment, moment.to_string().into())),
+        None => Err(Refused::Malformed(format!(
+            "Date must be in ISO-8601 'basic format'. Got '{text}'. See \
+             http://en.wikipedia.org/wiki/ISO_8601"
+        ))),
+    }
 }
 
-/// When the request was signed, and how the signature says it.
-fn moment_of_headers(headers: &HeaderMap) -> Option<(Moment, Cow<'_, str>)> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let basic = |text| Moment::from_basic(text).map(|moment| (moment, Cow::Borrowed(text)));
-    if let Some(text) = text(AMZ_DATE) {
-        return basic(text);
+/// The parameters every presigned URL has.
+const PARAMETERS: [&str; 5] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    SIGNATURE_PARAMETER,
+    "X-Amz-SignedHeaders",
+    "X-Amz-Date",
+];
+
+/// What the query of a presigned URL says.
+struct Parameters<'a> {
+    /// Those of [`PARAMETERS`].
+    values: [Option<Cow<'a, str>>; PARAMETERS.len()],
+    expires: Option<Cow<'a, str>>,
+    has_session_token: bool,
+}
+
+impl<'a> Parameters<'a> {
+    fn read(query: &'a str) -> Result<Self, Refused> {
+        let mut read =
+            Self { values: PARAMETERS.map(|_| None), expires: None, has_session_token: false };
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let known = PARAMETERS.iter().zip(&mut read.values).find(|(known, _)| **known == name);
+            match (known, name) {
+                (Some((_, place)), _) => *place = Some(text(value)?),
+                (None, "X-Amz-Expires") => read.expires = Some(text(value)?),
+                (None, "X-Amz-Security-Token") => read.has_session_token = !value.is_empty(),
+                (None, _) => {}
+            }
+        }
+        Ok(read)
     }
-    let text = text(DATE)?;
-    let of_date = |moment: Moment| (moment, Cow::Owned(moment.to_string()));
-    basic(text).or_else(|| Moment::from_http_date(text).map(of_date))
+
+    /// Whether the URL claims to be presigned.
+    fn are_there(&self) -> bool {
+        let [algorithm, credential, signature, ..] = &self.values;
+        algorithm.is_some() || credential.is_some() || signature.is_some()
+    }
 }
 
 /// A parameter's value.

@@ -282,6 +282,11 @@ fn a_presigned_url_holds_as_long_as_it_says() {
         let target = presigned.replace("Expires=900", &format!("Expires={expires}"));
         refuses(&request("GET", &target, &[HOST]), words);
     }
+    // Without a word about it, it holds as long as a signature in headers.
+    let silent = request("GET", &presigned.replace("&X-Amz-Expires=900", ""), &[HOST]);
+    mismatch(&silent, b"");
+    let late = verify_at(&silent, b"", at("20260102T031906Z"));
+    assert!(matches!(late, Err(Refused::Invalid(_))), "{late:?}");
     let week = presigned.replace("Expires=900", "Expires=604800");
     mismatch(&request("GET", &week, &[HOST]), b"");
 }
@@ -294,22 +299,32 @@ fn what_is_missing_is_named() {
          'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. \
          Authorization=AWS4-HMAC-SHA256",
     );
-    refuses(&json_with("Bearer x"), "requires 'Credential' parameter. ");
+    refuses(&json_with("Bearer x"), "requires 'SignedHeaders' parameter. Authorization=Bearer");
     refuses(&json_with(""), "requires 'Signature' parameter. ");
     let mut dateless = json_with(&json_authorization());
     dateless.headers.remove("x-amz-date");
     refuses(&dateless, "requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
     dateless.headers.insert("x-amz-date", "yesterday".parse().unwrap());
-    refuses(&dateless, "'X-Amz-Date'");
-    refuses(&json_with(&json_authorization().replace("HMAC-SHA256", "ECDSA")), "Unsupported");
+    refuses(&dateless, "Date must be in ISO-8601 'basic format'. Got 'yesterday'.");
+    refuses(
+        &json_with(&json_authorization().replace("HMAC-SHA256", "ECDSA")),
+        "Unsupported AWS 'algorithm': 'AWS4-ECDSA' (only AWS4-HMAC-SHA256 for now).",
+    );
     let presigned = format!("{PRESIGNED}&X-Amz-Signature=0");
-    for name in ["Algorithm", "Credential", "Signature", "SignedHeaders", "Date", "Expires"] {
+    for name in ["Algorithm", "Credential", "Signature", "SignedHeaders", "Date"] {
         let target = presigned.replace(&format!("X-Amz-{name}="), "X=");
         refuses(
             &request("GET", &target, &[HOST]),
-            &format!("must include 'X-Amz-{name}'. Re-examine"),
+            &format!("must include 'X-Amz-{name}'. Re-examine the query-string parameters."),
         );
     }
+    refuses(
+        &request("GET", "/?X-Amz-Algorithm=x&X-Amz-Date=y", &[HOST]),
+        "AWS query-string parameters must include 'X-Amz-Credential'. AWS query-string \
+         parameters must include 'X-Amz-Signature'. AWS",
+    );
+    let both = [HOST, ("authorization", "x")];
+    refuses(&request("GET", &presigned, &both), "Found both 'X-Amz-Algorithm'");
     for target in ["/", "/?X-Amz-Date=x", "/?Action=X-Amz-Signature"] {
         let parts = request("GET", target, &[HOST]);
         assert_eq!(verify(&parts, b""), Err(Refused::NoCredentials), "{target}");
@@ -327,6 +342,7 @@ fn a_credential_must_be_known_and_for_here() {
     let mut temporary = with(CREDENTIAL);
     temporary.headers.insert("x-amz-security-token", "x".parse().unwrap());
     assert_eq!(verify(&temporary, b"{}"), Err(Refused::UnknownCredentials));
+    mismatch(&temporary, b"");
     temporary.headers.insert("x-amz-security-token", "".parse().unwrap());
     passes(&temporary, b"{}");
     for (credential, words) in [
@@ -338,6 +354,7 @@ fn a_credential_must_be_known_and_for_here() {
         ("AKIDEXAMPLE/20260102/us-east-1/s3/aws4_request", "correct service: 'sqs'."),
         ("AKIDEXAMPLE/20260102/us-east-1/sqs/aws3_request", "valid terminator"),
         ("AKIDEXAMPLE/20260103/us-east-1/sqs/aws4_request", "'20260103' != '20260102'"),
+        ("a/b//d/e", "valid region. Credential should be scoped to correct service: 'sqs'. Cred"),
     ] {
         refuses(&with(credential), words);
     }
