@@ -134,9 +134,10 @@ mod tests {
                 attribute("retryBudget", "Number", b"4"),
                 attribute("sig", "Binary", &[0, 1, 254, 255]),
             ],
-            system: vec![attribute("MessageGroupId", "String", b"tenant-acme")],
+            system: vec![],
         };
-        let message = message(br#"{"orderId":"o-7","n":3}"#, &attributes);
+        let mut message = message(br#"{"orderId":"o-7","n":3}"#, &attributes);
+        message.group = "tenant-acme".into();
         let record: serde_json::Value =
             serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
         let expected = json!({
