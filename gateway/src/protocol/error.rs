@@ -285,7 +285,9 @@ impl SqsError {
             }
             Self::QueueDoesNotExist => match protocol {
                 Protocol::Json => "The specified queue does not exist.",
-                Protocol::Query => "The specified queue does not exist for this wsdl version.",
+                Protocol::Query | Protocol::QueryJson => {
+                    "The specified queue does not exist for this wsdl version."
+                }
             },
             Self::QueueOfAnotherAccount => {
                 "The specified queue does not exist or you do not have access to it."

@@ -18,7 +18,7 @@ enum Step {
 
 use Step::{Change, Count, Delete, Pass, Send, Take};
 
-const ROWS: [(&str, &[Step]); 15] = [
+const ROWS: [(&str, &[Step]); 14] = [
     (
         "as many as possible from one group, then from the next",
         &[Send("g1-m1 g1-m2 g2-m1 g1-m3"), Take(10, 30, "g1-m1 g1-m2 g1-m3 g2-m1")],
@@ -120,14 +120,6 @@ const ROWS: [(&str, &[Step]); 15] = [
             Send("g1-m1 g1-m2 g2-m1"),
             Take(10, 0, "g1-m1 g1-m2 g2-m1"),
             Take(10, 0, "g1-m1 g1-m2 g2-m1"),
-        ],
-    ),
-    (
-        "visibility 0 ends the turn of the groups received from",
-        &[
-            Send("g1-m1 g2-m1 g2-m2 g3-m1 g1-m2"),
-            Take(3, 0, "g1-m1 g1-m2 g2-m1"),
-            Take(10, 0, "g3-m1 g1-m1 g1-m2 g2-m1 g2-m2"),
         ],
     ),
     (

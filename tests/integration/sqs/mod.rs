@@ -8,6 +8,7 @@ mod change_visibility_batch;
 mod deduplication;
 mod fifo;
 mod fifo_rules;
+mod http;
 mod long_polls;
 mod message_attributes;
 mod messages;

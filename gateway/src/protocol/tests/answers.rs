@@ -8,21 +8,21 @@ use super::*;
 use crate::queues::ReceivedMessage;
 use crate::queues::attributes::{self, MessageAttribute, MessageAttributes};
 
-const RID: &str = "0b0a2d1f-0000-4000-8000-000000000001";
+pub(super) const RID: &str = "0b0a2d1f-0000-4000-8000-000000000001";
 
-fn text_of(response: hyper::Response<Full<Bytes>>) -> String {
+pub(super) fn text_of(response: hyper::Response<Full<Bytes>>) -> String {
     let body = response.into_body().collect().now_or_never().expect("it is all there");
     String::from_utf8(body.expect("infallible").to_bytes().to_vec()).expect("UTF-8")
 }
 
-fn header(response: &hyper::Response<Full<Bytes>>, name: &str) -> Option<String> {
+pub(super) fn header(response: &hyper::Response<Full<Bytes>>, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().expect("text").to_owned())
 }
 
 /// Writes an answer in both protocols. In `xml`, `<X>` after the declaration stands for the root
 /// with its namespace, and `^` for the metadata.
 #[track_caller]
-fn check(answer: Response, json: &str, xml: &str) {
+pub(super) fn check(answer: Response, json: &str, xml: &str) {
     let answer = Ok(answer);
     let written = write(Protocol::Json, RID, &answer);
     assert_eq!(written.status(), 200);
