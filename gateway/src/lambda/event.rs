@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_fifo_queues_record_has_number_group_and_id_and_a_dead_letters_its_source() {
+        let mut message = message(b"x", &MessageAttributes::default());
+        message.group = "g".into();
+        message.deduplication_id = "order-1".into();
+        message.source_arn = "arn:aws:sqs:us-east-1:000000000000:orders.fifo".into();
+        let record: serde_json::Value =
+            serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
+        let attributes = &record["attributes"];
+        assert_eq!(attributes["SequenceNumber"], "10000000000000000001");
+        assert_eq!(attributes["MessageGroupId"], "g");
+        assert_eq!(attributes["MessageDeduplicationId"], "order-1");
+        assert_eq!(attributes["DeadLetterQueueSourceArn"], message.source_arn);
+    }
+
+    #[test]
     fn without_attributes_the_map_is_empty_and_the_hash_is_absent() {
         let message = message("é\r\n\u{1f600}".as_bytes(), &MessageAttributes::default());
         let json = record(&message, &source()).unwrap();

@@ -44,8 +44,8 @@ fn outcome(sqs: &Sqs, action: &str, parameters: &[(&str, &str)]) -> Option<Strin
     Some(error.text)
 }
 
-fn invalid_handle(handle: &str, reason: &str) -> Option<String> {
-    Some(format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: {reason}"))
+fn invalid_handle(handle: &str, reason: &str) -> String {
+    format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: {reason}")
 }
 
 fn handle(message: &Value) -> &str {
@@ -60,7 +60,7 @@ fn a_lapsed_handle_deletes_from_a_standard_queue_and_has_expired_in_a_fifo_queue
     sqs.pass_seconds(31);
     assert_eq!(delete(&sqs, "q", handle(&standard)), None);
     assert!(sqs.receive("q").is_empty());
-    assert_eq!(delete(&sqs, "q.fifo", handle(&fifo)), invalid_handle(handle(&fifo), EXPIRED));
+    assert_eq!(delete(&sqs, "q.fifo", handle(&fifo)), Some(invalid_handle(handle(&fifo), EXPIRED)));
     assert_eq!(sqs.receive("q.fifo").len(), 1);
 }
 
@@ -99,8 +99,8 @@ fn an_older_handle_works_on_a_standard_queue_and_has_expired_in_a_fifo_queue() {
     let new = ["q", "q.fifo"].map(|queue| sqs.receive_one(queue));
     let [standard, fifo] = [handle(&old[0]), handle(&old[1])];
     assert_eq!(change(&sqs, "q", standard, 40), None);
-    assert_eq!(change(&sqs, "q.fifo", fifo, 40), invalid_handle(fifo, NOT_AVAILABLE));
-    assert_eq!(delete(&sqs, "q.fifo", fifo), invalid_handle(fifo, EXPIRED));
+    assert_eq!(change(&sqs, "q.fifo", fifo, 40), Some(invalid_handle(fifo, NOT_AVAILABLE)));
+    assert_eq!(delete(&sqs, "q.fifo", fifo), Some(invalid_handle(fifo, EXPIRED)));
     assert_eq!(delete(&sqs, "q", standard), None);
     assert_eq!(sqs.counts("q"), ("0".into(), "0".into()));
     assert_eq!(delete(&sqs, "q.fifo", handle(&new[1])), None);
@@ -135,7 +135,7 @@ fn the_visibility_of_a_deleted_message_cannot_be_changed() {
     for queue in ["q", "q.fifo"] {
         let message = sqs.receive_one(queue);
         sqs.delete(queue, &message);
-        let refused = invalid_handle(handle(&message), NOT_AVAILABLE);
+        let refused = Some(invalid_handle(handle(&message), NOT_AVAILABLE));
         assert_eq!(change(&sqs, queue, handle(&message), 10), refused, "{queue}");
     }
 }
@@ -148,7 +148,7 @@ fn a_visible_message_is_hidden_again_in_a_standard_queue_only() {
     sqs.pass_seconds(31);
     assert_eq!(change(&sqs, "q", standard, 10), None);
     assert_eq!(sqs.counts("q"), ("0".into(), "1".into()));
-    assert_eq!(change(&sqs, "q.fifo", fifo, 10), invalid_handle(fifo, NOT_AVAILABLE));
+    assert_eq!(change(&sqs, "q.fifo", fifo, 10), Some(invalid_handle(fifo, NOT_AVAILABLE)));
     assert_eq!(sqs.counts("q.fifo"), ("1".into(), "0".into()));
 }
 
@@ -163,7 +163,7 @@ fn to_0_and_then_to_10_hides_again_in_a_standard_queue_only() {
     }
     assert_eq!(change(&sqs, "q", standard, 10), None);
     assert_eq!(sqs.counts("q"), ("0".into(), "1".into()));
-    assert_eq!(change(&sqs, "q.fifo", fifo, 10), invalid_handle(fifo, NOT_AVAILABLE));
+    assert_eq!(change(&sqs, "q.fifo", fifo, 10), Some(invalid_handle(fifo, NOT_AVAILABLE)));
 }
 
 #[test]

@@ -95,7 +95,9 @@ fn the_same_handle_may_stand_in_several_entries() {
 fn an_entry_fails_alone_with_its_own_text() {
     let sqs = Sqs::with_queue("q");
     sqs.json("CreateQueue", &json!({ "QueueName": "other" }));
-    ["q", "q", "q", "other"].iter().for_each(|queue| sqs.send(queue, "x"));
+    for queue in ["q", "q", "q", "other"] {
+        sqs.send(queue, "x");
+    }
     let [fine, gone, long] = <[Value; 3]>::try_from(sqs.receive("q")).expect("three messages");
     let foreign = sqs.receive_one("other");
     sqs.delete("q", &gone);

@@ -71,7 +71,10 @@ fn names_that_do_not_apply_are_skipped_and_both_lists_count() {
         ("q", json!({ "AttributeNames": ["VisibilityTimeout", "SenderId"] }), &["SenderId"]),
         (
             "q.fifo",
-            json!({ "AttributeNames": ["SenderId"], "MessageSystemAttributeNames": ["SequenceNumber"] }),
+            json!({
+                "AttributeNames": ["SenderId"],
+                "MessageSystemAttributeNames": ["SequenceNumber"],
+            }),
             &["SenderId", "SequenceNumber"],
         ),
         (
