@@ -9,6 +9,7 @@ mod deduplication;
 mod fifo;
 mod fifo_rules;
 mod http;
+mod life_cycle;
 mod long_polls;
 mod message_attributes;
 mod messages;
