@@ -137,7 +137,8 @@ fn a_receive_whose_answer_is_lost_is_not_repeated() {
     let scene = Scene::new();
     scene.queue.send("one");
     scene.queue.send("two");
-    assert_eq!(scene.lose("KARIN.POPDUE", "ReceiveMessage", json!({})), (503, 1));
+    // How often it was given says nothing: karin looks for move tasks with the same command.
+    assert_eq!(scene.lose("KARIN.POPDUE", "ReceiveMessage", json!({})).0, 503);
     assert_eq!(scene.queue.bodies(json!({ "MaxNumberOfMessages": 10 })), ["two"]);
 }
 
