@@ -2,9 +2,13 @@
 //!
 //! A message travels under a number of its source, and the target takes only numbers above the
 //! last one it took from there (docs/commands.md, `FROM`). So bringing one twice is no harm, and
-//! nobody has to know whether it arrived. What was brought is deleted at its source only on the
-//! connection that said so: there the deletion stands behind the arrival in the one log of the
-//! server, and no crash, power loss or failover can keep the one without the other.
+//! nobody has to know whether it arrived.
+//!
+//! All that belongs together, from reading a message and its number to deleting it where it was,
+//! runs on one connection or not at all. So all of it stands in this order in the log of one
+//! server, and a crash, a power loss or a failover can only cut it off at its end: never is a
+//! message deleted that did not arrive, and never a number used that a promoted replica will give
+//! to another message.
 
 use std::sync::Arc;
 
@@ -43,6 +47,8 @@ pub(super) struct Carrier {
     pub(super) client: Arc<Client>,
     pub(super) table: Arc<Table>,
     pub(super) naming: Naming,
+    /// The connection everything runs on; `None`: whichever there is.
+    pub(super) pinned: Option<u64>,
 }
 
 /// A message on its way.
@@ -73,11 +79,39 @@ pub(super) struct Arrival {
     pub(super) arrived: usize,
     /// Why the next one is not.
     pub(super) refused: Option<QueueError>,
-    /// The connection on which that is known.
-    pub(super) generation: u64,
 }
 
 impl Carrier {
+    /// One that works on the connection there is, and never on another. Errors: `Unavailable`,
+    /// then and for every command once that connection is gone.
+    pub(super) fn pin(&self) -> Result<Self, QueueError> {
+        Ok(Self { pinned: Some(self.client.generation()?), ..self.clone() })
+    }
+
+    /// Runs a command once.
+    pub(super) async fn call(&self, command: &Cmd) -> Result<redis::Value, QueueError> {
+        match self.pinned {
+            Some(generation) => self.client.call_on(generation, command).await,
+            None => self.client.call(command).await,
+        }
+    }
+
+    /// Runs a command that may run twice.
+    pub(super) async fn call_idempotent(&self, command: &Cmd) -> Result<redis::Value, QueueError> {
+        match self.pinned {
+            Some(generation) => self.client.call_on(generation, command).await,
+            None => self.client.call_idempotent(command).await,
+        }
+    }
+
+    /// Runs commands in one transaction.
+    pub(super) async fn transaction(
+        &self,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<redis::Value>, QueueError> {
+        self.client.transaction(self.pinned, commands).await
+    }
+
     pub(super) fn command(&self, name: &str, queue: &QueueName) -> Cmd {
         let mut command = redis::cmd(name);
         command.arg(self.naming.key(queue));
@@ -86,7 +120,7 @@ impl Carrier {
 
     /// Attributes and counts; `None`: no such queue.
     pub(super) async fn info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, QueueError> {
-        match self.client.call_idempotent(&self.command("KARIN.INFO", queue)).await {
+        match self.call_idempotent(&self.command("KARIN.INFO", queue)).await {
             Ok(answer) => reply::info(answer).map(Some),
             Err(QueueError::NoQueue) => Ok(None),
             Err(error) => Err(error),
@@ -106,8 +140,7 @@ impl Carrier {
         for parcel in load {
             add_parcel(&mut command, waybill, *parcel);
         }
-        let (answer, generation) = self.client.call_noted(&command).await?;
-        let (hint, results) = reply::sent_batch(answer, load.len())?;
+        let (hint, results) = reply::sent_batch(self.call(&command).await?, load.len())?;
         if results.iter().any(Result::is_ok) {
             self.table.with(|lines, now| lines.sent(target, hint, 0, now));
         }
@@ -117,10 +150,10 @@ impl Carrier {
                 Ok(_) | Err(QueueError::Moved { .. }) => arrived += 1,
                 // What refuses one refuses all after it: sizes are not looked at, types are the
                 // same, and a place among the deduplication ids does not become free meanwhile.
-                Err(error) => return Ok(Arrival { arrived, refused: Some(error), generation }),
+                Err(error) => return Ok(Arrival { arrived, refused: Some(error) }),
             }
         }
-        Ok(Arrival { arrived, refused: None, generation })
+        Ok(Arrival { arrived, refused: None })
     }
 }
 

@@ -138,35 +138,34 @@ impl Client {
         self.attempt(command).await.map_err(Failure::into_error)
     }
 
-    /// Runs one command once and says on which connection: what runs on the same one later is
-    /// known to come later in the server's log, and in its replicas'.
-    pub(super) async fn call_noted(&self, command: &Cmd) -> Result<(Value, u64), QueueError> {
-        let link = self.current().map_err(Failure::into_error)?;
-        let generation = link.1;
-        let value = self.attempt_on(link, command).await.map_err(Failure::into_error)?;
-        Ok((value, generation))
+    /// Which connection there is. Errors: `Unavailable`.
+    pub(super) fn generation(&self) -> Result<u64, QueueError> {
+        self.current().map(|(_, generation)| generation).map_err(Failure::into_error)
     }
 
     /// Runs one command once, on the connection of that generation or not at all. Errors:
     /// `Unavailable` also if that connection is gone.
     pub(super) async fn call_on(&self, ours: u64, command: &Cmd) -> Result<Value, QueueError> {
-        let link = self.current().map_err(Failure::into_error)?;
-        if link.1 != ours {
-            return Err(QueueError::Unavailable("the connection is another one".to_owned()));
-        }
+        let link = self.current_if(Some(ours)).map_err(Failure::into_error)?;
         self.attempt_on(link, command).await.map_err(Failure::into_error)
     }
 
-    /// Runs commands in one transaction, once. Errors: as [`Client::call`]; if one command is
-    /// refused when the transaction runs, the others may have had their effect.
-    pub(super) async fn transaction(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, QueueError> {
+    /// Runs commands in one transaction, once, on the connection of that generation if one is
+    /// given. Errors: as [`Client::call`]; if one command is refused when the transaction runs,
+    /// the others may have had their effect.
+    pub(super) async fn transaction(
+        &self,
+        ours: Option<u64>,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Value>, QueueError> {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
         let answers_before = commands.len() + 1;
         for command in commands {
             pipeline.add_command(command);
         }
-        let (mut connection, generation) = self.current().map_err(Failure::into_error)?;
+        let link = self.current_if(ours).map_err(Failure::into_error)?;
+        let (mut connection, generation) = link;
         let sent = match connection.send_packed_commands(&pipeline, answers_before, 1).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Value::Nil)),
             // A command was refused before the transaction began, for lack of memory perhaps.
@@ -236,6 +235,18 @@ impl Client {
         match &*self.link.borrow() {
             Link::Up { connection, generation } => Ok((connection.clone(), *generation)),
             Link::Down { why } => Err(Failure::Final(QueueError::Unavailable(why.to_string()))),
+        }
+    }
+
+    /// The connection there is, if it is that of this generation or any will do.
+    fn current_if(&self, ours: Option<u64>) -> Result<(MultiplexedConnection, u64), Failure> {
+        let link = self.current()?;
+        match ours {
+            Some(ours) if ours != link.1 => {
+                let why = "the connection is another one".to_owned();
+                Err(Failure::Final(QueueError::Unavailable(why)))
+            }
+            _ => Ok(link),
         }
     }
 

@@ -117,15 +117,29 @@ impl DeadLetters {
     async fn bring_all(&self, queue: &QueueName) -> Result<(), QueueError> {
         // It is never closed.
         let _place = self.places.acquire().await;
-        while let Some(source) = self.carrier.info(queue).await?.filter(|info| info.dead > 0) {
+        let (carrier, source_arn) = (self.carrier.pin()?, self.arns.arn(queue));
+        Mover { carrier, queue, source_arn }.bring_all().await
+    }
+}
+
+/// Brings the letters of one queue, on one connection.
+struct Mover<'a> {
+    carrier: Carrier,
+    queue: &'a QueueName,
+    source_arn: String,
+}
+
+impl Mover<'_> {
+    async fn bring_all(&self) -> Result<(), QueueError> {
+        while let Some(source) = self.carrier.info(self.queue).await?.filter(|info| info.dead > 0) {
             let Some(arn) = attribute(&source, TARGET) else {
                 // The policy was taken away while they died.
-                self.revive(queue).await?;
+                self.revive().await?;
                 continue;
             };
             match self.target(arn, &source).await? {
-                Some(target) => self.bring_some(queue, &source, &target).await?,
-                None => self.switch_off(queue, &source, arn).await?,
+                Some(target) => self.bring_some(&source, &target).await?,
+                None => self.switch_off(&source, arn).await?,
             }
         }
         Ok(())
@@ -139,46 +153,41 @@ impl DeadLetters {
         Ok(fits.then_some(target))
     }
 
-    async fn bring_some(
-        &self,
-        queue: &QueueName,
-        source: &QueueInfo,
-        target: &QueueName,
-    ) -> Result<(), QueueError> {
-        let letters = self.read(queue).await?;
-        if letters.is_empty() {
+    async fn bring_some(&self, source: &QueueInfo, target: &QueueName) -> Result<(), QueueError> {
+        let letters = self.read().await?;
+        // The numbers belong to that queue, and not to one that was made under its name since.
+        let same = self.carrier.info(self.queue).await?.is_some_and(|info| info.uid == source.uid);
+        if letters.is_empty() || !same {
             return Ok(());
         }
         let numbered = letters.iter().map(|letter| (letter, letter.dead_number));
         let load: Vec<Parcel<'_>> =
             numbered.map(|(message, number)| Parcel { message, number }).collect();
-        let arn = self.arns.arn(queue);
-        let waybill =
-            Waybill { uid: &source.uid, is_fifo: source.is_fifo, died_in: Some(arn.as_str()) };
-        let Arrival { arrived, refused, generation } =
-            match self.carrier.bring(target, waybill, &load).await {
-                // It was there a moment ago: look again.
-                Err(QueueError::NoQueue) => return Ok(()),
-                arrival => arrival?,
-            };
+        let died_in = Some(self.source_arn.as_str());
+        let waybill = Waybill { uid: &source.uid, is_fifo: source.is_fifo, died_in };
+        let Arrival { arrived, refused } = match self.carrier.bring(target, waybill, &load).await {
+            // It was there a moment ago: look again.
+            Err(QueueError::NoQueue) => return Ok(()),
+            arrival => arrival?,
+        };
         if let Some(last) = arrived.checked_sub(1).and_then(|last| load.get(last)) {
-            let mut command = self.carrier.command("KARIN.DEADACK", queue);
+            let mut command = self.carrier.command("KARIN.DEADACK", self.queue);
             command.arg("UPTO").arg(last.number);
-            self.carrier.client.call_on(generation, &command).await?;
-            tracing::debug!(%queue, %target, count = arrived, "brought dead letters");
+            self.carrier.call(&command).await?;
+            tracing::debug!(queue = %self.queue, %target, count = arrived, "brought dead letters");
         }
         refused.map_or(Ok(()), Err)
     }
 
     /// The first letters, as many as make a batch.
-    async fn read(&self, queue: &QueueName) -> Result<Vec<StoredMessage>, QueueError> {
+    async fn read(&self) -> Result<Vec<StoredMessage>, QueueError> {
         let mut letters: Vec<StoredMessage> = Vec::new();
         let (mut bytes, mut count) = (0, PAGE_MIN);
         loop {
-            let mut command = self.carrier.command("KARIN.DEAD", queue);
+            let mut command = self.carrier.command("KARIN.DEAD", self.queue);
             let after = letters.last().map_or(0, |letter| letter.dead_number);
             command.arg("AFTER").arg(after).arg("COUNT").arg(count);
-            let page = match self.carrier.client.call_idempotent(&command).await {
+            let page = match self.carrier.call_idempotent(&command).await {
                 Err(QueueError::NoQueue) => Vec::new(),
                 answer => reply::letters(answer?)?,
             };
@@ -197,14 +206,9 @@ impl DeadLetters {
     /// target switches dying on again.
     ///
     /// Source: sqs-contract §5.3.
-    async fn switch_off(
-        &self,
-        queue: &QueueName,
-        source: &QueueInfo,
-        arn: &str,
-    ) -> Result<(), QueueError> {
+    async fn switch_off(&self, source: &QueueInfo, arn: &str) -> Result<(), QueueError> {
         if let Some(count) = attribute(source, COUNT) {
-            let mut command = self.carrier.command("KARIN.SET", queue);
+            let mut command = self.carrier.command("KARIN.SET", self.queue);
             command.arg(COUNT).arg("");
             if attribute(source, POLICY).is_none() {
                 // Set with redis-cli; the count must not be forgotten.
@@ -212,38 +216,38 @@ impl DeadLetters {
             }
             self.set(&command).await?;
             tracing::warn!(
-                %queue, target = arn,
+                queue = %self.queue, target = arn,
                 "the dead-letter queue is missing or of another type; until there is one, \
                  messages stay where they are"
             );
             // Made since it was looked for: whoever made it may have found nothing to switch on.
             if self.target(arn, source).await?.is_some() {
-                let mut command = self.carrier.command("KARIN.SET", queue);
+                let mut command = self.carrier.command("KARIN.SET", self.queue);
                 command.arg(COUNT).arg(count);
                 return self.set(&command).await;
             }
         }
-        self.revive(queue).await
+        self.revive().await
     }
 
     async fn set(&self, command: &redis::Cmd) -> Result<(), QueueError> {
-        match self.carrier.client.call_idempotent(command).await {
+        match self.carrier.call_idempotent(command).await {
             Ok(_) | Err(QueueError::NoQueue) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Gives all letters back to the queue they died in, their receives counted.
-    async fn revive(&self, queue: &QueueName) -> Result<(), QueueError> {
+    async fn revive(&self) -> Result<(), QueueError> {
         loop {
-            let mut command = self.carrier.command("KARIN.REDRIVE", queue);
+            let mut command = self.carrier.command("KARIN.REDRIVE", self.queue);
             command.arg("KEEPCOUNT");
-            let revived = match self.carrier.client.call(&command).await {
+            let revived = match self.carrier.call(&command).await {
                 Err(QueueError::NoQueue) => 0,
                 answer => reply::number(&answer?)?,
             };
             if revived > 0 {
-                self.carrier.table.with(|lines, now| lines.returned(queue, 0, now));
+                self.carrier.table.with(|lines, now| lines.returned(self.queue, 0, now));
             }
             if revived < REDRIVE_PAGE {
                 return Ok(());

@@ -151,7 +151,7 @@ async fn confirmed(request: impl Future<Output = redis::RedisResult<()>>) -> Res
 
 /// Asks for everything that is due soon, in case a hint was lost, and for dead letters.
 async fn look(carrier: &Carrier, dead_letters: &Arc<DeadLetters>) -> Result<(), QueueError> {
-    let Carrier { client, table, naming } = carrier;
+    let Carrier { client, table, naming, .. } = carrier;
     let mut after = None;
     loop {
         let mut command = redis::cmd("KARIN.LIST");

@@ -100,6 +100,7 @@ impl Queues {
             client: Arc::clone(&client),
             table: Arc::clone(&table),
             naming: naming.clone(),
+            pinned: None,
         };
         let dead_letters = Arc::new(DeadLetters::new(carrier.clone(), options.arns));
         let tasks = vec![
@@ -113,7 +114,12 @@ impl Queues {
     /// What movers of messages need.
     fn carrier(&self) -> Carrier {
         let Inner { client, table, naming, .. } = &*self.0;
-        Carrier { client: Arc::clone(client), table: Arc::clone(table), naming: naming.clone() }
+        Carrier {
+            client: Arc::clone(client),
+            table: Arc::clone(table),
+            naming: naming.clone(),
+            pinned: None,
+        }
     }
 
     fn command(&self, name: &str, queue: &QueueName) -> Cmd {

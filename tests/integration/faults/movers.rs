@@ -24,15 +24,11 @@ impl Scene {
         let gateways = [Gateway::start(&redis, &[]), Gateway::start(&redis, &[])];
         let scene = Self { gateways, redis };
         let arn = format!("{ARN}dlq{suffix}");
-        let source = [&scene.key("q", suffix), "maxReceiveCount", "1", "deadLetterTargetArn", &arn];
+        let source = [&key("q", suffix), "maxReceiveCount", "1", "deadLetterTargetArn", &arn];
         let fifo: &[&str] = if suffix.is_empty() { &[] } else { &["FIFO"] };
         scene.cli(&[&["KARIN.CREATE"], &source[..], fifo].concat());
-        scene.cli(&[&["KARIN.CREATE", &scene.key("dlq", suffix)], fifo].concat());
+        scene.cli(&[&["KARIN.CREATE", &key("dlq", suffix)], fifo].concat());
         scene
-    }
-
-    fn key(&self, queue: &str, suffix: &str) -> String {
-        format!("karin:{{{queue}{suffix}}}")
     }
 
     fn cli(&self, command: &[&str]) -> String {
@@ -70,7 +66,7 @@ impl Scene {
             bodies.extend(states.map(|(at, _)| lines[at + 1].parse::<u64>().unwrap()));
             // Nothing stands for nil.
             let next = lines.iter().skip_while(|line| **line != "after").nth(1);
-            after = next.copied().unwrap_or_default().to_owned();
+            next.copied().unwrap_or_default().clone_into(&mut after);
         }
         if key.contains(".fifo") {
             assert_eq!(bodies, (0..count).collect::<Vec<_>>());
@@ -86,6 +82,10 @@ impl Scene {
     }
 }
 
+fn key(queue: &str, suffix: &str) -> String {
+    format!("karin:{{{queue}{suffix}}}")
+}
+
 fn rounds() -> u64 {
     if std::env::var_os("KARIN_TEST_LONG").is_some() { 30 } else { 6 }
 }
@@ -94,7 +94,7 @@ fn rounds() -> u64 {
 fn check_letters(suffix: &str) {
     const LETTERS: u64 = 1_000;
     let mut scene = Scene::new(suffix);
-    let (source, target) = (scene.key("q", suffix), scene.key("dlq", suffix));
+    let (source, target) = (key("q", suffix), key("dlq", suffix));
     for round in 0..rounds() {
         let before = round * LETTERS;
         scene.send(&source, before, LETTERS);
@@ -137,7 +137,7 @@ fn every_letter_of_a_fifo_queue_arrives_once_and_in_order_whoever_is_killed() {
 fn every_message_of_a_task_is_moved_once_whoever_is_killed() {
     const MESSAGES_OF_A_ROUND: u64 = 300;
     let mut scene = Scene::new("");
-    let (source, target) = (scene.key("dlq", ""), "karin:{to}");
+    let (source, target) = (key("dlq", ""), "karin:{to}");
     scene.cli(&["KARIN.CREATE", target]);
     let total = rounds() * MESSAGES_OF_A_ROUND;
     for from in (0..total).step_by(300) {
@@ -172,7 +172,7 @@ fn every_message_of_a_task_is_moved_once_whoever_is_killed() {
 #[test]
 fn a_task_goes_on_when_its_redis_was_killed() {
     let mut scene = Scene::new("");
-    let (source, target) = (scene.key("dlq", ""), "karin:{to}");
+    let (source, target) = (key("dlq", ""), "karin:{to}");
     scene.cli(&["KARIN.CREATE", target]);
     scene.send(&source, 0, 1_000);
     let task = json!({ "SourceArn": format!("{ARN}dlq"), "DestinationArn": format!("{ARN}to") });

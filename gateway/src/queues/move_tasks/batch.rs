@@ -1,11 +1,19 @@
 //! Moving one batch of messages, each once.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::record::{Batch, MoveTaskFailure};
 use crate::queues::carrier::{Carrier, Parcel, Waybill};
-use crate::queues::{QueueError, QueueName, ReceiptOutcome, StoredMessage, reply};
+use crate::queues::reply::{self, Outlook};
+use crate::queues::{Popped, QueueError, QueueName, ReceiptOutcome, StoredMessage};
 
+/// Bytes of one batch at most, unless a single message has more.
+const BATCH_BYTES: u64 = 4 * 1_048_576;
+/// How long a message stays out of sight before its batch is kept, in seconds.
+const RECEIVED_SECONDS: u32 = 60;
+/// The same: so long after its end a run's messages are in sight again.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a message of a batch stays out of sight, in seconds: until whoever goes on has moved
 /// it. Half of what a message can be in flight, since it was received a while ago already.
 const HELD_SECONDS: u32 = 21_600;
@@ -95,13 +103,23 @@ impl Ferry {
         Ok(Ok(known))
     }
 
+    /// Receives what is due.
+    pub(super) async fn receive(&self, count: u32) -> Result<Popped, QueueError> {
+        let mut command = self.carrier.command("KARIN.POPDUE", &self.source);
+        command.arg("COUNT").arg(count).arg("MAXBYTES").arg(BATCH_BYTES);
+        command.arg("VISIBILITY").arg(RECEIVED_SECONDS);
+        let popped = reply::popped(self.carrier.call(&command).await?)?;
+        self.carrier.table.popped(&self.source, Outlook::of(&popped));
+        Ok(popped)
+    }
+
     /// The messages of a batch somebody kept, as far as they are still there.
     pub(super) async fn find(&self, batch: &Batch) -> Result<Vec<Passenger>, QueueError> {
         let mut found = Vec::with_capacity(batch.entries.len());
         for (number, (sequence, receipt)) in (batch.first..).zip(&batch.entries) {
             let mut command = self.carrier.command("KARIN.PEEK", &self.source);
             command.arg("AFTER").arg(sequence.saturating_sub(1)).arg("COUNT").arg(1);
-            let messages = reply::peeked(self.carrier.client.call_idempotent(&command).await?)?;
+            let messages = reply::peeked(self.carrier.call_idempotent(&command).await?)?;
             let message = messages.into_iter().find(|message| message.sequence == *sequence);
             let receipt = receipt.clone();
             found.extend(message.map(|message| Passenger { message, receipt, number }));
@@ -160,7 +178,7 @@ impl Ferry {
         let arrived = group.iter().take(arrival.arrived);
         command.arg(arrived.map(|p| p.receipt.as_str()).collect::<Vec<_>>());
         if arrival.arrived > 0 {
-            self.carrier.client.call_on(arrival.generation, &command).await?;
+            self.carrier.call(&command).await?;
         }
         arrival.refused.map_or(Ok(Delivery::default()), Err)
     }
@@ -176,7 +194,7 @@ impl Ferry {
         for passenger in &passengers {
             command.arg(&passenger.receipt).arg(HELD_SECONDS);
         }
-        let answer = self.carrier.client.call_idempotent(&command).await?;
+        let answer = self.carrier.call_idempotent(&command).await?;
         let outcomes = reply::outcomes(answer, passengers.len())?;
         let is_ours = |outcome| matches!(outcome, ReceiptOutcome::Done | ReceiptOutcome::TooLong);
         let held = passengers.into_iter().zip(outcomes);
@@ -201,7 +219,7 @@ impl Ferry {
         }
         let mut command = self.carrier.command("KARIN.RELEASE", &self.source);
         command.arg(receipts);
-        self.carrier.client.call(&command).await?;
+        self.carrier.call(&command).await?;
         self.carrier.table.with(|lines, now| lines.returned(&self.source, 0, now));
         Ok(())
     }

@@ -12,12 +12,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::batch::{Delivery, Ferry, Passenger};
+use super::batch::{Delivery, Ferry, PATIENCE, Passenger};
 use super::record::{Batch, End, MoveTaskFailure, Record};
 use super::store::Store;
 use crate::queues::{
-    Demand, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome, ReceivedMessage,
-    StoredMessage,
+    Demand, Popped, QueueError, QueueName, Queues, ReceiptOutcome, ReceivedMessage, StoredMessage,
 };
 use crate::shutdown::Shutdown;
 
@@ -29,18 +28,12 @@ const RENEW_AFTER: Duration = Duration::from_secs(5);
 const PER_SECOND_DEFAULT: u32 = 500;
 /// Messages of one batch at most.
 const BATCH_MESSAGES: u32 = 50;
-/// Bytes of one batch at most, unless a single message has more.
-const BATCH_BYTES: u64 = 4 * 1_048_576;
-/// How long a message stays out of sight before its batch is kept, in seconds.
-const RECEIVED_SECONDS: u32 = 60;
 /// The first pause after a failure; each is twice the one before.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause; short enough for the lease.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The longest pause before another look for messages.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
-/// So long after its end a run's messages are in sight again.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A task somebody is to run.
 #[derive(Debug)]
@@ -72,7 +65,7 @@ enum Outcome {
 /// Runs a task until it ends, is lost to somebody else, or karin stops.
 pub(super) async fn run(queues: Queues, shutdown: Shutdown, job: Job) {
     let mut lease = Lease { queues: queues.clone(), receipt: job.receipt, renewed: Instant::now() };
-    let mut pause = RETRY_PAUSE_MIN;
+    let (mut pause, mut told) = (RETRY_PAUSE_MIN, false);
     loop {
         let attempt = attempt(&queues, &shutdown, &job.source, &job.task, &mut lease);
         let done = match attempt.await {
@@ -82,7 +75,10 @@ pub(super) async fn run(queues: Queues, shutdown: Shutdown, job: Job) {
             Err(error) => Err(error),
         };
         let Err(error) = done else { return };
-        tracing::debug!(queue = %job.source, task = job.task, "a move task has to wait: {error}");
+        // That Redis is away is told by the client.
+        if !matches!(error, QueueError::Unavailable(_)) && !std::mem::replace(&mut told, true) {
+            tracing::warn!(queue = %job.source, task = job.task, "a task has to wait: {error}");
+        }
         select! {
             () = sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE_MAX),
             () = shutdown.requested() => return,
@@ -101,7 +97,7 @@ async fn attempt(
     if !lease.keep().await? {
         return Ok(Outcome::Lost);
     }
-    let carrier = queues.carrier();
+    let carrier = queues.carrier().pin()?;
     let Some(info) = carrier.info(source).await? else { return Ok(Outcome::Over) };
     let store = Store::new(carrier.clone(), source.clone());
     let tasks = store.read().await?;
@@ -206,17 +202,13 @@ impl Run {
             return Ok(Step::Ended(End::Completed));
         }
         let count = batch_size(self.per_second()).min(u32::try_from(left).unwrap_or(u32::MAX));
-        let options = PopOptions {
-            count,
-            visibility_timeout_seconds: Some(RECEIVED_SECONDS),
-            max_bytes: Some(BATCH_BYTES),
-            holder: None,
-            attempt: None,
-        };
-        let popped = match self.queues.pop_due(&self.source, options).await {
+        let popped = match self.ferry.receive(count).await {
             Err(QueueError::NoQueue) => return Ok(Step::Ended(End::Completed)),
             popped => popped?,
         };
+        if popped.dead > 0 {
+            self.queues.0.dead_letters.found(&self.source);
+        }
         if popped.messages.is_empty() {
             return Ok(self.idle(&popped));
         }

@@ -36,7 +36,7 @@ impl Store {
 
     /// All there is.
     pub(super) async fn read(&self) -> Result<Tasks, QueueError> {
-        let answer = self.carrier.client.call_idempotent(&self.command("HGETALL")).await?;
+        let answer = self.carrier.call_idempotent(&self.command("HGETALL")).await?;
         reply::texts(answer).map(Tasks::read)
     }
 
@@ -45,7 +45,7 @@ impl Store {
         let own = QueueName::of_move_tasks();
         let mut create = self.carrier.command("KARIN.CREATE", &own);
         create.arg("MessageRetentionPeriod").arg(RETENTION_SECONDS);
-        match self.carrier.client.call(&create).await {
+        match self.carrier.call(&create).await {
             Ok(_) | Err(QueueError::Exists) => {}
             Err(error) => return Err(error),
         }
@@ -53,7 +53,7 @@ impl Store {
             // Of a queue that was deleted, or it would not have come to this.
             let mut forget = self.command("HDEL");
             forget.arg("active");
-            self.carrier.client.call(&forget).await?;
+            self.carrier.call(&forget).await?;
         }
         let mut activate = self.command("HSETNX");
         activate.arg("active").arg(&record.id);
@@ -63,7 +63,7 @@ impl Store {
         send.arg(json(&(self.source.as_str(), &record.id))?).arg("NOMKQUEUE");
         let mut commands = vec![activate, keep, self.command("PERSIST"), send];
         commands.extend(self.forget_old(tasks, &record.uid));
-        let answers = self.carrier.client.transaction(commands).await?;
+        let answers = self.carrier.transaction(commands).await?;
         let mut answers = answers.into_iter();
         let activated = answers.next().is_some_and(|answer| answer == redis::Value::Int(1));
         if let Some(Ok((_, hint))) = answers.nth(2).map(reply::sent) {
@@ -72,7 +72,7 @@ impl Store {
         if !activated {
             let mut forget = self.command("HDEL");
             forget.arg(task_field(&record.id));
-            self.carrier.client.call(&forget).await?;
+            self.carrier.call(&forget).await?;
         }
         Ok(activated)
     }
@@ -94,14 +94,14 @@ impl Store {
     pub(super) async fn cancel(&self, id: &str) -> Result<(), QueueError> {
         let mut command = self.command("HSET");
         command.arg(cancel_field(id)).arg(1);
-        self.carrier.client.call_idempotent(&command).await.map(|_| ())
+        self.carrier.call_idempotent(&command).await.map(|_| ())
     }
 
     /// Whether the task is still the active one, and its end is asked for.
     pub(super) async fn is_cancelled(&self, id: &str) -> Result<bool, QueueError> {
         let mut command = self.command("HGET");
         command.arg(cancel_field(id));
-        let answer = self.carrier.client.call_idempotent(&command).await?;
+        let answer = self.carrier.call_idempotent(&command).await?;
         Ok(answer != redis::Value::Nil)
     }
 
@@ -109,7 +109,7 @@ impl Store {
     pub(super) async fn note_moved(&self, id: &str, moved: u64) -> Result<(), QueueError> {
         let mut command = self.command("HSET");
         command.arg(moved_field(id)).arg(moved);
-        self.carrier.client.call_idempotent(&command).await.map(|_| ())
+        self.carrier.call_idempotent(&command).await.map(|_| ())
     }
 
     /// Ends a task with its last run.
@@ -130,14 +130,14 @@ impl Store {
         forget.arg("active").arg(cancel_field(&record.id)).arg(moved_field(&record.id));
         let mut expire = self.command("EXPIRE");
         expire.arg(KEPT_SECONDS);
-        self.carrier.client.transaction(vec![keep, forget, expire]).await.map(|_| ())
+        self.carrier.transaction(vec![keep, forget, expire]).await.map(|_| ())
     }
 
     /// Draws the number of a run.
     pub(super) async fn begin_run(&self) -> Result<u64, QueueError> {
         let mut command = self.command("HINCRBY");
         command.arg("runs").arg(1);
-        reply::number(&self.carrier.client.call(&command).await?)
+        reply::number(&self.carrier.call(&command).await?)
     }
 
     /// Keeps a batch. `false`: the run was closed by somebody, nothing may be done any more.
@@ -151,7 +151,7 @@ impl Store {
         if let (true, Some(before)) = (kept, n.checked_sub(1)) {
             let mut command = self.command("HDEL");
             command.arg(batch_field(run, before));
-            self.carrier.client.call_idempotent(&command).await?;
+            self.carrier.call_idempotent(&command).await?;
         }
         Ok(kept)
     }
@@ -184,13 +184,13 @@ impl Store {
             forget.arg(old);
             commands.push(forget);
         }
-        self.carrier.client.transaction(commands).await.map(|_| ())
+        self.carrier.transaction(commands).await.map(|_| ())
     }
 
     async fn set_new(&self, field: &str, value: &str) -> Result<bool, QueueError> {
         let mut command = self.command("HSETNX");
         command.arg(field).arg(value);
-        Ok(reply::number(&self.carrier.client.call(&command).await?)? == 1)
+        Ok(reply::number(&self.carrier.call(&command).await?)? == 1)
     }
 }
 
