@@ -26,6 +26,7 @@ pub(super) fn of_request(error: QueueError) -> SqsError {
         error @ (QueueError::NotFifo | QueueError::FifoDelay | QueueError::Moved { .. }) => {
             SqsError::InternalFailure(error.to_string())
         }
+        QueueError::Changed => SqsError::ServiceUnavailable(error.to_string()),
         QueueError::Exists => SqsError::InternalFailure("the queue exists".to_owned()),
         QueueError::Unexpected(cause) => SqsError::InternalFailure(cause),
     }

@@ -1,43 +1,47 @@
-//! The attributes of a queue: which there are, what values they take, how they are shown.
+//! The attributes of a queue that clients set: which there are, what values they take, and what
+//! else changes with them.
 
 use std::ops::RangeInclusive;
 
-use crate::protocol::{SqsError, is_json_object, is_sqs_text, limits};
-use crate::queues::QueueInfo;
+use super::shown_attributes::{
+    ALLOW, CONTENT_DEDUPLICATION, FIFO, KMS_KEY, KMS_REUSE, LIMIT, READ_ONLY, REDRIVE, SCOPE,
+    SQS_SSE,
+};
+use crate::protocol::policy::{POLICY, Policy};
+use crate::protocol::redrive::{GivenRedrivePolicy, RedriveAllowPolicy};
+use crate::protocol::{SqsError, is_sqs_text, limits};
+use crate::queues::{QueueInfo, RedrivePolicy};
+
+/// The values of FifoThroughputLimit and DeduplicationScope.
+const PER_QUEUE: &str = "perQueue";
+const PER_GROUP: &str = "perMessageGroupId";
+const SCOPE_QUEUE: &str = "queue";
+const SCOPE_GROUP: &str = "messageGroup";
+
+/// Whose attributes are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of a standard queue, new or not.
+    Standard,
+    /// Those of a FIFO queue that is made.
+    NewFifo,
+    /// Those of a FIFO queue there is.
+    Fifo,
+}
 
 /// What values a settable attribute takes.
 enum Rule {
     Integer(RangeInclusive<i64>),
     Boolean,
-    Policy,
+    OneOf([&'static str; 2]),
+    Kind,
     Key,
+    Policy,
+    RedrivePolicy,
+    RedriveAllowPolicy,
 }
 
-/// A queue is created with these once it can be FIFO and have a dead-letter queue.
-const UNSUPPORTED: [&str; 6] = [
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoQueue",
-    "FifoThroughputLimit",
-    "RedriveAllowPolicy",
-    "RedrivePolicy",
-];
-
-const READ_ONLY: [&str; 6] = [
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesDelayed",
-    "ApproximateNumberOfMessagesNotVisible",
-    "CreatedTimestamp",
-    "LastModifiedTimestamp",
-    "QueueArn",
-];
-
-const KMS_KEY: &str = "KmsMasterKeyId";
-const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
-const KMS_REUSE_DEFAULT: &str = "300";
-const SQS_SSE: &str = "SqsManagedSseEnabled";
-
-/// The settable attributes of a standard queue.
+/// The settable attributes.
 ///
 /// Source: sqs-contract §5.1.
 fn rule(name: &str) -> Option<(&'static str, Rule)> {
@@ -51,46 +55,70 @@ fn rule(name: &str) -> Option<(&'static str, Rule)> {
         "MessageRetentionPeriod" => {
             ("MessageRetentionPeriod", Rule::Integer(limits::MESSAGE_RETENTION_PERIOD_SECONDS))
         }
-        "Policy" => ("Policy", Rule::Policy),
         "ReceiveMessageWaitTimeSeconds" => {
             ("ReceiveMessageWaitTimeSeconds", Rule::Integer(limits::WAIT_TIME_SECONDS))
         }
-        SQS_SSE => (SQS_SSE, Rule::Boolean),
         "VisibilityTimeout" => {
             ("VisibilityTimeout", Rule::Integer(limits::VISIBILITY_TIMEOUT_SECONDS))
         }
+        SQS_SSE => (SQS_SSE, Rule::Boolean),
+        POLICY => (POLICY, Rule::Policy),
+        REDRIVE => (REDRIVE, Rule::RedrivePolicy),
+        ALLOW => (ALLOW, Rule::RedriveAllowPolicy),
+        FIFO => (FIFO, Rule::Kind),
+        CONTENT_DEDUPLICATION => (CONTENT_DEDUPLICATION, Rule::Boolean),
+        SCOPE => (SCOPE, Rule::OneOf([SCOPE_QUEUE, SCOPE_GROUP])),
+        LIMIT => (LIMIT, Rule::OneOf([PER_QUEUE, PER_GROUP])),
         _ => return None,
     })
 }
 
 /// Whether SQS knows an attribute of this name on some queue.
 pub(super) fn is_known(name: &str) -> bool {
-    rule(name).is_some() || UNSUPPORTED.contains(&name) || READ_ONLY.contains(&name)
+    rule(name).is_some() || READ_ONLY.contains(&name)
 }
 
-/// Checks the attributes of a new queue. Returns each once, in the order they came, values as
-/// they are shown later; an empty value of a text unsets it.
+/// Whether the attributes of a new queue say that it is a FIFO queue.
+pub(super) fn is_fifo(given: &[(String, String)]) -> bool {
+    let kind = given.iter().rev().find(|(name, _)| name == FIFO);
+    kind.is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
+}
+
+/// Attributes that can be set.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// Each once, in the order they came, values as they are shown later; the empty text unsets.
+    pub(super) given: Vec<(&'static str, String)>,
+    /// The RedrivePolicy among them, whose target is still to be looked at.
+    pub(super) redrive: Option<GivenRedrivePolicy>,
+}
+
+/// Checks attributes, those of one name by the last of them.
 ///
-/// Source: sqs-contract §§4.2, 5.1 and 5.2.
-pub(super) fn check(given: &[(String, String)]) -> Result<Vec<(&'static str, String)>, SqsError> {
-    let mut checked: Vec<(&'static str, String)> = Vec::new();
+/// Source: sqs-contract §§4.2, 4.5, 5.1-5.3.
+pub(super) fn check(given: &[(String, String)], whose: Whose) -> Result<Checked, SqsError> {
+    let mut checked = Checked { given: Vec::new(), redrive: None };
     for (name, value) in given {
-        if UNSUPPORTED.contains(&name.as_str()) {
-            return Err(SqsError::InvalidAttributeValue(format!(
-                "Invalid value for the parameter {name}. Reason: this version of karin has \
-                 standard queues without redrive only."
-            )));
-        }
         let (name, rule) = rule(name).ok_or_else(|| SqsError::unknown_attribute(name))?;
-        let value = rule.check(value).ok_or_else(|| SqsError::invalid_attribute(name))?;
-        match checked.iter_mut().find(|(other, _)| *other == name) {
+        belongs(name, whose)?;
+        let value = match rule {
+            Rule::RedrivePolicy => {
+                checked.redrive = parse_unless_empty(value, GivenRedrivePolicy::parse)?;
+                let policy = checked.redrive.as_ref().map(|given| &given.policy);
+                let [(_, text), ..] = RedrivePolicy::attributes(policy);
+                text
+            }
+            Rule::Kind => fifo(value, whose)?,
+            rule => rule.check(name, value)?,
+        };
+        match checked.given.iter_mut().find(|(other, _)| *other == name) {
             Some(entry) => entry.1 = value,
-            None => checked.push((name, value)),
+            None => checked.given.push((name, value)),
         }
     }
-    let has = |wanted: &str, value: &str| checked.iter().any(|(n, v)| *n == wanted && v == value);
-    let has_key = checked.iter().any(|(name, value)| *name == KMS_KEY && !value.is_empty());
-    if has_key && has(SQS_SSE, "true") {
+    if checked.value(KMS_KEY).is_some_and(|key| !key.is_empty())
+        && checked.value(SQS_SSE) == Some("true")
+    {
         return Err(SqsError::InvalidAttributeName(
             "You can use one type of server-side encryption (SSE) at one time. You can either \
              enable KMS SSE or SQS SSE."
@@ -100,10 +128,42 @@ pub(super) fn check(given: &[(String, String)]) -> Result<Vec<(&'static str, Str
     Ok(checked)
 }
 
+/// Whether a queue has an attribute of this name (sqs-contract §§4.2 and 4.5).
+fn belongs(name: &str, whose: Whose) -> Result<(), SqsError> {
+    if whose != Whose::Standard {
+        return Ok(());
+    }
+    match name {
+        FIFO | CONTENT_DEDUPLICATION => Err(SqsError::unknown_attribute(name)),
+        SCOPE | LIMIT => Err(SqsError::InvalidAttributeName(format!(
+            "You can specify the {name} only when FifoQueue is set to true."
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// FifoQueue for a queue that is one (sqs-contract §4.5).
+fn fifo(value: &str, whose: Whose) -> Result<String, SqsError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok("true".to_owned()),
+        "false" if whose == Whose::Fifo => Err(SqsError::InvalidAttributeValue(format!(
+            "Invalid value for the parameter {FIFO}. Reason: Modifying queue type is not supported."
+        ))),
+        _ => Err(SqsError::invalid_attribute(FIFO)),
+    }
+}
+
+fn parse_unless_empty<T>(
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, SqsError>,
+) -> Result<Option<T>, SqsError> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
 impl Rule {
-    /// The value as it is shown; `None` if it is none.
-    fn check(&self, value: &str) -> Option<String> {
-        match self {
+    /// The value as it is shown.
+    fn check(&self, name: &str, value: &str) -> Result<String, SqsError> {
+        let shown = match self {
             Self::Integer(range) => {
                 let number = value.parse().ok().filter(|number| range.contains(number));
                 number.map(|number: i64| number.to_string())
@@ -112,75 +172,75 @@ impl Rule {
                 let value = value.to_ascii_lowercase();
                 matches!(value.as_str(), "true" | "false").then_some(value)
             }
+            Self::OneOf(values) => values.contains(&value).then(|| value.to_owned()),
+            Self::Key => (value.len() <= limits::KMS_MASTER_KEY_ID_BYTES_MAX && is_sqs_text(value))
+                .then(|| value.to_owned()),
             Self::Policy => {
-                let valid = value.is_empty()
-                    || (value.len() <= limits::POLICY_BYTES_MAX
-                        && is_json_object(value)
-                        && is_sqs_text(value));
-                valid.then(|| value.to_owned())
+                parse_unless_empty(value, Policy::parse)?;
+                is_sqs_text(value).then(|| value.to_owned())
             }
-            Self::Key => {
-                let valid =
-                    value.len() <= limits::KMS_MASTER_KEY_ID_BYTES_MAX && is_sqs_text(value);
-                valid.then(|| value.to_owned())
+            Self::RedriveAllowPolicy => {
+                parse_unless_empty(value, RedriveAllowPolicy::parse)?;
+                is_sqs_text(value).then(|| value.to_owned())
             }
-        }
-    }
-}
-
-/// Every attribute of a queue that is set, in the order of the contract's table. What a text
-/// attribute is by default, the module does not know; it is filled in here.
-///
-/// Source: sqs-contract §§5.1 and 5.2.
-pub(super) fn shown(info: &QueueInfo, queue_arn: String) -> Vec<(&'static str, String)> {
-    let stored = |wanted: &str| {
-        let found = info.attributes.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-    };
-    let mut shown = Vec::with_capacity(16);
-    for name in [
-        "VisibilityTimeout",
-        "MaximumMessageSize",
-        "MessageRetentionPeriod",
-        "DelaySeconds",
-        "ReceiveMessageWaitTimeSeconds",
-    ] {
-        shown.extend(stored(name).map(|value| (name, value)));
-    }
-    let key = stored(KMS_KEY);
-    let sse = stored(SQS_SSE).unwrap_or_else(|| key.is_none().to_string());
-    shown.push((SQS_SSE, sse));
-    shown.push(("ApproximateNumberOfMessages", info.ready.to_string()));
-    shown.push(("ApproximateNumberOfMessagesNotVisible", info.in_flight.to_string()));
-    shown.push(("ApproximateNumberOfMessagesDelayed", info.delayed.to_string()));
-    shown.push(("CreatedTimestamp", (info.created_ms / 1_000).to_string()));
-    shown.push(("LastModifiedTimestamp", (info.modified_ms / 1_000).to_string()));
-    shown.push(("QueueArn", queue_arn));
-    if let Some(key) = key {
-        let reuse = stored(KMS_REUSE).unwrap_or_else(|| KMS_REUSE_DEFAULT.to_owned());
-        shown.extend([(KMS_KEY, key), (KMS_REUSE, reuse)]);
-    }
-    shown.extend(stored("Policy").map(|value| ("Policy", value)));
-    shown
-}
-
-/// The first of `given` in which the queue differs.
-///
-/// Source: sqs-contract §4.2.
-pub(super) fn first_difference(
-    given: &[(&'static str, String)],
-    info: &QueueInfo,
-) -> Option<&'static str> {
-    let current = shown(info, String::new());
-    let differs = |(name, value): &&(&'static str, String)| {
-        let current = current.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let current = match (current, *name) {
-            (None, KMS_REUSE) => KMS_REUSE_DEFAULT,
-            (current, _) => current.map_or("", String::as_str),
+            // They need more than their value.
+            Self::RedrivePolicy | Self::Kind => None,
         };
-        current != value
-    };
-    given.iter().find(differs).map(|(name, _)| *name)
+        shown.ok_or_else(|| SqsError::invalid_attribute(name))
+    }
+}
+
+impl Checked {
+    fn value(&self, name: &str) -> Option<&str> {
+        let found = self.given.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What is stored: what was given, and what changes with it. `current` is what the queue has;
+    /// `None` for a new one.
+    ///
+    /// Source: sqs-contract §§5.2 and 5.3.
+    pub(super) fn stored(
+        &self,
+        current: Option<&QueueInfo>,
+    ) -> Result<Vec<(&'static str, String)>, SqsError> {
+        self.check_throughput_limit(current)?;
+        let mut stored = self.given.clone();
+        if self.value(REDRIVE).is_some() {
+            stored.retain(|(name, _)| *name != REDRIVE);
+            let policy = self.redrive.as_ref().map(|given| &given.policy);
+            stored.extend(RedrivePolicy::attributes(policy));
+        }
+        let had_key = current.is_some_and(|info| info.attribute(KMS_KEY).is_some());
+        let has_key = self.value(KMS_KEY).map_or(had_key, |key| !key.is_empty());
+        if self.value(SQS_SSE) == Some("true") {
+            stored.retain(|(name, _)| *name != KMS_KEY);
+            stored.push((KMS_KEY, String::new()));
+        } else if self.value(KMS_KEY).is_some() && (has_key || had_key) {
+            // A key switches the encryption of SQS off, and that stays off without the key.
+            stored.retain(|(name, _)| *name != SQS_SSE);
+            stored.push((SQS_SSE, "false".to_owned()));
+        }
+        if had_key && (!has_key || self.value(SQS_SSE) == Some("true")) {
+            stored.retain(|(name, _)| *name != KMS_REUSE);
+            stored.push((KMS_REUSE, String::new()));
+        }
+        Ok(stored)
+    }
+
+    /// Limits per group need a scope per group, whichever of the two is set now
+    /// (sqs-contract §5.3).
+    fn check_throughput_limit(&self, current: Option<&QueueInfo>) -> Result<(), SqsError> {
+        let effective =
+            |name: &str| self.value(name).or_else(|| current.and_then(|info| info.attribute(name)));
+        let touched = self.value(LIMIT).is_some() || self.value(SCOPE).is_some();
+        if touched && effective(LIMIT) == Some(PER_GROUP) && effective(SCOPE) != Some(SCOPE_GROUP) {
+            return Err(SqsError::InvalidParameterValue(format!(
+                "The {PER_GROUP} value is allowed only when the value for {SCOPE} is {SCOPE_GROUP}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
