@@ -246,32 +246,39 @@ impl Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::shown_attributes::shown;
+    use crate::protocol::Protocol;
 
     fn given(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
         attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
     }
 
-    #[track_caller]
-    fn refused(name: &str, value: &str, expected: &str) {
-        let error = check(&given(&[(name, value)])).expect_err("refused");
-        let text = error.message(crate::protocol::Protocol::Json).into_owned();
-        assert_eq!(format!("{}: {text}", error.code().json), expected);
+    fn text_of(error: &SqsError) -> String {
+        format!("{}: {}", error.code().json, error.message(Protocol::Json))
     }
 
-    fn fresh() -> QueueInfo {
-        QueueInfo {
-            attributes: given(&[
-                ("VisibilityTimeout", "30"),
-                ("DelaySeconds", "0"),
-                ("MessageRetentionPeriod", "345600"),
-                ("ReceiveMessageWaitTimeSeconds", "0"),
-                ("MaximumMessageSize", "1048576"),
-            ]),
-            ready: 3,
-            created_ms: 1_760_000_000_999,
-            modified_ms: 1_760_000_001_000,
-            ..QueueInfo::default()
+    #[track_caller]
+    fn refused(whose: Whose, attributes: &[(&str, &str)], expected: &str) {
+        let error = check(&given(attributes), whose).expect_err("refused");
+        assert_eq!(text_of(&error), expected, "{attributes:?}");
+    }
+
+    /// What becomes of a queue with some attributes when others are set.
+    #[track_caller]
+    fn set(current: &[(&str, &str)], attributes: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut info = QueueInfo { attributes: given(current), ..QueueInfo::default() };
+        info.is_fifo = info.attribute(FIFO).is_some();
+        let whose = if info.is_fifo { Whose::Fifo } else { Whose::Standard };
+        let checked = check(&given(attributes), whose).expect("valid");
+        for (name, value) in checked.stored(Some(&info)).expect("valid") {
+            info.attributes.retain(|(other, _)| other != name);
+            info.attributes.push((name.to_owned(), value));
         }
+        info.attributes.retain(|(_, value)| !value.is_empty());
+        let encryption = [KMS_KEY, KMS_REUSE, SQS_SSE];
+        let shown = shown(&info, String::new()).into_iter();
+        let shown = shown.filter(|(name, _)| encryption.contains(name));
+        shown.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     #[test]
@@ -288,14 +295,14 @@ mod tests {
                 format!("InvalidAttributeValue: Invalid value for the parameter {name}.");
             for good in [low, high] {
                 let value = good.to_string();
-                let checked = check(&given(&[(name, &value)]));
-                assert_eq!(checked, Ok(vec![(name, value)]));
+                let checked = check(&given(&[(name, &value)]), Whose::Standard);
+                assert_eq!(checked.map(|checked| checked.given), Ok(vec![(name, value)]));
             }
             for bad in [low - 1, high + 1] {
-                refused(name, &bad.to_string(), &expected);
+                refused(Whose::Standard, &[(name, &bad.to_string())], &expected);
             }
             for bad in ["", "x", "1.5", " 1", "99999999999999999999"] {
-                refused(name, bad, &expected);
+                refused(Whose::Standard, &[(name, bad)], &expected);
             }
         }
     }
@@ -303,83 +310,122 @@ mod tests {
     #[test]
     fn names_that_cannot_be_set_are_unknown() {
         for name in ["Foobar", "QueueArn", "CreatedTimestamp", "visibilitytimeout", "All", ""] {
-            refused(name, "1", &format!("InvalidAttributeName: Unknown Attribute {name}."));
+            let expected = format!("InvalidAttributeName: Unknown Attribute {name}.");
+            refused(Whose::Fifo, &[(name, "1")], &expected);
         }
     }
 
     #[test]
-    fn fifo_and_redrive_are_refused_by_name_for_now() {
-        for name in UNSUPPORTED {
-            refused(
-                name,
-                "true",
-                &format!(
-                    "InvalidAttributeValue: Invalid value for the parameter {name}. Reason: this \
-                     version of karin has standard queues without redrive only."
-                ),
+    fn a_standard_queue_has_no_attribute_of_a_fifo_queue() {
+        for (name, value) in [(FIFO, "true"), (FIFO, "false"), (CONTENT_DEDUPLICATION, "false")] {
+            let expected = format!("InvalidAttributeName: Unknown Attribute {name}.");
+            refused(Whose::Standard, &[(name, value)], &expected);
+        }
+        for (name, value) in [(SCOPE, SCOPE_QUEUE), (LIMIT, PER_QUEUE)] {
+            let expected = format!(
+                "InvalidAttributeName: You can specify the {name} only when FifoQueue is set to \
+                 true."
             );
+            refused(Whose::Standard, &[(name, value)], &expected);
+        }
+    }
+
+    #[test]
+    fn a_fifo_queue_stays_one() {
+        for whose in [Whose::NewFifo, Whose::Fifo] {
+            let checked = check(&given(&[(FIFO, "True")]), whose).expect("valid");
+            assert_eq!(checked.given, [(FIFO, "true".to_owned())]);
+            let invalid = "InvalidAttributeValue: Invalid value for the parameter FifoQueue.";
+            refused(whose, &[(FIFO, "yes")], invalid);
+        }
+        refused(
+            Whose::Fifo,
+            &[(FIFO, "False")],
+            "InvalidAttributeValue: Invalid value for the parameter FifoQueue. Reason: Modifying \
+             queue type is not supported.",
+        );
+        assert!(is_fifo(&given(&[(FIFO, "TRUE")])));
+        assert!(!is_fifo(&given(&[(FIFO, "true"), (FIFO, "false")])));
+    }
+
+    #[test]
+    fn throughput_per_group_needs_a_scope_per_group_from_before_or_now() {
+        let text = "InvalidParameterValueException: The perMessageGroupId value is allowed only \
+                    when the value for DeduplicationScope is messageGroup";
+        let stored = |current: &[(&str, &str)], attributes: &[(&str, &str)]| {
+            let info = QueueInfo { attributes: given(current), ..QueueInfo::default() };
+            let checked = check(&given(attributes), Whose::Fifo).expect("valid");
+            checked.stored(Some(&info)).map(|_| ()).map_err(|error| text_of(&error))
+        };
+        let (wide, narrow) = ((SCOPE, SCOPE_QUEUE), (SCOPE, SCOPE_GROUP));
+        let (fast, slow) = ((LIMIT, PER_GROUP), (LIMIT, PER_QUEUE));
+        assert_eq!(stored(&[wide], &[fast]), Err(text.to_owned()));
+        assert_eq!(stored(&[narrow], &[fast, wide]), Err(text.to_owned()));
+        assert_eq!(stored(&[narrow, fast], &[wide]), Err(text.to_owned()));
+        assert_eq!(stored(&[narrow], &[fast]), Ok(()));
+        assert_eq!(stored(&[wide], &[fast, narrow]), Ok(()));
+        assert_eq!(stored(&[narrow, fast], &[wide, slow]), Ok(()));
+        assert_eq!(stored(&[wide], &[narrow]), Ok(()));
+        for (name, value) in [(SCOPE, "Queue"), (LIMIT, ""), (LIMIT, "perqueue")] {
+            let invalid = format!("InvalidAttributeValue: Invalid value for the parameter {name}.");
+            refused(Whose::NewFifo, &[(name, value)], &invalid);
         }
     }
 
     #[test]
     fn values_are_kept_as_they_are_shown_and_the_last_of_a_name_counts() {
-        let checked = check(&given(&[
-            ("SqsManagedSseEnabled", "False"),
-            ("VisibilityTimeout", "007"),
-            ("VisibilityTimeout", "8"),
-        ]));
-        assert_eq!(
-            checked,
-            Ok(vec![(SQS_SSE, "false".to_owned()), ("VisibilityTimeout", "8".to_owned())])
-        );
-        refused(
-            SQS_SSE,
-            "yes",
-            "InvalidAttributeValue: Invalid value for the parameter SqsManagedSseEnabled.",
-        );
-        refused("Policy", "[]", "InvalidAttributeValue: Invalid value for the parameter Policy.");
-        refused("Policy", "{", "InvalidAttributeValue: Invalid value for the parameter Policy.");
+        let attributes =
+            [(SQS_SSE, "False"), ("VisibilityTimeout", "007"), ("VisibilityTimeout", "8")];
+        let checked = check(&given(&attributes), Whose::Standard).expect("valid");
+        let expected = [(SQS_SSE, "false".to_owned()), ("VisibilityTimeout", "8".to_owned())];
+        assert_eq!(checked.given, expected);
+        for (name, value) in
+            [(SQS_SSE, "yes"), (POLICY, "[]"), (POLICY, "{"), (POLICY, "{} {}"), (KMS_KEY, "\0")]
+        {
+            let invalid = format!("InvalidAttributeValue: Invalid value for the parameter {name}.");
+            refused(Whose::Standard, &[(name, value)], &invalid);
+        }
+    }
+
+    #[test]
+    fn a_redrive_policy_is_kept_in_its_canonical_form_with_what_counts() {
+        let arn = "arn:aws:sqs:us-east-1:000000000000:dead";
+        let sent = format!(r#"{{ "maxReceiveCount": "5", "deadLetterTargetArn": "{arn}" }}"#);
+        let checked = check(&given(&[(REDRIVE, &sent)]), Whose::Standard).expect("valid");
+        let kept = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":5}}"#);
+        assert_eq!(checked.given, [(REDRIVE, kept.clone())]);
+        let stored = checked.stored(None).expect("valid");
+        let expected =
+            [(REDRIVE, kept), ("deadLetterTargetArn", arn.into()), ("maxReceiveCount", "5".into())];
+        assert_eq!(stored, expected);
+        let removed = check(&given(&[(REDRIVE, &sent), (REDRIVE, "")]), Whose::Standard);
+        let removed = removed.expect("valid");
+        assert_eq!(removed.redrive, None);
+        assert!(removed.stored(None).expect("valid").iter().all(|(_, value)| value.is_empty()));
     }
 
     #[test]
     fn a_key_excludes_the_encryption_of_sqs() {
-        let both = given(&[(KMS_KEY, "alias/x"), (SQS_SSE, "true")]);
-        assert!(matches!(check(&both), Err(SqsError::InvalidAttributeName(_))));
-        let mut info = fresh();
-        info.attributes.push((KMS_KEY.to_owned(), "alias/x".to_owned()));
-        let shown = shown(&info, String::new());
-        for expected in [(SQS_SSE, "false"), (KMS_KEY, "alias/x"), (KMS_REUSE, "300")] {
-            assert!(shown.iter().any(|(n, v)| (*n, v.as_str()) == expected), "{expected:?}");
-        }
-    }
-
-    #[test]
-    fn a_fresh_queue_shows_twelve_attributes() {
-        let shown = shown(&fresh(), "arn:aws:sqs:us-east-1:000000000000:q".to_owned());
-        assert_eq!(shown.len(), 12, "{shown:?}");
-        for expected in [
-            (SQS_SSE, "true"),
-            ("ApproximateNumberOfMessages", "3"),
-            ("CreatedTimestamp", "1760000000"),
-            ("LastModifiedTimestamp", "1760000001"),
-            ("QueueArn", "arn:aws:sqs:us-east-1:000000000000:q"),
-        ] {
-            assert!(shown.iter().any(|(n, v)| (*n, v.as_str()) == expected), "{expected:?}");
-        }
-    }
-
-    #[test]
-    fn a_repeated_create_compares_only_what_it_gives() {
-        let difference = |attributes: &[(&str, &str)]| {
-            let checked = check(&given(attributes)).expect("valid");
-            first_difference(&checked, &fresh())
-        };
-        assert_eq!(difference(&[]), None);
-        assert_eq!(difference(&[("DelaySeconds", "0"), ("Policy", "")]), None);
-        assert_eq!(difference(&[("SqsManagedSseEnabled", "true"), (KMS_REUSE, "300")]), None);
-        assert_eq!(
-            difference(&[("VisibilityTimeout", "30"), ("DelaySeconds", "1"), (SQS_SSE, "false")]),
-            Some("DelaySeconds")
+        refused(
+            Whose::Standard,
+            &[(SQS_SSE, "true"), (KMS_KEY, "alias/x")],
+            "InvalidAttributeName: You can use one type of server-side encryption (SSE) at one \
+             time. You can either enable KMS SSE or SQS SSE.",
         );
+        let key = (KMS_KEY, "alias/x");
+        let with_key = given(&[key, (SQS_SSE, "false"), (KMS_REUSE, "300")]);
+        assert_eq!(set(&[], &[key]), with_key);
+        assert_eq!(set(&[(SQS_SSE, "true")], &[key]), with_key);
+        let keyed = [key, (SQS_SSE, "false"), (KMS_REUSE, "60")];
+        let off = given(&[(SQS_SSE, "false")]);
+        assert_eq!(set(&keyed, &[(KMS_KEY, "")]), off);
+        assert_eq!(set(&keyed, &[(KMS_KEY, ""), (KMS_REUSE, "300")]), off);
+        assert_eq!(set(&[key], &[(KMS_KEY, "")]), off);
+        let on = given(&[(SQS_SSE, "true")]);
+        assert_eq!(set(&keyed, &[(SQS_SSE, "true")]), on);
+        assert_eq!(set(&keyed, &[(SQS_SSE, "true"), (KMS_KEY, "")]), on);
+        assert_eq!(set(&[], &[(KMS_KEY, "")]), on);
+        // Without a key the period is kept and not shown.
+        assert_eq!(set(&[], &[(KMS_REUSE, "60")]), on);
     }
 }

@@ -89,3 +89,85 @@ pub(super) fn first_difference(
     };
     given.iter().find(differs).map(|(name, _)| *name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh() -> QueueInfo {
+        let attributes = [
+            ("VisibilityTimeout", "30"),
+            ("DelaySeconds", "0"),
+            ("MessageRetentionPeriod", "345600"),
+            ("ReceiveMessageWaitTimeSeconds", "0"),
+            ("MaximumMessageSize", "1048576"),
+        ];
+        QueueInfo {
+            attributes: attributes.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+            ready: 3,
+            created_ms: 1_760_000_000_999,
+            modified_ms: 1_760_000_001_000,
+            ..QueueInfo::default()
+        }
+    }
+
+    fn with(attributes: &[(&str, &str)]) -> QueueInfo {
+        let mut info = fresh();
+        info.attributes.extend(attributes.iter().map(|(n, v)| ((*n).into(), (*v).into())));
+        info
+    }
+
+    #[test]
+    fn a_fresh_standard_queue_shows_twelve_attributes_and_a_fifo_queue_sixteen() {
+        let arn = "arn:aws:sqs:us-east-1:000000000000:q";
+        let shown = |info: &QueueInfo| super::shown(info, arn.to_owned());
+        let standard = shown(&fresh());
+        assert_eq!(standard.len(), 12, "{standard:?}");
+        for expected in [
+            (SQS_SSE, "true"),
+            ("ApproximateNumberOfMessages", "3"),
+            ("CreatedTimestamp", "1760000000"),
+            ("LastModifiedTimestamp", "1760000001"),
+            ("QueueArn", arn),
+        ] {
+            assert!(standard.iter().any(|(n, v)| (*n, v.as_str()) == expected), "{expected:?}");
+        }
+        let mut info = with(&[(FIFO, "true"), (CONTENT_DEDUPLICATION, "false"), (SCOPE, "queue")]);
+        info.is_fifo = true;
+        let fifo = shown(&info);
+        assert_eq!(fifo.len(), 16, "{fifo:?}");
+        assert!(fifo.contains(&(LIMIT, LIMIT_DEFAULT.to_owned())));
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_shown_and_no_attribute_stands_twice() {
+        let names = |info: &QueueInfo| -> Vec<&str> {
+            shown(info, String::new()).iter().map(|(name, _)| *name).collect()
+        };
+        let keyed = names(&with(&[(KMS_KEY, "k"), (POLICY, "{}"), (REDRIVE, "{}"), (ALLOW, "{}")]));
+        assert_eq!(keyed.len(), 17, "{keyed:?}");
+        let mut once = keyed.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), keyed.len(), "{keyed:?}");
+        assert!(!names(&with(&[(KMS_REUSE, "60"), (POLICY, "")])).contains(&KMS_REUSE));
+    }
+
+    #[test]
+    fn a_repeated_create_compares_only_what_it_gives() {
+        let info = with(&[(POLICY, r#"{"Version":"1","Statement":[]}"#)]);
+        let difference = |attributes: &[(&'static str, &str)]| {
+            let given: Vec<_> = attributes.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
+            first_difference(&given, &info)
+        };
+        assert_eq!(difference(&[]), None);
+        assert_eq!(difference(&[("DelaySeconds", "0"), (ALLOW, "")]), None);
+        assert_eq!(difference(&[(SQS_SSE, "true"), (KMS_REUSE, "300")]), None);
+        let first = difference(&[("VisibilityTimeout", "30"), ("DelaySeconds", "1"), (LIMIT, "")]);
+        assert_eq!(first, Some("DelaySeconds"));
+        assert_eq!(difference(&[(POLICY, r#"{ "Statement": [], "Version": "1" }"#)]), None);
+        assert_eq!(difference(&[(POLICY, r#"{"Version":"1"}"#)]), Some(POLICY));
+        assert_eq!(difference(&[(POLICY, "")]), Some(POLICY));
+        assert_eq!(difference(&[(REDRIVE, "{}")]), Some(REDRIVE));
+    }
+}

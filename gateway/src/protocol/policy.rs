@@ -244,7 +244,10 @@ mod tests {
         let actions = |n: usize| json!([{ "Action": vec!["SQS:*"; n] }]);
         fits(actions(7));
         refused(&actions(8), &over("8 Actions", "7"));
-        let principals = |n: usize| json!([{ "Principal": "*" }, { "Principal": { "AWS": vec!["a"; n], "Service": "s" } }]);
+        let principals = |n: usize| {
+            let several = json!({ "AWS": vec!["a"; n], "Service": "s" });
+            json!([{ "Principal": "*" }, { "Principal": several }])
+        };
         fits(principals(48));
         refused(&principals(49), &over("51 Principals", "50"));
         let conditions = |n: usize| {

@@ -244,7 +244,7 @@ mod tests {
         let deny = json!({ PERMISSION: "denyAll", SOURCES: [] });
         assert_eq!(parse(deny), Ok(RedriveAllowPolicy::DenyAll));
         let sources = vec![QueueArn::parse(ARN).expect("an ARN"); 10];
-        let some = parse(json!({ PERMISSION: "byQueue", SOURCES: [ARN; 10] }));
+        let some = parse(json!({ PERMISSION: "byQueue", SOURCES: ([ARN; 10]) }));
         assert_eq!(some, Ok(RedriveAllowPolicy::ByQueue(sources)));
     }
 
@@ -263,7 +263,7 @@ mod tests {
                  byQueue.",
             ),
             (
-                json!({ PERMISSION: "byQueue", SOURCES: [ARN; 11] }),
+                json!({ PERMISSION: "byQueue", SOURCES: ([ARN; 11]) }),
                 "The maximum number of source queue ARNs you can specify is 10.",
             ),
         ] {
