@@ -211,21 +211,33 @@ impl Checked {
             let policy = self.redrive.as_ref().map(|given| &given.policy);
             stored.extend(RedrivePolicy::attributes(policy));
         }
-        let had_key = current.is_some_and(|info| info.attribute(KMS_KEY).is_some());
-        let has_key = self.value(KMS_KEY).map_or(had_key, |key| !key.is_empty());
-        if self.value(SQS_SSE) == Some("true") {
-            stored.retain(|(name, _)| *name != KMS_KEY);
-            stored.push((KMS_KEY, String::new()));
-        } else if self.value(KMS_KEY).is_some() && (has_key || had_key) {
-            // A key switches the encryption of SQS off, and that stays off without the key.
-            stored.retain(|(name, _)| *name != SQS_SSE);
-            stored.push((SQS_SSE, "false".to_owned()));
-        }
-        if had_key && (!has_key || self.value(SQS_SSE) == Some("true")) {
-            stored.retain(|(name, _)| *name != KMS_REUSE);
-            stored.push((KMS_REUSE, String::new()));
-        }
+        self.store_encryption(current, &mut stored);
         Ok(stored)
+    }
+
+    /// A key switches the encryption of SQS off, which stays off without the key; and that
+    /// switches off the key (sqs-contract §5.2).
+    fn store_encryption(
+        &self,
+        current: Option<&QueueInfo>,
+        stored: &mut Vec<(&'static str, String)>,
+    ) {
+        let mut put = |name: &'static str, value: &str| {
+            stored.retain(|(other, _)| *other != name);
+            stored.push((name, value.to_owned()));
+        };
+        let key = self.value(KMS_KEY);
+        let by_sqs = self.value(SQS_SSE) == Some("true");
+        let was_keyed = current.is_some_and(|info| info.attribute(KMS_KEY).is_some());
+        let stays_keyed = !by_sqs && key.map_or(was_keyed, |key| !key.is_empty());
+        if by_sqs {
+            put(KMS_KEY, "");
+        } else if key.is_some() && (was_keyed || stays_keyed) {
+            put(SQS_SSE, "false");
+        }
+        if was_keyed && !stays_keyed {
+            put(KMS_REUSE, "");
+        }
     }
 
     /// Limits per group need a scope per group, whichever of the two is set now

@@ -43,7 +43,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
-    assert_eq!(config.queue_cooldown, Duration::from_secs(60));
+    assert_eq!(config.queue_cooldown, Duration::from_mins(1));
     assert!(!config.strict_account);
     assert_eq!(config.log, "info");
 }

@@ -14,7 +14,7 @@ fn all(sqs: &Sqs, queue: &str) -> Value {
 }
 
 #[track_caller]
-fn set(sqs: &Sqs, queue: &str, attributes: Value) {
+fn set(sqs: &Sqs, queue: &str, attributes: &Value) {
     let members = json!({ "QueueUrl": queue, "Attributes": attributes });
     assert_eq!(sqs.json("SetQueueAttributes", &members), Value::Null);
 }
@@ -59,7 +59,7 @@ fn what_is_set_is_shown_by_any_gateway_at_once() {
     set(
         &sqs,
         "q",
-        json!({
+        &json!({
             "VisibilityTimeout": "0", "DelaySeconds": "900", "MessageRetentionPeriod": "60",
             "MaximumMessageSize": "1024", "ReceiveMessageWaitTimeSeconds": "20",
         }),
@@ -208,7 +208,7 @@ fn a_fifo_queue_changes_all_but_its_type() {
     set(
         &sqs,
         "q.fifo",
-        json!({
+        &json!({
             "FifoQueue": "true", "ContentBasedDeduplication": "True",
             "FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup",
         }),
@@ -232,7 +232,7 @@ fn a_fifo_queue_changes_all_but_its_type() {
     let refusal = Refusal::invalid_attribute_value(text);
     refuses(&sqs, "q.fifo", "DeduplicationScope", "group", refusal);
     // messageGroup with perQueue is fine.
-    set(&sqs, "q.fifo", json!({ "FifoThroughputLimit": "perQueue" }));
+    set(&sqs, "q.fifo", &json!({ "FifoThroughputLimit": "perQueue" }));
     let different = [("FifoQueue", "true"), ("ContentBasedDeduplication", "false")];
     let refusal = Refusal::new(
         "QueueNameExists",
@@ -247,7 +247,7 @@ fn a_fifo_queue_changes_all_but_its_type() {
 #[test]
 fn a_repeated_creation_is_held_against_what_was_set_since() {
     let sqs = Sqs::with_queue("q");
-    set(&sqs, "q", json!({ "DelaySeconds": "7" }));
+    set(&sqs, "q", &json!({ "DelaySeconds": "7" }));
     let create = |delay: &str| json!({ "QueueName": "q", "Attributes": { "DelaySeconds": delay } });
     sqs.json("CreateQueue", &create("7"));
     sqs.json("CreateQueue", &create("007"));
@@ -270,16 +270,16 @@ fn a_key_and_the_encryption_of_sqs_exclude_each_other() {
         shown.map(|name| attributes.get(name).map_or("-", |v| v.as_str().unwrap_or("?")).to_owned())
     };
     assert_eq!(encryption(), ["-", "-", "true"]);
-    set(&sqs, "q", json!({ "KmsMasterKeyId": "alias/no-such-key" }));
+    set(&sqs, "q", &json!({ "KmsMasterKeyId": "alias/no-such-key" }));
     assert_eq!(encryption(), ["alias/no-such-key", "300", "false"]);
-    set(&sqs, "q", json!({ "KmsDataKeyReusePeriodSeconds": "60" }));
+    set(&sqs, "q", &json!({ "KmsDataKeyReusePeriodSeconds": "60" }));
     assert_eq!(encryption(), ["alias/no-such-key", "60", "false"]);
-    set(&sqs, "q", json!({ "KmsMasterKeyId": "", "KmsDataKeyReusePeriodSeconds": "300" }));
+    set(&sqs, "q", &json!({ "KmsMasterKeyId": "", "KmsDataKeyReusePeriodSeconds": "300" }));
     assert_eq!(encryption(), ["-", "-", "false"]);
-    set(&sqs, "q", json!({ "SqsManagedSseEnabled": "True" }));
+    set(&sqs, "q", &json!({ "SqsManagedSseEnabled": "True" }));
     assert_eq!(encryption(), ["-", "-", "true"]);
-    set(&sqs, "q", json!({ "KmsMasterKeyId": "k" }));
-    set(&sqs, "q", json!({ "SqsManagedSseEnabled": "true" }));
+    set(&sqs, "q", &json!({ "KmsMasterKeyId": "k" }));
+    set(&sqs, "q", &json!({ "SqsManagedSseEnabled": "true" }));
     assert_eq!(encryption(), ["-", "-", "true"]);
     sqs.refused(
         "SetQueueAttributes",

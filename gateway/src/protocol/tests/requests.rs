@@ -7,7 +7,9 @@ use crate::queues::QueueName;
 const URL: &str = "http://127.0.0.1:9324/000000000000/q";
 
 fn queue(name: &str) -> NamedQueue {
-    Ok(QueueName::parse(name).unwrap_or_else(|| panic!("{name}")))
+    let queue = QueueName::parse(name);
+    assert!(queue.is_some(), "{name}");
+    queue.ok_or(SqsError::QueueDoesNotExist)
 }
 
 const NO_QUEUE: NamedQueue = Err(SqsError::QueueDoesNotExist);
