@@ -2,6 +2,9 @@
 
 use crate::queues::QueueName;
 
+/// Length of an ARN: more than any real one.
+const BYTES_MAX: usize = 256;
+
 /// `arn:<partition>:sqs:<region>:<account>:<queue>`, whatever the partition.
 ///
 /// Source: sqs-contract §1.2.
@@ -30,6 +33,9 @@ impl QueueArn {
     /// # Errors
     /// [`ArnError`].
     pub fn parse(text: &str) -> Result<Self, ArnError> {
+        if text.len() > BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ArnError::Malformed);
+        }
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, service, region, account, name] = parts[..] else {
             return Err(ArnError::Malformed);
@@ -68,6 +74,8 @@ mod tests {
             "arn:aws:sqs::000000000000:q",
             "arn:aws:sqs:us-east-1::q",
             "urn:aws:sqs:us-east-1:000000000000:q",
+            "arn:a b:sqs:us-east-1:000000000000:q",
+            &format!("arn:aws:sqs:{}:000000000000:q", "x".repeat(256)),
         ] {
             assert_eq!(QueueArn::parse(text), Err(ArnError::Malformed), "{text}");
         }

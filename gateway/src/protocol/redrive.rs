@@ -21,6 +21,8 @@ const PERMISSION: &str = "redrivePermission";
 const SOURCES: &str = "sourceQueueArns";
 /// Source queues that a RedriveAllowPolicy names at most.
 const SOURCES_MAX: usize = 10;
+/// Length of a RedriveAllowPolicy: more than ten ARNs need.
+const ALLOW_BYTES_MAX: usize = 8_192;
 
 /// A RedrivePolicy whose form is right.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,6 +127,9 @@ impl RedriveAllowPolicy {
             let reason = format!("Amazon SQS can't create the redrive allow policy. {reason}");
             SqsError::invalid_value(text, REDRIVE_ALLOW_POLICY, &reason)
         };
+        if text.len() > ALLOW_BYTES_MAX {
+            return Err(malformed());
+        }
         let Ok(Value::Object(map)) = serde_json::from_str(text) else {
             return Err(malformed());
         };
@@ -286,6 +291,7 @@ mod tests {
             json!({ PERMISSION: "byQueue", SOURCES: ARN }),
             json!({ PERMISSION: "byQueue", SOURCES: ["q"] }),
             json!({ PERMISSION: "byQueue", SOURCES: [1] }),
+            json!({ PERMISSION: "x".repeat(9_000) }),
         ] {
             assert_eq!(
                 text_of(RedriveAllowPolicy::parse(&policy.to_string())),

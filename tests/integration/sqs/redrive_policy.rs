@@ -214,6 +214,28 @@ fn the_sources_of_a_dead_letter_queue_are_listed_in_pages() {
 }
 
 #[test]
+fn sources_are_found_among_more_queues_than_one_look_takes() {
+    let sqs = Sqs::with_queue("dead");
+    let mut many = redis::pipe();
+    for n in 0..2_100 {
+        many.cmd("KARIN.CREATE").arg(format!("karin:{{q{n:04}}}")).ignore();
+    }
+    many.exec(&mut sqs.redis.connection()).expect("queues");
+    for source in ["q0000", "q1500", "q2099"] {
+        set(&sqs, source, "RedrivePolicy", &policy("dead", 3));
+    }
+    assert_eq!(sources(&sqs, "dead"), ["q0000", "q1500", "q2099"]);
+    let members = json!({ "QueueUrl": "dead", "MaxResults": 1 });
+    let page = sqs.json("ListDeadLetterSourceQueues", &members);
+    assert_eq!(names(&page), ["q0000"]);
+    let members =
+        json!({ "QueueUrl": "dead", "MaxResults": 2, "NextToken": text(&page, "NextToken") });
+    let page = sqs.json("ListDeadLetterSourceQueues", &members);
+    assert_eq!(names(&page), ["q1500", "q2099"]);
+    assert!(page.get("NextToken").is_none(), "{page}");
+}
+
+#[test]
 fn wrong_pages_of_sources_are_refused_once_the_queue_was_found() {
     let sqs = Sqs::with_queue("dead");
     let refused = |queue: &str, count: &str, token: &str, expected| {
