@@ -57,7 +57,7 @@ fn name(name: &str, whose: Whose) -> Result<QueueName, SqsError> {
         ),
     };
     QueueName::parse(name)
-        .filter(|name| name.as_str().contains('.') == is_fifo)
+        .filter(|name| name.is_fifo() == is_fifo)
         .ok_or_else(|| SqsError::InvalidParameterValue(text.to_owned()))
 }
 

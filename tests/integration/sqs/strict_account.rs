@@ -55,6 +55,7 @@ fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     for action in [
         "AddPermission",
         "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
         "DeleteMessage",
         "DeleteMessageBatch",
         "DeleteQueue",
