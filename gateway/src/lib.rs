@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod arn;
+pub mod auth;
 mod browser;
 pub mod config;
 mod data_dir;

@@ -16,7 +16,7 @@ const ATTEMPTS_MAX: usize = 3;
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: CreateQueue,
 ) -> Result<QueueUrl, SqsError> {
     let whose =
@@ -27,13 +27,13 @@ pub(super) async fn handle(
     for _ in 0..ATTEMPTS_MAX {
         if let Some(info) = look(sqs, &queue).await? {
             return match first_difference(&attributes.given, &info) {
-                None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) }),
+                None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
                 Some(name) => Err(SqsError::QueueNameExists(name.to_owned())),
             };
         }
         match create(sqs, &queue, whose, &attributes, &input.tags).await? {
             Created::Now => {
-                return Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) });
+                return Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) });
             }
             Created::BySomebodyElse => {}
         }

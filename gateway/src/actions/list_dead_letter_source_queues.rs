@@ -11,7 +11,7 @@ use crate::protocol::{SqsError, limits};
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: ListDeadLetterSourceQueues,
 ) -> Result<SourceQueueUrls, SqsError> {
     let target = named(input.queue)?;
@@ -27,6 +27,6 @@ pub(super) async fn handle(
     let last = queues.last().filter(|_| more && count.is_some());
     Ok(SourceQueueUrls {
         next_token: last.map(|name| write_token(target.as_str(), name)),
-        queue_urls: queues.iter().map(|queue| sqs.identity.queue_url(host, queue)).collect(),
+        queue_urls: queues.iter().map(|queue| sqs.identity.queue_url(base_url, queue)).collect(),
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this folder knows JSON, forms or XML.
 
+mod access_error;
 mod error;
 mod json;
 mod json_writer;
@@ -28,9 +29,11 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+pub use access_error::AccessError;
 pub(crate) use error::echo;
 pub use error::{ErrorCode, SqsError};
 pub(crate) use json::same_json;
+pub(crate) use queue_url::name_in_path;
 pub use text::is_sqs_text;
 pub(crate) use text::is_sqs_utf8;
 
@@ -167,7 +170,7 @@ fn action_of_parameters(
 ) -> Result<Action, SqsError> {
     use members::Members as _;
     let name = parameters.text("Action")?.ok_or(SqsError::MissingAction)?;
-    let at_queue = queue_url::names_queue(parts.uri.path());
+    let at_queue = name_in_path(parts.uri.path()).is_some();
     let action = Action::parse(&name).filter(|action| !(at_queue && action.is_refused_at_queue()));
     action.ok_or(SqsError::UnknownOperation(name))
 }

@@ -29,9 +29,9 @@ pub(super) fn queue_of_path(path: &str, only_account: Option<&str>) -> NamedQueu
     queue_of(before, name, only_account)
 }
 
-/// Whether the path is that of a queue.
-pub(super) fn names_queue(path: &str) -> bool {
-    split(path).is_some()
+/// The name in such a path.
+pub(crate) fn name_in_path(path: &str) -> Option<&str> {
+    split(path).map(|(_, name)| name)
 }
 
 /// The name, and what stands before it.
@@ -83,11 +83,11 @@ mod tests {
         for path in ["/000000000000/orders", "/queue/orders/"] {
             let queue = queue_of_path(path, None);
             assert_eq!(queue.as_ref().map(QueueName::as_str), Ok("orders"), "{path}");
-            assert!(names_queue(path), "{path}");
+            assert_eq!(name_in_path(path), Some("orders"), "{path}");
         }
         for path in ["/", "", "/orders", "//orders", "*"] {
             assert_eq!(queue_of_path(path, None), Err(SqsError::QueueDoesNotExist), "{path}");
-            assert!(!names_queue(path), "{path}");
+            assert_eq!(name_in_path(path), None, "{path}");
         }
     }
 
