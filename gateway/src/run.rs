@@ -119,7 +119,8 @@ async fn start(
     };
     let hint = redis_cli(&redis, &config);
     let identity =
-        Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone());
+        Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
+            .with_strict_account(config.strict_account);
     let names = identity.clone();
     let options = QueuesOptions {
         address: redis,
@@ -135,7 +136,7 @@ async fn start(
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
-    let app = App::new(Sqs::new(queues, identity), auth, browsers);
+    let app = App::new(Sqs::new(queues, identity, config.queue_cooldown), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.

@@ -15,7 +15,7 @@ pub(super) async fn handle(
     input: CancelMessageMoveTask,
 ) -> Result<CancelledTask, SqsError> {
     let handle = Handle::parse(&input.task_handle)?;
-    let source = queue_of_arn(&handle.source_arn, "SourceArn").ok().flatten();
+    let source = queue_of_arn(sqs, &handle.source_arn, "SourceArn").ok().flatten();
     let source = source.ok_or_else(|| no_such_resource("SourceArn"))?;
     let task = match sqs.queues.cancel_move_task(&source, &handle.task_id).await {
         Err(QueueError::NoQueue) => return Err(no_such_resource("SourceArn")),

@@ -15,7 +15,7 @@ use crate::queues::{MoveTask, MoveTaskFailure, MoveTaskStatus, QueueError};
 const MAX_RESULTS_DEFAULT: i64 = 1;
 
 pub(super) async fn handle(sqs: &Sqs, input: ListMessageMoveTasks) -> Result<MoveTasks, SqsError> {
-    let source = queue_of_arn(&input.source_arn, "SourceArn")?;
+    let source = queue_of_arn(sqs, &input.source_arn, "SourceArn")?;
     let count = check_max_results(input.max_results.unwrap_or(MAX_RESULTS_DEFAULT))?;
     let source = source.ok_or_else(|| no_such_resource("SourceArn"))?;
     let tasks = match sqs.queues.move_tasks(&source).await {

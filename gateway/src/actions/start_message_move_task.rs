@@ -15,16 +15,18 @@ pub(super) async fn handle(
     sqs: &Sqs,
     input: StartMessageMoveTask,
 ) -> Result<StartedTask, SqsError> {
-    let source = queue_of_arn(&input.source_arn, "SourceArn")?;
+    let source = queue_of_arn(sqs, &input.source_arn, "SourceArn")?;
     let destination = input.destination_arn.as_deref();
-    let destination = destination.map(|arn| queue_of_arn(arn, "DestinationArn")).transpose()?;
+    let destination =
+        destination.map(|arn| queue_of_arn(sqs, arn, "DestinationArn")).transpose()?;
     let per_second = input.max_number_of_messages_per_second.map(check_rate).transpose()?;
     let source = source.ok_or_else(|| no_such_resource("SourceArn"))?;
     if destination.as_ref().is_some_and(|queue| queue.as_ref() == Some(&source)) {
         return Err(refused("Source queue arn and destination queue arn cannot be the same."));
     }
     let info = find(sqs, &source, "SourceArn").await?;
-    if !sqs.queues.is_dead_letter_target(&source).await.map_err(failure::of_request)? {
+    let sources = sqs.queues.sources(&source, None, 1).await.map_err(failure::of_request)?;
+    if sources.0.is_empty() {
         return Err(refused("Source queue must be configured as a Dead Letter Queue."));
     }
     if let Some(queue) = destination {

@@ -14,6 +14,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use super::{
     QueueError, QueueInfo, QueueName, StoredMessage,
     carrier::{ArnMaker, Arrival, Carrier, Parcel, Waybill},
+    redrive::{COUNT, POLICY, RedrivePolicy, TARGET},
     reply,
 };
 
@@ -35,13 +36,6 @@ const QUEUES_AT_ONCE: usize = 8;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// The attribute that says where letters go.
-const TARGET: &str = "deadLetterTargetArn";
-/// The attribute that switches dying on.
-const COUNT: &str = "maxReceiveCount";
-/// Both as SQS shows them, which stays when dying is switched off.
-const POLICY: &str = "RedrivePolicy";
 
 /// Who brings letters for which queue, and what for.
 #[derive(Debug)]
@@ -132,7 +126,7 @@ struct Mover<'a> {
 impl Mover<'_> {
     async fn bring_all(&self) -> Result<(), QueueError> {
         while let Some(source) = self.carrier.info(self.queue).await?.filter(|info| info.dead > 0) {
-            let Some(arn) = attribute(&source, TARGET) else {
+            let Some(arn) = source.attribute(TARGET) else {
                 // The policy was taken away while they died.
                 self.revive().await?;
                 continue;
@@ -207,14 +201,26 @@ impl Mover<'_> {
     ///
     /// Source: sqs-contract §5.3.
     async fn switch_off(&self, source: &QueueInfo, arn: &str) -> Result<(), QueueError> {
-        if let Some(count) = attribute(source, COUNT) {
+        if let Some(count) = source.attribute(COUNT) {
+            let policy = source.attribute(POLICY);
             let mut command = self.carrier.command("KARIN.SET", self.queue);
+            command.arg("IF").arg(TARGET).arg(arn).arg("IF").arg(COUNT).arg(count);
             command.arg(COUNT).arg("");
-            if attribute(source, POLICY).is_none() {
+            if let (None, Ok(max_receive_count)) = (policy, count.parse()) {
                 // Set with redis-cli; the count must not be forgotten.
-                command.arg(POLICY).arg(policy(arn, count));
+                let policy =
+                    RedrivePolicy { dead_letter_target_arn: arn.to_owned(), max_receive_count };
+                for (name, value) in RedrivePolicy::attributes(Some(&policy)) {
+                    if name == POLICY {
+                        command.arg(name).arg(value);
+                    }
+                }
             }
-            self.set(&command).await?;
+            match self.carrier.call(&command).await {
+                // Somebody has changed something: look again.
+                Err(QueueError::Changed | QueueError::NoQueue) => return Ok(()),
+                done => done?,
+            };
             tracing::warn!(
                 queue = %self.queue, target = arn,
                 "the dead-letter queue is missing or of another type; until there is one, \
@@ -223,18 +229,15 @@ impl Mover<'_> {
             // Made since it was looked for: whoever made it may have found nothing to switch on.
             if self.target(arn, source).await?.is_some() {
                 let mut command = self.carrier.command("KARIN.SET", self.queue);
+                command.arg("IF").arg(TARGET).arg(arn).arg("IF").arg(COUNT).arg("");
                 command.arg(COUNT).arg(count);
-                return self.set(&command).await;
+                return match self.carrier.call(&command).await {
+                    Err(QueueError::Changed | QueueError::NoQueue) => Ok(()),
+                    done => done.map(|_| ()),
+                };
             }
         }
         self.revive().await
-    }
-
-    async fn set(&self, command: &redis::Cmd) -> Result<(), QueueError> {
-        match self.carrier.call_idempotent(command).await {
-            Ok(_) | Err(QueueError::NoQueue) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Gives all letters back to the queue they died in, their receives counted.
@@ -254,15 +257,4 @@ impl Mover<'_> {
             }
         }
     }
-}
-
-fn attribute<'a>(info: &'a QueueInfo, wanted: &str) -> Option<&'a str> {
-    let found = info.attributes.iter().find(|(name, _)| name == wanted);
-    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-}
-
-/// As SQS shows it (sqs-contract §5.3).
-fn policy(arn: &str, count: &str) -> String {
-    let arn = serde_json::Value::from(arn);
-    format!("{{\"deadLetterTargetArn\":{arn},\"maxReceiveCount\":{count}}}")
 }

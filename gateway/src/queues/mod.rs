@@ -13,6 +13,7 @@ mod messages;
 mod move_tasks;
 mod naming;
 mod redis_url;
+mod redrive;
 mod reply;
 mod table;
 mod types;
@@ -23,6 +24,7 @@ pub use carrier::ArnMaker;
 pub use client::ConnectError;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
+pub use redrive::RedrivePolicy;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc};

@@ -204,6 +204,25 @@ fn without_its_dead_letter_queue_a_message_stays_receivable() {
 }
 
 #[test]
+fn a_dead_letter_queue_that_is_made_again_gets_letters_again() {
+    let sqs = Sqs::start();
+    sqs.json("CreateQueue", &json!({ "QueueName": "missing" }));
+    let policy = format!("{{\"deadLetterTargetArn\":\"{ARN}missing\",\"maxReceiveCount\":1}}");
+    let attributes = json!({ "RedrivePolicy": policy });
+    sqs.json("CreateQueue", &json!({ "QueueName": "q", "Attributes": attributes }));
+    sqs.redis.cli(&["DEL", "karin:{missing}"]);
+    stays_receivable(&sqs);
+    sqs.json("CreateQueue", &json!({ "QueueName": "missing" }));
+    assert!(sqs.receive("q").is_empty(), "received too often long since");
+    assert_eq!(text(&sqs.await_one("missing"), "Body"), "stays");
+    let shown = sqs.json(
+        "GetQueueAttributes",
+        &json!({ "QueueUrl": "q", "AttributeNames": ["RedrivePolicy"] }),
+    );
+    assert_eq!(shown["Attributes"]["RedrivePolicy"], policy);
+}
+
+#[test]
 fn a_dead_letter_queue_of_another_type_counts_as_missing() {
     let sqs = Sqs::start();
     sqs.create("dlq.fifo", &["ContentBasedDeduplication", "true"]);

@@ -9,6 +9,8 @@ use super::record::{
 use crate::queues::carrier::Carrier;
 use crate::queues::{QueueError, QueueName, reply};
 
+/// What the hash's key ends in.
+const TASKS: &str = "tasks";
 /// What was done is forgotten after so long, in seconds: 30 days.
 const KEPT_SECONDS: u64 = 2_592_000;
 /// The notes of so many runs are kept, for those who wake up late.
@@ -30,7 +32,7 @@ impl Store {
 
     fn command(&self, name: &str) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(self.carrier.naming.tasks_key(&self.source));
+        command.arg(self.carrier.naming.marker(&self.source, TASKS));
         command
     }
 
