@@ -107,6 +107,8 @@ fn messages_return_to_where_they_came_from_as_new_ones() {
     }
     assert!(task["StartedTimestamp"].as_u64().unwrap() > 1_700_000_000_000, "{task}");
     assert!(sqs.receive("dlq").is_empty());
+    let queues = sqs.json("ListQueues", &json!({}))["QueueUrls"].as_array().map(Vec::len);
+    assert_eq!(queues, Some(3), "nobody sees what gateways tell each other");
     assert_eq!(text(&sqs.receive_one("other"), "Body"), "theirs");
     let messages = sqs.receive("q");
     assert_eq!(messages.iter().map(|m| text(m, "Body")).collect::<BTreeSet<_>>().len(), 2);

@@ -138,3 +138,27 @@ fn any_other_gateway_takes_every_account_and_region_for_its_own() {
     let found = sqs.json("GetQueueUrl", &owner);
     assert!(found["QueueUrl"].as_str().is_some_and(|url| url.ends_with("/111122223333/q")));
 }
+
+#[test]
+fn move_tasks_take_arns_of_the_own_account_only_where_that_is_strict() {
+    let [ours, theirs] = ["111122223333", "444455556666"]
+        .map(|account| format!("arn:aws:sqs:eu-west-1:{account}:dead"));
+    let not_there = Refusal::new(
+        "ResourceNotFoundException",
+        "ResourceNotFoundException",
+        404,
+        "The resource that you specified for the SourceArn parameter doesn't exist.",
+    );
+    let strict = start(&["--strict-account"]);
+    strict.json("SetQueueAttributes", &redrive(&ours));
+    strict.json("StartMessageMoveTask", &json!({ "SourceArn": ours }));
+    for action in ["StartMessageMoveTask", "ListMessageMoveTasks"] {
+        let members = json!({ "SourceArn": theirs });
+        strict.refused(action, &members, &[("SourceArn", &theirs)], not_there);
+    }
+    let loose = start(&[]);
+    loose.json("SetQueueAttributes", &redrive(&ours));
+    loose.json("StartMessageMoveTask", &json!({ "SourceArn": theirs }));
+    let tasks = loose.json("ListMessageMoveTasks", &json!({ "SourceArn": ours }));
+    assert_eq!(tasks["Results"][0]["SourceArn"], json!(theirs));
+}
