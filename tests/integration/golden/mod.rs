@@ -41,8 +41,8 @@ fn every_request_is_answered_as_its_file_says() {
         }
         failures.extend(outcome.failures);
     }
-    let failed = failures.len();
-    assert!(failures.is_empty(), "{failed} of {count}\n\n{}", failures.join("\n"));
+    let text = failures.join("\n");
+    assert!(text.is_empty(), "{} answers differ in {count} cases\n\n{text}", failures.len());
     assert!(!write, "nothing had to be written");
 }
 
