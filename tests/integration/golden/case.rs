@@ -38,6 +38,8 @@ pub(super) enum What {
     Clock(i64),
     /// A Redis command.
     Redis(Vec<String>),
+    /// Gives the base64 of a text a name.
+    Base64 { name: String, text: String },
     /// A request and what it must be answered.
     Exchange(Box<Exchange>),
 }
@@ -118,8 +120,14 @@ impl Case {
         })
     }
 
-    pub(super) fn moves_the_clock(&self) -> bool {
-        self.steps().any(|step| matches!(step.what, What::Clock(_)))
+    /// Whether other cases on its server would see what it does: it moves the clock, or
+    /// configures Redis.
+    pub(super) fn wants_no_others(&self) -> bool {
+        self.steps().any(|step| match &step.what {
+            What::Clock(_) => true,
+            What::Redis(words) => words.first().is_some_and(|word| word == "CONFIG"),
+            _ => false,
+        })
     }
 
     fn add(&mut self, step: Step) {
@@ -157,6 +165,10 @@ fn directive(what: &str) -> Result<What, String> {
     let (word, rest) = what.split_once(' ').unwrap_or((what, ""));
     match word {
         "clock" => rest.parse().map(What::Clock).map_err(|e| format!("{rest}: {e}")),
+        "base64" => {
+            let (name, text) = rest.split_once(' ').ok_or("want a name and a text")?;
+            Ok(What::Base64 { name: name.to_owned(), text: text.to_owned() })
+        }
         "redis" => Ok(What::Redis(rest.split_whitespace().map(str::to_owned).collect())),
         action if action.starts_with(|c: char| c.is_ascii_uppercase()) => {
             let end = rest.rfind('}').map_or(0, |at| at + 1);

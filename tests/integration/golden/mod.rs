@@ -16,7 +16,7 @@ use run::{Outcome, Server};
 /// Cases that share a server run in so many threads.
 const THREADS: usize = 4;
 
-/// Cases with the same options, and whether they move the clock: they share a server.
+/// Cases with the same options, and whether they want no others beside them: they share a server.
 type Groups = BTreeMap<(bool, Vec<String>), Vec<(PathBuf, Case)>>;
 
 #[test]
@@ -46,14 +46,14 @@ fn every_request_is_answered_as_its_file_says() {
     assert!(!write, "nothing had to be written");
 }
 
-/// Runs cases on one server; those that move its clock one after the other.
+/// Runs cases on one server; those that want no others one after the other.
 fn run_group<'a>(
-    (moves_the_clock, options): &(bool, Vec<String>),
+    (one_by_one, options): &(bool, Vec<String>),
     cases: &'a [(PathBuf, Case)],
     write: bool,
 ) -> Vec<(&'a PathBuf, Outcome)> {
     let server = Server::start(options);
-    let threads = if *moves_the_clock { 1 } else { THREADS };
+    let threads = if *one_by_one { 1 } else { THREADS };
     let run = |cases: &'a [(PathBuf, Case)]| -> Vec<_> {
         cases.iter().map(|(path, case)| (path, server.run(case, write))).collect()
     };
@@ -70,7 +70,7 @@ fn groups() -> Groups {
     let mut groups = Groups::new();
     for (path, case) in cases() {
         if case.name.contains(&only) {
-            let key = (case.moves_the_clock(), case.gateway.clone());
+            let key = (case.wants_no_others(), case.gateway.clone());
             groups.entry(key).or_default().push((path, case));
         }
     }

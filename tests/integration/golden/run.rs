@@ -53,6 +53,8 @@ impl Server {
                         Ok(())
                     }
                     What::Redis(words) => self.redis_command(words, &names),
+                    What::Base64 { name, text } => fill(text, &names, Encoding::Plain)
+                        .map(|text| names.set(name, base64(&text))),
                     What::Exchange(exchange) => {
                         let before = names.clone();
                         self.exchange(exchange, &mut names).map_err(|failure| {
@@ -150,6 +152,20 @@ impl Server {
         let body = fill(&request.body, names, body_encoding(request))?;
         Ok(self.gateway.http().request(&request.method, &target, &headers, &body))
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |chunk: &[u8]| {
+        let byte = |at: usize| u32::from(*chunk.get(at).unwrap_or(&0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let digit = |place: usize| {
+            let value = (bits >> (18 - 6 * place)) & 63;
+            if place > chunk.len() { '=' } else { char::from(DIGITS[value as usize]) }
+        };
+        (0..4).map(digit).collect::<String>()
+    };
+    bytes.chunks(3).map(digits).collect()
 }
 
 /// The path is written as it is, the parameters after it are encoded.
