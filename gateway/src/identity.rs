@@ -83,6 +83,7 @@ mod tests {
         QueueName::parse("orders").expect("a name")
     }
 
+    // contract: 1.2-arn
     #[test]
     fn without_configuration_the_first_mapping_names_account_and_region() {
         let identity = Identity::new(None, None, None);
@@ -94,6 +95,7 @@ mod tests {
         assert_eq!(clone.queue_url("h:1", &queue()), "http://h:1/123456789012/orders");
     }
 
+    // contract: 1.2-arn, 1.2-url-issued
     #[test]
     fn what_is_configured_wins() {
         let identity = Identity::new(

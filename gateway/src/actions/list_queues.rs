@@ -70,6 +70,7 @@ fn read_token(token: &str, prefix: &str) -> Result<String, SqsError> {
 mod tests {
     use super::*;
 
+    // contract: 4.4-list-token
     #[test]
     fn a_token_leads_on_with_its_own_prefix_only() {
         let name = QueueName::parse("orders").expect("a name");

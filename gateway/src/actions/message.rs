@@ -216,6 +216,7 @@ mod tests {
         assert_eq!(digests.system_attributes, None);
     }
 
+    // contract: 6.1-size
     #[test]
     fn names_types_and_values_of_attributes_count_into_the_size() {
         let (name, value) = trace("12345");

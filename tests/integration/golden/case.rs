@@ -44,6 +44,17 @@ pub(super) enum What {
     Exchange(Box<Exchange>),
 }
 
+impl What {
+    /// Whether it moves the clock or configures Redis.
+    pub(super) fn changes_the_server(&self) -> bool {
+        match self {
+            Self::Clock(_) => true,
+            Self::Redis(words) => words.first().is_some_and(|word| word == "CONFIG"),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) request: Request,
@@ -120,14 +131,9 @@ impl Case {
         })
     }
 
-    /// Whether other cases on its server would see what it does: it moves the clock, or
-    /// configures Redis.
+    /// Whether other cases on its server would see what it does.
     pub(super) fn wants_no_others(&self) -> bool {
-        self.steps().any(|step| match &step.what {
-            What::Clock(_) => true,
-            What::Redis(words) => words.first().is_some_and(|word| word == "CONFIG"),
-            _ => false,
-        })
+        self.steps().any(|step| step.what.changes_the_server())
     }
 
     fn add(&mut self, step: Step) {

@@ -7,7 +7,7 @@ use karin_tests::http::Response;
 use karin_tests::redis::RedisServer;
 use serde_json::Value;
 
-use super::case::{Answer, Case, Exchange, Request, What};
+use super::case::{Answer, Case, Exchange, Request, Step, What};
 use super::template::{Encoding, Names, compare, fill};
 use super::write;
 
@@ -43,37 +43,43 @@ impl Server {
         let mut outcome = Outcome::default();
         for scene in &case.scenes {
             let mut names = self.names();
+            let mut failed = false;
             for step in case.setup.iter().chain(&scene.steps) {
-                let done = match &step.what {
-                    What::Act { action, members, caught } => {
-                        self.act(action, members, caught, &mut names)
-                    }
-                    What::Clock(seconds) => {
-                        self.redis.cli(&["KARIN.DEBUG", "CLOCK", &seconds.to_string()]);
-                        Ok(())
-                    }
-                    What::Redis(words) => self.redis_command(words, &names),
-                    What::Base64 { name, text } => fill(text, &names, Encoding::Plain)
-                        .map(|text| names.set(name, base64(&text))),
-                    What::Exchange(exchange) => {
-                        let before = names.clone();
-                        self.exchange(exchange, &mut names).map_err(|failure| {
-                            outcome.rewrites.extend(failure.rewrite(exchange, &before));
-                            failure.text
-                        })
-                    }
-                };
+                // What was changed for all cases is set back, come what may.
+                let wanted = !failed || write || step.what.changes_the_server();
+                let done = if wanted { self.step(step, &mut names, &mut outcome) } else { Ok(()) };
                 if let Err(error) = done {
+                    failed = true;
                     let (file, line) = (&case.name, step.line);
                     let text = format!("{file}/case.http:{line} {}\n{error}", scene.name);
                     outcome.failures.push(text);
-                    if !write {
-                        break;
-                    }
                 }
             }
         }
         outcome
+    }
+
+    fn step(&self, step: &Step, names: &mut Names, outcome: &mut Outcome) -> Result<(), String> {
+        match &step.what {
+            What::Act { action, members, caught } => self.act(action, members, caught, names),
+            What::Clock(seconds) => {
+                self.redis.cli(&["KARIN.DEBUG", "CLOCK", &seconds.to_string()]);
+                Ok(())
+            }
+            What::Redis(words) => self.redis_command(words, names),
+            What::Base64 { name, text } => {
+                let text = fill(text, names, Encoding::Plain)?;
+                names.set(name, base64(&text));
+                Ok(())
+            }
+            What::Exchange(exchange) => {
+                let before = names.clone();
+                self.exchange(exchange, names).map_err(|failure| {
+                    outcome.rewrites.extend(failure.rewrite(exchange, &before));
+                    failure.text
+                })
+            }
+        }
     }
 
     fn names(&self) -> Names {
