@@ -14,6 +14,7 @@ mod long_polls;
 mod message_attributes;
 mod messages;
 mod queues;
+mod quotas;
 mod selection;
 mod several_gateways;
 mod waiting;
