@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use karin_tests::gateway::Gateway;
 use karin_tests::http::Response;
 use karin_tests::redis::RedisServer;
+use karin_tests::sigv4;
 use serde_json::Value;
 
 use super::case::{Answer, Case, Exchange, Request, Step, What};
@@ -91,6 +92,9 @@ impl Server {
         names.set("arn", format!("arn:aws:sqs:us-east-1:000000000000:{queue}"));
         names.set("key", format!("karin:{{{queue}}}"));
         names.set("queue", queue);
+        let now = sigv4::now();
+        names.set("today", &now[..8]);
+        names.set("now", now);
         names
     }
 
