@@ -20,6 +20,7 @@ mod move_tasks;
 mod permissions;
 mod queue_attributes;
 mod queues;
+mod quotas;
 mod redrive_policy;
 mod selection;
 mod several_gateways;

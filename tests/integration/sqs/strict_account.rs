@@ -28,6 +28,7 @@ fn redrive(target: &str) -> Value {
     json!({ "QueueUrl": "q", "Attributes": { "RedrivePolicy": policy } })
 }
 
+// contract: 2.4-queue-invisible
 #[test]
 fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     let sqs = start(&["--strict-account"]);
@@ -76,6 +77,7 @@ fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     assert_eq!(sqs.receive("q").len(), 4);
 }
 
+// contract: 4.4-url-owner, 2.4-queue-invisible
 #[test]
 fn a_strict_gateway_looks_at_the_path_and_the_owner_too() {
     let sqs = start(&["--strict-account"]);
