@@ -6,10 +6,20 @@
 
 use std::net::IpAddr;
 
-use hyper::{HeaderMap, Uri, header, http::uri::Authority};
+use hyper::{
+    HeaderMap, Uri,
+    header::{self, HeaderName},
+    http::uri::Authority,
+};
 
 /// Headers of proxies: what comes through one does not come from this machine.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+static FORWARDED: [HeaderName; 4] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,13 +66,13 @@ impl BrowserRule {
                 return Err(Refusal::ForeignPage);
             }
         }
-        if let Some(site) = headers.get("sec-fetch-site")
+        if let Some(site) = headers.get(&SEC_FETCH_SITE)
             && site != "same-origin"
             && site != "none"
         {
             return Err(Refusal::ForeignPage);
         }
-        if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        if FORWARDED.iter().any(|name| headers.contains_key(name)) {
             return Err(Refusal::Forwarded);
         }
         Ok(())

@@ -8,6 +8,7 @@ pub mod config;
 mod data_dir;
 mod embedded;
 pub mod exec;
+mod hex;
 mod http;
 pub mod identity;
 pub mod lambda;

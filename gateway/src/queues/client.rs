@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{QueueError, reply};
+use super::{QueueError, gathering::Gathering, reply};
 
 /// How long a command may take before Redis counts as away (design §4).
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -245,6 +245,7 @@ impl Client {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_pipeline_buffer_size(PIPELINE_DEPTH);
         let settings = self.target.redis_settings();
+        let socket = Gathering::new(socket);
         let (connection, driver) = MultiplexedConnection::new_with_config(settings, socket, config)
             .await
             .map_err(|error| match error.kind() {

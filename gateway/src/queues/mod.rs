@@ -5,6 +5,7 @@
 
 pub mod attributes;
 mod client;
+mod gathering;
 mod hints;
 mod naming;
 mod redis_url;
