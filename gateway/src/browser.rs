@@ -4,7 +4,7 @@
 //! browser adds to such a request, and what a name that was pointed at 127.0.0.1 leaves in `Host`,
 //! gives it away. SDKs send none of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::{
     HeaderMap, Uri,
@@ -52,11 +52,8 @@ impl BrowserRule {
     /// Whether a request with these headers may pass.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = headers.get(header::HOST);
-        if let Some(host) = host {
-            let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-            if !authority.is_some_and(|authority| self.is_own(authority.host())) {
-                return Err(Refusal::ForeignHost);
-            }
+        if host.is_some_and(|host| !host.to_str().is_ok_and(|host| self.is_own(host))) {
+            return Err(Refusal::ForeignHost);
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
             let (_, place) = origin.to_str().ok().and_then(|o| o.split_once("://")).unzip();
@@ -78,7 +75,14 @@ impl BrowserRule {
         Ok(())
     }
 
+    /// Whether a Host header's host is ours.
     fn is_own(&self, host: &str) -> bool {
+        // Mostly it is an address; then nothing need be taken apart.
+        host.parse::<SocketAddr>().is_ok()
+            || host.parse::<Authority>().is_ok_and(|authority| self.is_own_name(authority.host()))
+    }
+
+    fn is_own_name(&self, host: &str) -> bool {
         let address = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         address.parse::<IpAddr>().is_ok()

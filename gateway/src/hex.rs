@@ -1,18 +1,18 @@
 //! Lower-case hexadecimal text, of which every request has some.
 
-const DIGITS: [u8; 16] = *b"0123456789abcdef";
-
 /// The bytes as text.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
-    bytes.iter().for_each(|&byte| push(&mut text, byte));
+    for &byte in bytes {
+        push(&mut text, byte);
+    }
     text
 }
 
 /// Appends one byte's two digits.
 pub(crate) fn push(text: &mut String, byte: u8) {
     for digit in [byte >> 4, byte & 0xF] {
-        text.push(char::from(DIGITS[usize::from(digit & 0xF)]));
+        text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
     }
 }
 

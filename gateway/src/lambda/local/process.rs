@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::exec;
+use crate::hex;
 use crate::lambda::local::LocalSpec;
 use crate::lambda::local::environment::variables;
 use crate::lambda::local::reaper::Reaper;
