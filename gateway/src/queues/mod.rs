@@ -5,13 +5,14 @@
 
 pub mod attributes;
 mod client;
-mod gathering;
 mod hints;
 mod management;
 mod messages;
 mod naming;
+mod pipeline;
 mod redis_url;
 mod reply;
+mod resp;
 mod table;
 mod types;
 mod unclaimed;
