@@ -1,4 +1,4 @@
-//! Open on loopback is still closed to web pages (design §5).
+//! Open is still closed to web pages (design §5).
 //!
 //! A page from anywhere can send requests to 127.0.0.1 through its reader's browser. What a
 //! browser adds to such a request, and what a name that was pointed at 127.0.0.1 leaves in `Host`,
@@ -13,12 +13,9 @@ use hyper::{
 };
 
 /// Headers of proxies: what comes through one does not come from this machine.
-static FORWARDED: [HeaderName; 4] = [
-    header::FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-real-ip"),
-];
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is refused.
@@ -35,25 +32,43 @@ pub(crate) enum Refusal {
     Forwarded,
 }
 
-/// The rule for a server without keys that listens on loopback.
+/// The rule for a server without keys.
 #[derive(Debug)]
 pub(crate) struct BrowserRule {
+    reach: Reach,
     /// The host of the base URL; a name people were told to use.
     own_host: Option<String>,
 }
 
+/// From where the server can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From this machine: other names and proxies are attempts.
+    Loopback,
+    /// From elsewhere, as somebody wanted: names and proxies are theirs. Pages are not.
+    Beyond,
+}
+
 impl BrowserRule {
     /// The rule where `base_url` is what QueueUrls start with.
-    pub(crate) fn new(base_url: Option<&str>) -> Self {
+    pub(crate) fn new(reach: Reach, base_url: Option<&str>) -> Self {
         let uri: Option<Uri> = base_url.and_then(|url| url.parse().ok());
-        Self { own_host: uri.and_then(|uri| uri.host().map(str::to_owned)) }
+        Self { reach, own_host: uri.and_then(|uri| uri.host().map(str::to_owned)) }
     }
 
     /// Whether a request with these headers may pass.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = headers.get(header::HOST);
-        if host.is_some_and(|host| !host.to_str().is_ok_and(|host| self.is_own(host))) {
-            return Err(Refusal::ForeignHost);
+        if let (Some(host), Reach::Loopback) = (host, self.reach) {
+            // Mostly it is an address; then nothing need be taken apart.
+            let is_own = |host: &str| {
+                let parse = || host.parse::<Authority>();
+                host.parse::<SocketAddr>().is_ok()
+                    || parse().is_ok_and(|authority| self.is_own(authority.host()))
+            };
+            if !host.to_str().is_ok_and(is_own) {
+                return Err(Refusal::ForeignHost);
+            }
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
             let (_, place) = origin.to_str().ok().and_then(|o| o.split_once("://")).unzip();
@@ -69,20 +84,14 @@ impl BrowserRule {
         {
             return Err(Refusal::ForeignPage);
         }
-        if FORWARDED.iter().any(|name| headers.contains_key(name)) {
+        let is_forwarded = headers.keys().any(|name| FORWARDED.contains(&name.as_str()));
+        if is_forwarded && self.reach == Reach::Loopback {
             return Err(Refusal::Forwarded);
         }
         Ok(())
     }
 
-    /// Whether a Host header's host is ours.
     fn is_own(&self, host: &str) -> bool {
-        // Mostly it is an address; then nothing need be taken apart.
-        host.parse::<SocketAddr>().is_ok()
-            || host.parse::<Authority>().is_ok_and(|authority| self.is_own_name(authority.host()))
-    }
-
-    fn is_own_name(&self, host: &str) -> bool {
         let address = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         address.parse::<IpAddr>().is_ok()
@@ -98,7 +107,16 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], expected: Result<(), Refusal>) {
-        let rule = BrowserRule::new(Some("https://queues.example.org"));
+        check_reached(Reach::Loopback, headers, expected);
+    }
+
+    #[track_caller]
+    fn check_reached(
+        reach: Reach,
+        headers: &[(&'static str, &str)],
+        expected: Result<(), Refusal>,
+    ) {
+        let rule = BrowserRule::new(reach, Some("https://queues.example.org"));
         let headers = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
@@ -138,6 +156,18 @@ mod tests {
 
     #[test]
     fn what_came_through_a_proxy_does_not_pass() {
-        check(&[("host", "127.0.0.1"), ("x-forwarded-for", "8.8.8.8")], Err(Refusal::Forwarded));
+        for name in FORWARDED {
+            check(&[("host", "127.0.0.1"), (name, "8.8.8.8")], Err(Refusal::Forwarded));
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_only_pages_of_others_are_kept_out() {
+        let check = |headers: &[_], expected| check_reached(Reach::Beyond, headers, expected);
+        let host = ("host", "karin.internal:9324");
+        check(&[host, ("x-forwarded-for", "8.8.8.8")], Ok(()));
+        check(&[host, ("origin", "http://karin.internal:9324")], Ok(()));
+        check(&[host, ("origin", "https://evil.example")], Err(Refusal::ForeignPage));
+        check(&[host, ("sec-fetch-site", "cross-site")], Err(Refusal::ForeignPage));
     }
 }

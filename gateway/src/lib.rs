@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+pub mod arn;
+pub mod auth;
 mod browser;
 pub mod config;
 mod data_dir;

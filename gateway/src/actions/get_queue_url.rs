@@ -11,7 +11,7 @@ use crate::queues::QueueName;
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: GetQueueUrl,
 ) -> Result<QueueUrl, SqsError> {
     let invalid = |text: &str| SqsError::InvalidParameterValue(text.to_owned());
@@ -21,7 +21,13 @@ pub(super) async fn handle(
     if name.is_empty() {
         return Err(invalid("Queue name cannot be empty"));
     }
+    let owner = input.owner_account.as_deref().filter(|account| !account.is_empty());
+    if let (Some(only), Some(owner)) = (sqs.identity.only_account(), owner)
+        && only != owner
+    {
+        return Err(SqsError::QueueOfAnotherAccount);
+    }
     let queue = QueueName::parse(&name).ok_or(SqsError::QueueDoesNotExist)?;
     sqs.queues.info(&queue).await.map_err(failure::of_request)?;
-    Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) })
+    Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) })
 }

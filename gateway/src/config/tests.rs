@@ -14,8 +14,11 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "base-url" => options.base_url = value,
             "lambda-endpoint" => options.lambda_endpoint = value,
             "sync-interval" => options.sync_interval = value,
+            "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
+            "key" => options.key.extend(value.map(Into::into)),
+            "token" => options.token.extend(value.map(Into::into)),
             "insecure" => options.insecure = true,
             other => panic!("{other}"),
         }
@@ -42,6 +45,8 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
+    assert_eq!(config.queue_cooldown, Duration::from_mins(1));
+    assert!(!config.strict_account);
     assert_eq!(config.log, "info");
 }
 
@@ -54,6 +59,47 @@ fn an_address_that_is_not_loopback_needs_insecure() {
 }
 
 #[test]
+fn an_address_that_is_not_loopback_is_fine_with_a_key_or_a_token() {
+    let token = "0123456789abcdefABCD-_";
+    assert!(config(&["listen", "0.0.0.0:1", "key", "AKID:secret"], &[]).is_ok());
+    assert!(config(&["listen", "0.0.0.0:1", "token", token], &[]).is_ok());
+    refuses(&["listen", "0.0.0.0:1", "key", " "], "--key or --token protects them");
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    let secret = "hunter2hunter2hunter2hunter2";
+    let pair = format!("AKID:{secret}");
+    for (arguments, words) in [
+        (["key", &pair, "key", &pair], "--key: AKID: there is another key"),
+        (["key", secret, "listen", "127.0.0.1:1"], "--key: it starts with ID:SECRET"),
+        (["token", secret, "token", secret], "--token: number 2: the token is there already"),
+        (["token", "hunter2", "listen", "127.0.0.1:1"], "--token: number 1: a token has 22"),
+    ] {
+        let error = config(&arguments, &[]).expect_err("it should be refused");
+        assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
+    }
+    let options = Options {
+        key: vec![pair.clone().into()],
+        token: vec![secret.to_owned().into()],
+        ..Options::default()
+    };
+    let shown = format!("{options:?} {:?}", config(&["key", &pair, "token", secret], &[]));
+    assert!(shown.contains("AKID") && !shown.contains("hunter2"), "{shown}");
+    for text in [
+        "key = 3",
+        "key = \"hunter2\"\nkey = \"hunter2\"",
+        "token = [[\"hunter2\"]]",
+        "key = { id = \"hunter2\" }",
+    ] {
+        let error = parse_file(text).expect_err(text);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    assert_eq!(parse_file("key = [\"a:b\", \"c:d\"]").unwrap().key.len(), 2);
+    assert_eq!(parse_file("token = \"x\"").unwrap().token.len(), 1);
+}
+
+#[test]
 fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["listen", "9324"], "--listen: ");
     refuses(&["redis-url", "localhost:6379"], "--redis-url: ");
@@ -63,6 +109,11 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
+    for cooldown in ["-1", "soon", "1.5", "86401"] {
+        refuses(&["queue-cooldown", cooldown], "--queue-cooldown: ");
+    }
+    let off = config(&["queue-cooldown", "0"], &[]).unwrap();
+    assert_eq!(off.queue_cooldown, Duration::ZERO);
 }
 
 #[test]

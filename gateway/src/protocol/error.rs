@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::Protocol;
+use super::access_error::AccessError;
 use super::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 
 /// The longest text of a client that an error repeats, in characters. Receipt handles, which SDKs
@@ -15,6 +16,8 @@ const ECHO_CHARACTERS_MAX: usize = 1_024;
 /// Source: sqs-contract §§2, 4 and 10.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqsError {
+    /// Who asks may not, or did not prove who they are.
+    Access(AccessError),
     /// Two entries of a batch share this Id.
     BatchEntryIdsNotDistinct(String),
     /// The messages of a batch sum up to so many bytes.
@@ -41,10 +44,18 @@ pub enum SqsError {
     MissingParameter(Cow<'static, str>),
     /// A limit of SQS is passed; holds the text.
     OverLimit(String),
-    /// The queue of this name was purged less than a minute ago.
-    PurgeQueueInProgress(String),
-    /// The queue of this name was deleted less than a minute ago.
-    QueueDeletedRecently,
+    /// The queue was purged a moment ago.
+    PurgeQueueInProgress {
+        /// Its name.
+        queue: String,
+        /// Seconds between two purges.
+        cooldown_seconds: u64,
+    },
+    /// A queue of this name was deleted a moment ago.
+    QueueDeletedRecently {
+        /// Seconds between a deletion and a creation.
+        cooldown_seconds: u64,
+    },
     /// A queue of this name exists and has another value for this attribute.
     QueueNameExists(String),
     /// No such queue.
@@ -90,7 +101,7 @@ impl ErrorCode {
         Self { query, namespace: "com.amazonaws.sqs", json, status }
     }
 
-    const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
+    pub(super) const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
         Self { query, namespace: "com.amazon.coral.service", json, status }
     }
 
@@ -136,6 +147,7 @@ impl SqsError {
     pub fn code(&self) -> ErrorCode {
         use ErrorCode as C;
         match self {
+            Self::Access(error) => error.code(),
             Self::BatchEntryIdsNotDistinct(_) => {
                 C::modelled("BatchEntryIdsNotDistinct", legacy!("BatchEntryIdsNotDistinct"), 400)
             }
@@ -169,10 +181,10 @@ impl SqsError {
                 C::framework("MissingRequiredParameterException", "MissingParameter", 400)
             }
             Self::OverLimit(_) => C::modelled("OverLimit", "OverLimit", 403),
-            Self::PurgeQueueInProgress(_) => {
+            Self::PurgeQueueInProgress { .. } => {
                 C::modelled("PurgeQueueInProgress", legacy!("PurgeQueueInProgress"), 403)
             }
-            Self::QueueDeletedRecently => {
+            Self::QueueDeletedRecently { .. } => {
                 C::modelled("QueueDeletedRecently", legacy!("QueueDeletedRecently"), 400)
             }
             Self::QueueNameExists(_) => C::modelled("QueueNameExists", "QueueAlreadyExists", 400),
@@ -217,6 +229,7 @@ impl SqsError {
     /// Source: sqs-contract §§2.4, 4 and 10.
     pub fn message(&self, protocol: Protocol) -> Cow<'_, str> {
         match self {
+            Self::Access(error) => error.message(protocol),
             Self::BatchEntryIdsNotDistinct(id) => format!("Id {id} repeated.").into(),
             Self::BatchRequestTooLong(bytes) => format!(
                 "Batch requests cannot be longer than {BATCH_BYTES_MAX} bytes. \
@@ -236,10 +249,16 @@ impl SqsError {
             Self::MissingParameter(name) => {
                 format!("The request must contain the parameter {name}.").into()
             }
-            Self::PurgeQueueInProgress(queue) => {
-                format!("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")
-                    .into()
-            }
+            Self::PurgeQueueInProgress { queue, cooldown_seconds } => format!(
+                "Only one PurgeQueue operation on {queue} is allowed every {cooldown_seconds} \
+                 seconds."
+            )
+            .into(),
+            Self::QueueDeletedRecently { cooldown_seconds } => format!(
+                "You must wait {cooldown_seconds} seconds after deleting a queue before you can \
+                 create another with the same name."
+            )
+            .into(),
             Self::QueueNameExists(attribute) => format!(
                 "A queue already exists with the same name and a different value for attribute \
                  {attribute}"
@@ -279,10 +298,6 @@ impl SqsError {
             }
             Self::MalformedQueryString => "The query string contains a syntax error.",
             Self::MissingAction => "The request is missing an action.",
-            Self::QueueDeletedRecently => {
-                "You must wait 60 seconds after deleting a queue before you can create another \
-                 with the same name."
-            }
             Self::QueueDoesNotExist => match protocol {
                 Protocol::Json => "The specified queue does not exist.",
                 Protocol::Query | Protocol::QueryJson => {

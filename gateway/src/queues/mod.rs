@@ -11,6 +11,7 @@ mod messages;
 mod naming;
 mod pipeline;
 mod redis_url;
+mod redrive;
 mod reply;
 mod resp;
 mod table;
@@ -20,6 +21,7 @@ mod waiting;
 
 pub use client::ConnectError;
 pub use redis_url::RedisUrl;
+pub use redrive::RedrivePolicy;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc};
