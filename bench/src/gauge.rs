@@ -1,7 +1,11 @@
 //! What the server says of itself, and queues filled for a measurement.
 
+use std::time::Instant;
+
 use karin_tests::redis::RedisServer;
 use redis::{Connection, RedisResult};
+
+use crate::load::Cost;
 
 /// The queue of every measurement that needs one.
 pub(crate) const QUEUE: &str = "karin:{q}";
@@ -17,6 +21,50 @@ pub(crate) fn body() -> String {
     "x".repeat(100)
 }
 
+/// Seconds of CPU the threads of a process took so far, in user and kernel. Linux only.
+pub(crate) fn process_cpu_s(process: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("/proc/…/task");
+    let nanoseconds = threads.flatten().map(|thread| {
+        // "<ns on a CPU> <ns waiting for one> <times>"; a thread may have ended meanwhile.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0)
+    });
+    nanoseconds.sum::<f64>() / 1e9
+}
+
+/// What one of the things costs that `load` does, which returns how many it did in a second.
+pub(crate) async fn cost_of(server: u32, load: impl Future<Output = f64>) -> Cost {
+    let (before_s, started) = (process_cpu_s(server), Instant::now());
+    let rate = load.await;
+    let count = rate * started.elapsed().as_secs_f64();
+    Cost { rate, cpu_us: (process_cpu_s(server) - before_s) * 1e6 / count }
+}
+
+/// What a process has in memory, bytes. Linux only.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProcessMemory {
+    /// All its pages.
+    pub(crate) resident: f64,
+    /// Those that are its own and no file's.
+    pub(crate) anonymous: f64,
+    /// The most that all its pages were since [`forget_peak`].
+    pub(crate) peak: f64,
+}
+
+impl ProcessMemory {
+    pub(crate) fn of(process: u32) -> Self {
+        let path = format!("/proc/{process}/status");
+        let status = std::fs::read_to_string(path).expect("/proc/…/status");
+        let bytes = |name| field(&status.replace(" kB", ""), name) * 1_024.0;
+        Self { resident: bytes("VmRSS:"), anonymous: bytes("RssAnon:"), peak: bytes("VmHWM:") }
+    }
+}
+
+/// From now on a process's peak counts anew.
+pub(crate) fn forget_peak(process: u32) {
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("/proc/…/clear_refs");
+}
+
 /// Seconds of CPU the server took so far, all its threads, in user and kernel.
 pub(crate) fn cpu_s(connection: &mut Connection) -> f64 {
     let info = info(connection, "cpu");
@@ -30,6 +78,14 @@ pub(crate) fn command_us(connection: &mut Connection, command: &str) -> f64 {
     let Some(line) = info.lines().find_map(|line| line.strip_prefix(&name)) else { return 0.0 };
     let us = line.split(',').find_map(|part| part.strip_prefix("usec="));
     us.and_then(|us| us.parse().ok()).expect("usec")
+}
+
+/// How often the server ran a command so far.
+pub(crate) fn calls(connection: &mut Connection, command: &str) -> usize {
+    let info = info(connection, "commandstats").to_ascii_lowercase();
+    let name = format!("cmdstat_{command}:calls=");
+    let line = info.lines().find_map(|line| line.strip_prefix(&name));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
 }
 
 /// The server's `used_memory`.

@@ -107,7 +107,5 @@ fn send_request(gateway: &Gateway, queue: &str, body: &str, delay_seconds: u64) 
         gateway.url(),
         delay_seconds
     );
-    let headers =
-        "content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.SendMessage\r\n";
-    http_load::request(gateway.port(), headers, &json)
+    http_load::json(gateway.port(), "SendMessage", &json)
 }

@@ -21,14 +21,17 @@
 mod bare;
 mod block;
 mod commands;
+mod cycle;
 mod depth;
 mod endpoint;
 mod fifo;
 mod gauge;
 mod http_load;
 mod invoke;
+mod large;
 mod load;
 mod memory;
+mod polls;
 mod receive;
 mod report;
 mod resp;
@@ -36,6 +39,7 @@ mod scenarios;
 mod sched;
 mod script;
 mod send;
+mod sign;
 mod stalls;
 
 use report::Row;
@@ -102,7 +106,7 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let groups: [(&str, &dyn Fn() -> Vec<Row>); 11] = [
+    let groups: [(&str, &dyn Fn() -> Vec<Row>); 16] = [
         ("commands", &|| commands::rows(&effort)),
         ("receive", &|| receive::rows(&effort)),
         ("script", &|| script::rows(&effort)),
@@ -112,6 +116,11 @@ fn main() {
         ("fifo", &|| fifo::rows(&effort)),
         ("memory", &memory::rows),
         ("send", &|| runtime.block_on(send::rows(&effort))),
+        ("signed", &|| runtime.block_on(send::signed_rows(&effort))),
+        ("open", &|| runtime.block_on(send::open_rows(&effort))),
+        ("cycle", &|| runtime.block_on(cycle::rows(&effort))),
+        ("polls", &|| runtime.block_on(polls::rows(&effort))),
+        ("large", &|| runtime.block_on(large::rows(&effort))),
         ("invoke", &|| runtime.block_on(invoke::send_rows(&effort))),
         ("due", &|| runtime.block_on(invoke::due_rows(&effort))),
     ];

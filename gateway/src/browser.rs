@@ -4,13 +4,19 @@
 //! browser adds to such a request, and what a name that was pointed at 127.0.0.1 leaves in `Host`,
 //! gives it away. SDKs send none of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use hyper::{HeaderMap, Uri, header, http::uri::Authority};
+use hyper::{
+    HeaderMap, Uri,
+    header::{self, HeaderName},
+    http::uri::Authority,
+};
 
 /// Headers of proxies: what comes through one does not come from this machine.
 const FORWARDED: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +60,13 @@ impl BrowserRule {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = headers.get(header::HOST);
         if let (Some(host), Reach::Loopback) = (host, self.reach) {
-            let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-            if !authority.is_some_and(|authority| self.is_own(authority.host())) {
+            // Mostly it is an address; then nothing need be taken apart.
+            let is_own = |host: &str| {
+                let parse = || host.parse::<Authority>();
+                host.parse::<SocketAddr>().is_ok()
+                    || parse().is_ok_and(|authority| self.is_own(authority.host()))
+            };
+            if !host.to_str().is_ok_and(is_own) {
                 return Err(Refusal::ForeignHost);
             }
         }
@@ -67,13 +78,13 @@ impl BrowserRule {
                 return Err(Refusal::ForeignPage);
             }
         }
-        if let Some(site) = headers.get("sec-fetch-site")
+        if let Some(site) = headers.get(&SEC_FETCH_SITE)
             && site != "same-origin"
             && site != "none"
         {
             return Err(Refusal::ForeignPage);
         }
-        let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+        let is_forwarded = headers.keys().any(|name| FORWARDED.contains(&name.as_str()));
         if is_forwarded && self.reach == Reach::Loopback {
             return Err(Refusal::Forwarded);
         }

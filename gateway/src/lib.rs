@@ -10,6 +10,7 @@ pub mod config;
 mod data_dir;
 mod embedded;
 pub mod exec;
+mod hex;
 mod http;
 pub mod identity;
 pub mod lambda;

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::hex;
+
 /// Weyl increment of SplitMix64: 2^64 divided by the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -25,15 +27,25 @@ impl RequestIds {
     pub(super) fn next(&self) -> String {
         let step = self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN_GAMMA);
         let [high, low] = self.seeds.map(|seed| mix(seed.wrapping_add(step)));
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xFFFF,
-            high & 0xFFF,
-            (low >> 48) & 0x3FFF | 0x8000,
-            low & 0xFFFF_FFFF_FFFF,
-        )
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&high.to_be_bytes());
+        bytes[8..].copy_from_slice(&low.to_be_bytes());
+        bytes[6] = bytes[6] & 0x0F | 0x40;
+        bytes[8] = bytes[8] & 0x3F | 0x80;
+        uuid(bytes)
     }
+}
+
+/// The bytes in the groups of a UUID.
+fn uuid(bytes: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bytes.into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        hex::push(&mut text, byte);
+    }
+    text
 }
 
 /// The output function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
@@ -49,6 +61,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn an_id_is_written_in_groups() {
+        let bytes = 0x0123_4567_89ab_4cde_8f01_2345_6789_abcd_u128.to_be_bytes();
+        assert_eq!(uuid(bytes), "01234567-89ab-4cde-8f01-23456789abcd");
+    }
 
     #[test]
     fn ids_are_uuids_of_version_4_and_differ() {

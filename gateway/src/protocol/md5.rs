@@ -2,13 +2,14 @@
 
 use md5::{Digest, Md5};
 
+use crate::hex;
 use crate::queues::attributes::MessageAttribute;
 
 /// Lower-case hex MD5 of a body.
 ///
 /// Source: sqs-contract §6.1.
 pub fn of_body(body: &[u8]) -> String {
-    hex(&Md5::digest(body))
+    hex::text(&Md5::digest(body))
 }
 
 /// Lower-case hex MD5 over attributes, `None` if there are none.
@@ -32,23 +33,13 @@ pub fn of_attributes<'a>(
         digest.update([if attribute.is_binary() { 2 } else { 1 }]);
         update_counted(&mut digest, &attribute.value);
     }
-    Some(hex(&digest.finalize()))
+    Some(hex::text(&digest.finalize()))
 }
 
 fn update_counted(digest: &mut Md5, bytes: &[u8]) {
     // A request is far below 4 GiB, so the length fits.
     digest.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     digest.update(bytes);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

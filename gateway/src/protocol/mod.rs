@@ -25,7 +25,7 @@ mod tests;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -127,9 +127,11 @@ impl<'a> Incoming<'a> {
 ///
 /// Source: sqs-contract §1.1.
 pub fn protocol_of(parts: &Parts) -> Protocol {
-    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_json = content_type.is_some_and(|value| value.to_ascii_lowercase().contains("json"));
-    let has_target = parts.headers.contains_key(TARGET);
+    let is_json = |value: &HeaderValue| {
+        value.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+    };
+    let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(is_json);
+    let has_target = parts.headers.contains_key(&TARGET);
     if parts.method == Method::POST && (has_target || is_json) {
         Protocol::Json
     } else if wants_json(parts) {
@@ -151,13 +153,16 @@ fn wants_json(parts: &Parts) -> bool {
     accepts("application/json") && !accepts("text/xml") && !accepts("application/xml")
 }
 
-const TARGET: &str = "x-amz-target";
+// Names made once: to look up a text costs reading and hashing it as a name each time.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+static TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 /// The action in the header X-Amz-Target.
 ///
 /// Errors: [`SqsError::UnknownOperation`].
 pub(crate) fn action_of_target(parts: &Parts) -> Result<Action, SqsError> {
-    let target = parts.headers.get(TARGET).and_then(|value| value.to_str().ok());
+    let target = parts.headers.get(&TARGET).and_then(|value| value.to_str().ok());
     let target = target.unwrap_or_default();
     let name = target.strip_prefix("AmazonSQS.").unwrap_or(target);
     let action = target.strip_prefix("AmazonSQS.").and_then(Action::parse);
@@ -176,7 +181,7 @@ fn action_of_parameters(
 }
 
 fn trace_header(parts: &Parts) -> Option<&str> {
-    parts.headers.get("x-amzn-trace-id")?.to_str().ok().filter(|value| !value.is_empty())
+    parts.headers.get(&TRACE_ID)?.to_str().ok().filter(|value| !value.is_empty())
 }
 
 /// Writes an answer or an error.
@@ -229,7 +234,7 @@ fn respond(status: u16, request_id: &str, body: Vec<u8>) -> hyper::Response<Full
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amzn-requestid", value);
+        response.headers_mut().insert(&REQUEST_ID, value);
     }
     response
 }

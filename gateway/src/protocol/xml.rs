@@ -1,12 +1,10 @@
 //! Writes the XML of the Query protocol (sqs-contract §§1.5, 2.1 and 3.3).
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use quick_xml::Writer;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
 use super::Protocol;
 use super::error::SqsError;
@@ -19,7 +17,9 @@ use crate::queues::ReceivedMessage;
 use crate::queues::attributes::MessageAttribute;
 
 const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
-const DECLARATION: &[u8] = b"<?xml version=\"1.0\"?>";
+const DECLARATION: &str = "<?xml version=\"1.0\"?>";
+/// Room for the answer to SendMessage, so that it is not moved while it grows.
+const SHORT_ANSWER_BYTES: usize = 512;
 
 /// The body of an answer.
 pub(super) fn write(response: &Response, request_id: &str) -> io::Result<Vec<u8>> {
@@ -83,26 +83,28 @@ pub(super) fn write_error(error: &SqsError, request_id: &str) -> io::Result<Vec<
 }
 
 fn document(root: &str, content: impl FnOnce(&mut Xml) -> io::Result<()>) -> io::Result<Vec<u8>> {
-    let mut xml = Xml(Writer::new(DECLARATION.to_vec()));
-    let start = BytesStart::new(root).with_attributes([("xmlns", NAMESPACE)]);
-    xml.0.write_event(Event::Start(start))?;
+    let mut xml = Xml(Vec::with_capacity(SHORT_ANSWER_BYTES));
+    xml.put(&[DECLARATION, "<", root, " xmlns=\"", NAMESPACE, "\">"])?;
     content(&mut xml)?;
-    xml.0.write_event(Event::End(BytesEnd::new(root)))?;
-    Ok(xml.0.into_inner())
+    xml.put(&["</", root, ">"])?;
+    Ok(xml.0)
 }
 
 /// A small typed writer of elements.
-struct Xml(Writer<Vec<u8>>);
+struct Xml(Vec<u8>);
 
 impl Xml {
+    /// Appends what is XML already.
+    fn put(&mut self, pieces: &[&str]) -> io::Result<()> {
+        pieces.iter().try_for_each(|piece| self.0.write_all(piece.as_bytes()))
+    }
+
     fn empty(&mut self, name: &str) -> io::Result<()> {
-        self.0.write_event(Event::Empty(BytesStart::new(name)))
+        self.put(&["<", name, "/>"])
     }
 
     fn leaf(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.0.write_event(Event::Start(BytesStart::new(name)))?;
-        self.0.write_event(Event::Text(BytesText::from_escaped(escape(text))))?;
-        self.0.write_event(Event::End(BytesEnd::new(name)))
+        self.put(&["<", name, ">", &escape(text), "</", name, ">"])
     }
 
     /// An element with others inside, `<Name/>` if there are none.
@@ -111,14 +113,14 @@ impl Xml {
         name: &str,
         content: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
-        let before = self.0.get_ref().len();
-        self.0.write_event(Event::Start(BytesStart::new(name)))?;
-        let opened = self.0.get_ref().len();
+        let before = self.0.len();
+        self.put(&["<", name, ">"])?;
+        let opened = self.0.len();
         content(self)?;
-        if self.0.get_ref().len() > opened {
-            return self.0.write_event(Event::End(BytesEnd::new(name)));
+        if self.0.len() > opened {
+            return self.put(&["</", name, ">"]);
         }
-        self.0.get_mut().truncate(before);
+        self.0.truncate(before);
         self.empty(name)
     }
 

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisResult, Value,
-    aio::{MultiplexedConnection, PubSub},
-};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, ServerError, Value, aio::PubSub};
 use rustix::net::sockopt::{
     set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
 };
@@ -23,7 +20,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{QueueError, reply};
+use super::{
+    QueueError,
+    pipeline::{Lost, Pipeline},
+    reply,
+};
 
 /// How long a command may take before Redis counts as away (design §4).
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,8 +45,6 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 /// The class of error with which a replica refuses to be written to.
 const READ_ONLY: &str = "READONLY";
-/// Commands that may wait for the writer before callers are held back.
-const PIPELINE_DEPTH: usize = 1_024;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 #[derive(Clone)]
 enum Link {
-    Up { connection: MultiplexedConnection, generation: u64 },
+    Up { connection: Pipeline, generation: u64 },
     Down { why: Arc<str> },
 }
 
@@ -90,7 +89,7 @@ impl Client {
     /// Connects for the first time, so that a Redis that will not do is told at the start.
     pub(super) async fn connect_first(self: &Arc<Self>) -> Result<(), ConnectError> {
         let connection = self.connect(1).await?;
-        self.warn_of_eviction(connection.clone()).await;
+        self.warn_of_eviction(&connection).await;
         self.link.send_replace(Link::Up { connection, generation: 1 });
         Ok(())
     }
@@ -158,23 +157,19 @@ impl Client {
         ours: Option<u64>,
         commands: Vec<Cmd>,
     ) -> Result<Vec<Value>, QueueError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic();
-        let answers_before = commands.len() + 1;
-        for command in commands {
-            pipeline.add_command(command);
+        let mut together = vec![redis::cmd("MULTI")];
+        together.extend(commands);
+        together.push(redis::cmd("EXEC"));
+        let (connection, generation) = self.current_if(ours).map_err(Failure::into_error)?;
+        let executed = connection.call_together(&together).await;
+        let executed = executed.map(|mut answers| answers.pop().unwrap_or(Value::Nil));
+        // A command was refused before the transaction began, for lack of memory perhaps.
+        if let Ok(Value::ServerError(error)) = &executed
+            && error.code() == "EXECABORT"
+        {
+            return Err(QueueError::Full(words(error)));
         }
-        let link = self.current_if(ours).map_err(Failure::into_error)?;
-        let (mut connection, generation) = link;
-        let sent = match connection.send_packed_commands(&pipeline, answers_before, 1).await {
-            Ok(mut answers) => Ok(answers.pop().unwrap_or(Value::Nil)),
-            // A command was refused before the transaction began, for lack of memory perhaps.
-            Err(error) if error.code().is_some() => {
-                return Err(QueueError::Full(error.to_string()));
-            }
-            Err(error) => Err(error),
-        };
-        match self.judge(generation, sent).map_err(Failure::into_error)? {
+        match self.judge(generation, executed).map_err(Failure::into_error)? {
             Value::Array(answers) => match answers.iter().find_map(server_error) {
                 Some(error) => Err(error),
                 None => Ok(answers),
@@ -231,7 +226,7 @@ impl Client {
     }
 
     /// The connection there is.
-    fn current(&self) -> Result<(MultiplexedConnection, u64), Failure> {
+    fn current(&self) -> Result<(Pipeline, u64), Failure> {
         match &*self.link.borrow() {
             Link::Up { connection, generation } => Ok((connection.clone(), *generation)),
             Link::Down { why } => Err(Failure::Final(QueueError::Unavailable(why.to_string()))),
@@ -239,7 +234,7 @@ impl Client {
     }
 
     /// The connection there is, if it is that of this generation or any will do.
-    fn current_if(&self, ours: Option<u64>) -> Result<(MultiplexedConnection, u64), Failure> {
+    fn current_if(&self, ours: Option<u64>) -> Result<(Pipeline, u64), Failure> {
         let link = self.current()?;
         match ours {
             Some(ours) if ours != link.1 => {
@@ -252,15 +247,15 @@ impl Client {
 
     async fn attempt_on(
         &self,
-        (mut connection, generation): (MultiplexedConnection, u64),
+        (connection, generation): (Pipeline, u64),
         command: &Cmd,
     ) -> Result<Value, Failure> {
-        let answer = connection.send_packed_command(command).await;
+        let answer = connection.call(command).await;
         self.judge(generation, answer)
     }
 
     /// What an answer on that connection means, for the connection too.
-    fn judge(&self, generation: u64, answer: RedisResult<Value>) -> Result<Value, Failure> {
+    fn judge(&self, generation: u64, answer: Result<Value, Lost>) -> Result<Value, Failure> {
         match answer {
             Ok(Value::ServerError(error)) if error.code() == READ_ONLY => {
                 // After a failover the same address may lead to the new master.
@@ -269,15 +264,13 @@ impl Client {
             }
             Ok(Value::ServerError(error)) => Err(Failure::Final(reply::error(&error))),
             Ok(value) => Ok(value),
-            Err(error) => {
-                let text = error.to_string();
-                if error.is_timeout() {
-                    // The server hangs: the next ones shall hear so at once.
-                    self.lost(generation, &format!("no answer within {RESPONSE_TIMEOUT:?}"));
-                    return Err(Failure::Final(QueueError::Unavailable(text)));
-                }
-                self.lost(generation, &text);
-                Err(Failure::Broken(QueueError::Unavailable(text)))
+            Err(lost) => {
+                self.lost(generation, &lost.to_string());
+                let error = QueueError::Unavailable(lost.to_string());
+                Err(match lost {
+                    Lost::Broken(_) => Failure::Broken(error),
+                    Lost::Silent(_) => Failure::Final(error),
+                })
             }
         }
     }
@@ -295,47 +288,63 @@ impl Client {
         });
     }
 
-    async fn connect(
-        self: &Arc<Self>,
-        generation: u64,
-    ) -> Result<MultiplexedConnection, ConnectError> {
+    async fn connect(self: &Arc<Self>, generation: u64) -> Result<Pipeline, ConnectError> {
         timeout(CONNECT_TIMEOUT, self.connect_untimed(generation)).await.unwrap_or_else(|_| {
             let target = self.target.addr();
             Err(ConnectError::Away(format!("{target} does not answer within {CONNECT_TIMEOUT:?}")))
         })
     }
 
-    async fn connect_untimed(
-        self: &Arc<Self>,
-        generation: u64,
-    ) -> Result<MultiplexedConnection, ConnectError> {
-        let away = |error: &dyn std::fmt::Display| {
-            ConnectError::Away(format!("{}: {error}", self.target.addr()))
-        };
-        let socket = self.open().await.map_err(|e| away(&e))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_pipeline_buffer_size(PIPELINE_DEPTH);
-        let settings = self.target.redis_settings();
-        let (connection, driver) = MultiplexedConnection::new_with_config(settings, socket, config)
-            .await
-            .map_err(|error| match error.kind() {
-                redis::ErrorKind::AuthenticationFailed => ConnectError::Refused(format!(
-                    "the Redis at {} does not accept the user or password: {error}",
-                    self.target.addr()
-                )),
-                _ => away(&error),
-            })?;
+    async fn connect_untimed(self: &Arc<Self>, generation: u64) -> Result<Pipeline, ConnectError> {
+        let socket = self.open().await.map_err(|error| self.away(&error))?;
         let client: Weak<Self> = Arc::downgrade(self);
-        tokio::spawn(async move {
-            driver.await;
+        let connection = Pipeline::start(socket, RESPONSE_TIMEOUT, move |why| {
             if let Some(client) = client.upgrade() {
-                client.lost(generation, "it was closed");
+                client.lost(generation, &why.to_string());
             }
         });
-        self.check(connection.clone()).await?;
+        self.sign_in(&connection).await?;
+        self.check(&connection).await?;
         Ok(connection)
+    }
+
+    /// User, password and database, where the URL has them.
+    async fn sign_in(&self, connection: &Pipeline) -> Result<(), ConnectError> {
+        let settings = self.target.redis_settings();
+        if let Some(password) = settings.password() {
+            let mut command = redis::cmd("AUTH");
+            command.arg(settings.username()).arg(password);
+            if let Err(error) = self.ask(connection, &command).await? {
+                return Err(ConnectError::Refused(format!(
+                    "the Redis at {} does not accept the user or password: {}",
+                    self.target.addr(),
+                    words(&error)
+                )));
+            }
+        }
+        if settings.db() != 0 {
+            let mut command = redis::cmd("SELECT");
+            command.arg(settings.db());
+            self.ask(connection, &command).await?.map_err(|error| self.away(&words(&error)))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the beginning.
+    async fn ask(
+        &self,
+        connection: &Pipeline,
+        command: &Cmd,
+    ) -> Result<Result<Value, ServerError>, ConnectError> {
+        match connection.call(command).await {
+            Ok(Value::ServerError(error)) => Ok(Err(error)),
+            Ok(value) => Ok(Ok(value)),
+            Err(lost) => Err(self.away(&lost)),
+        }
+    }
+
+    fn away(&self, why: &dyn std::fmt::Display) -> ConnectError {
+        ConnectError::Away(format!("{}: {why}", self.target.addr()))
     }
 
     async fn open(&self) -> std::io::Result<Box<dyn Socket>> {
@@ -356,15 +365,11 @@ impl Client {
     }
 
     /// Whether this Redis can do the work: asked with a command a minimal user has anyway.
-    async fn check(&self, mut connection: MultiplexedConnection) -> Result<(), ConnectError> {
+    async fn check(&self, connection: &Pipeline) -> Result<(), ConnectError> {
         let target = self.target.addr();
         let mut command = redis::cmd("KARIN.LIST");
         command.arg("COUNT").arg(1);
-        let error = match connection.send_packed_command(&command).await {
-            Ok(Value::ServerError(error)) => error,
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(ConnectError::Away(format!("{target}: {error}"))),
-        };
+        let Err(error) = self.ask(connection, &command).await? else { return Ok(()) };
         let details = error.details().unwrap_or_default();
         match error.code() {
             "ERR" if details.starts_with("unknown command") => Err(ConnectError::Refused(format!(
@@ -374,16 +379,16 @@ impl Client {
             code @ ("NOAUTH" | "NOPERM" | "WRONGPASS") => Err(ConnectError::Refused(format!(
                 "the Redis at {target} does not let us in: {code} {details}"
             ))),
-            code => Err(ConnectError::Away(format!("{target}: {code} {details}"))),
+            _ => Err(self.away(&words(&error))),
         }
     }
 
     /// A policy that evicts any key would evict whole queues.
-    async fn warn_of_eviction(&self, mut connection: MultiplexedConnection) {
+    async fn warn_of_eviction(&self, connection: &Pipeline) {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
         // A minimal user may not ask; then there is nothing to say.
-        let Ok(Value::BulkString(info)) = connection.send_packed_command(&command).await else {
+        let Ok(Value::BulkString(info)) = connection.call(&command).await else {
             return;
         };
         let info = String::from_utf8_lossy(&info);
@@ -403,6 +408,11 @@ fn server_error(value: &Value) -> Option<QueueError> {
         Value::ServerError(error) => Some(reply::error(error)),
         _ => None,
     }
+}
+
+/// What an error says, its class first.
+fn words(error: &ServerError) -> String {
+    format!("{} {}", error.code(), error.details().unwrap_or_default())
 }
 
 /// A call that failed.

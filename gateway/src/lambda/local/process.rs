@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::exec;
+use crate::hex;
 use crate::lambda::local::LocalSpec;
 use crate::lambda::local::environment::variables;
 use crate::lambda::local::reaper::Reaper;
@@ -81,7 +82,7 @@ impl Process {
 
     async fn spawn(spec: &LocalSpec, reaper: &Reaper) -> std::io::Result<Self> {
         let api = RuntimeApi::start().await?;
-        let log_stream = format!("[$LATEST]{}", hex(&random::<16>()));
+        let log_stream = format!("[$LATEST]{}", hex::text(&random::<16>()));
         let mut command = command(spec);
         command
             .env_clear()
@@ -297,14 +298,6 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn uuid() -> String {
     let number = u128::from_be_bytes(random());
     // Version 4, variant 1.
@@ -316,7 +309,7 @@ fn uuid() -> String {
 
 fn trace_id() -> String {
     let seconds = epoch_ms(SystemTime::now()) / 1_000;
-    let (root, parent) = (hex(&random::<12>()), hex(&random::<8>()));
+    let (root, parent) = (hex::text(&random::<12>()), hex::text(&random::<8>()));
     format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
 }
 
