@@ -123,6 +123,7 @@ mod tests {
             first_received_ms: 1_760_000_000_123,
             due_ms: 1_760_000_030_000,
             sequence: 7,
+            ..ReceivedMessage::default()
         }
     }
 

@@ -152,6 +152,11 @@ impl Connection {
         self.reader.get_mut().write_all(bytes).expect("to write");
     }
 
+    /// Sends bytes as they are, to a server that may close meanwhile.
+    pub fn try_write(&mut self, bytes: &[u8]) {
+        let _closed = self.reader.get_mut().write_all(bytes);
+    }
+
     /// Reads one answer.
     pub fn read_response(&mut self) -> std::io::Result<Response> {
         let line = self.line()?;
@@ -192,7 +197,7 @@ impl Connection {
             }
         }
         let Some(length) = response.header("Content-Length") else {
-            if response.status != 204 && response.status != 304 {
+            if response.status >= 200 && response.status != 204 && response.status != 304 {
                 self.reader.read_to_end(&mut body)?;
             }
             return Ok(body);

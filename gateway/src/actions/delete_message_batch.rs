@@ -6,13 +6,13 @@
 use super::{Sqs, batch, failure, named, receipt_handle};
 use crate::protocol::SqsError;
 use crate::protocol::request::{DeleteMessageBatch, DeleteMessageBatchEntry};
-use crate::protocol::response::{BatchResult, DeletedEntry, FailedEntry};
+use crate::protocol::response::{BatchResult, DoneEntry, FailedEntry};
 use crate::queues::Demand;
 
 pub(super) async fn handle(
     sqs: &Sqs,
     input: DeleteMessageBatch,
-) -> Result<BatchResult<DeletedEntry>, SqsError> {
+) -> Result<BatchResult<DoneEntry>, SqsError> {
     let queue = named(input.queue)?;
     let ids = input.entries.iter().map(|entry| entry.id.as_str());
     if let Err(error) = batch::check(ids, "DeleteMessageBatchRequestEntry") {
@@ -42,7 +42,7 @@ pub(super) async fn handle(
         entries.into_iter().zip(outcomes)
     {
         match receipt_handle::judge_deletion(outcome, receipt_handle) {
-            Ok(()) => result.successful.push(DeletedEntry { id }),
+            Ok(()) => result.successful.push(DoneEntry { id }),
             Err(error) => result.failed.push(FailedEntry { id, error }),
         }
     }

@@ -15,6 +15,17 @@ pub(super) fn of_request(error: QueueError) -> SqsError {
         QueueError::Full(cause) | QueueError::Unavailable(cause) => {
             SqsError::ServiceUnavailable(cause)
         }
+        QueueError::NoGroup => SqsError::MissingParameter("MessageGroupId".into()),
+        QueueError::NoDeduplicationId => SqsError::InvalidParameterValue(
+            "The queue should either have ContentBasedDeduplication enabled or \
+             MessageDeduplicationId provided explicitly"
+                .to_owned(),
+        ),
+        QueueError::Throttled(text) => SqsError::RequestThrottled(text),
+        // Checked before, or the business of movers of dead letters.
+        error @ (QueueError::NotFifo | QueueError::FifoDelay | QueueError::Moved { .. }) => {
+            SqsError::InternalFailure(error.to_string())
+        }
         QueueError::Exists => SqsError::InternalFailure("the queue exists".to_owned()),
         QueueError::Unexpected(cause) => SqsError::InternalFailure(cause),
     }

@@ -25,6 +25,7 @@ impl Digests {
             md5_of_message_body: self.body,
             md5_of_message_attributes: self.attributes,
             md5_of_message_system_attributes: self.system_attributes,
+            sequence_number: None,
         }
     }
 }
@@ -84,6 +85,9 @@ pub(super) fn prepare(
         delay_seconds,
         attributes: attributes::encode(&MessageAttributes { user, system }).into(),
         size_bytes,
+        group: None,
+        deduplication_id: None,
+        body_sha256: None,
     };
     Ok((outgoing, digests))
 }

@@ -1,7 +1,10 @@
 //! The actions of SQS, one file each: checks in SQS's order, then one call to the queues.
 
+mod add_permission;
 mod batch;
+mod cancel_message_move_task;
 mod change_message_visibility;
+mod change_message_visibility_batch;
 mod create_queue;
 mod delete_message;
 mod delete_message_batch;
@@ -9,6 +12,9 @@ mod delete_queue;
 mod failure;
 mod get_queue_attributes;
 mod get_queue_url;
+mod list_dead_letter_source_queues;
+mod list_message_move_tasks;
+mod list_queue_tags;
 mod list_queues;
 mod message;
 mod message_attributes;
@@ -17,10 +23,15 @@ mod purge_queue;
 mod queue_attributes;
 mod receipt_handle;
 mod receive_message;
+mod remove_permission;
 mod request_id;
 mod send_message;
 mod send_message_batch;
+mod set_queue_attributes;
+mod start_message_move_task;
+mod tag_queue;
 mod tags;
+mod untag_queue;
 
 use std::sync::Arc;
 
@@ -94,40 +105,55 @@ impl Sqs {
     }
 
     async fn perform(&self, host: &str, request: Request) -> Result<Response, SqsError> {
+        let action = request.action();
+        let void = |()| Response::Void(action);
         match request {
+            Request::AddPermission(input) => add_permission::handle(self, input).await.map(void),
+            Request::CancelMessageMoveTask(input) => cancel_message_move_task::handle(self, input)
+                .await
+                .map(Response::CancelMessageMoveTask),
             Request::ChangeMessageVisibility(input) => {
-                change_message_visibility::handle(self, input).await?;
-                Ok(Response::ChangeMessageVisibility)
+                change_message_visibility::handle(self, input).await.map(void)
+            }
+            Request::ChangeMessageVisibilityBatch(input) => {
+                change_message_visibility_batch::handle(self, input)
+                    .await
+                    .map(Response::ChangeMessageVisibilityBatch)
             }
             Request::CreateQueue(input) => {
                 create_queue::handle(self, host, input).await.map(Response::CreateQueue)
             }
-            Request::DeleteMessage(input) => {
-                delete_message::handle(self, input).await?;
-                Ok(Response::DeleteMessage)
-            }
+            Request::DeleteMessage(input) => delete_message::handle(self, input).await.map(void),
             Request::DeleteMessageBatch(input) => {
                 delete_message_batch::handle(self, input).await.map(Response::DeleteMessageBatch)
             }
-            Request::DeleteQueue(queue) => {
-                delete_queue::handle(self, queue).await?;
-                Ok(Response::DeleteQueue)
-            }
+            Request::DeleteQueue(input) => delete_queue::handle(self, input).await.map(void),
             Request::GetQueueAttributes(input) => {
                 get_queue_attributes::handle(self, input).await.map(Response::GetQueueAttributes)
             }
             Request::GetQueueUrl(input) => {
                 get_queue_url::handle(self, host, input).await.map(Response::GetQueueUrl)
             }
+            Request::ListDeadLetterSourceQueues(input) => {
+                list_dead_letter_source_queues::handle(self, host, input)
+                    .await
+                    .map(Response::ListDeadLetterSourceQueues)
+            }
+            Request::ListMessageMoveTasks(input) => list_message_move_tasks::handle(self, input)
+                .await
+                .map(Response::ListMessageMoveTasks),
+            Request::ListQueueTags(input) => {
+                list_queue_tags::handle(self, input).await.map(Response::ListQueueTags)
+            }
             Request::ListQueues(input) => {
                 list_queues::handle(self, host, input).await.map(Response::ListQueues)
             }
-            Request::PurgeQueue(queue) => {
-                purge_queue::handle(self, queue).await?;
-                Ok(Response::PurgeQueue)
-            }
+            Request::PurgeQueue(input) => purge_queue::handle(self, input).await.map(void),
             Request::ReceiveMessage(input) => {
                 receive_message::handle(self, input).await.map(Response::ReceiveMessage)
+            }
+            Request::RemovePermission(input) => {
+                remove_permission::handle(self, input).await.map(void)
             }
             Request::SendMessage(input) => {
                 send_message::handle(self, input).await.map(Response::SendMessage)
@@ -135,6 +161,14 @@ impl Sqs {
             Request::SendMessageBatch(input) => {
                 send_message_batch::handle(self, input).await.map(Response::SendMessageBatch)
             }
+            Request::SetQueueAttributes(input) => {
+                set_queue_attributes::handle(self, input).await.map(void)
+            }
+            Request::StartMessageMoveTask(input) => start_message_move_task::handle(self, input)
+                .await
+                .map(Response::StartMessageMoveTask),
+            Request::TagQueue(input) => tag_queue::handle(self, input).await.map(void),
+            Request::UntagQueue(input) => untag_queue::handle(self, input).await.map(void),
         }
     }
 

@@ -69,5 +69,7 @@ fn check(input: &ReceiveMessage) -> Result<(PopOptions, Option<Duration>), SqsEr
         }
     }
     let max_bytes = Some(limits::RECEIVE_BYTES_MAX);
-    Ok((PopOptions { count, visibility_timeout_seconds, max_bytes, holder: None }, wait))
+    let options =
+        PopOptions { count, visibility_timeout_seconds, max_bytes, holder: None, attempt: None };
+    Ok((options, wait))
 }

@@ -151,6 +151,7 @@ mod tests {
             first_received_ms: 0,
             due_ms: 0,
             sequence: 1,
+            ..ReceivedMessage::default()
         }
     }
 

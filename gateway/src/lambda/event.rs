@@ -118,6 +118,7 @@ mod tests {
             first_received_ms: 1_760_000_000_123,
             due_ms: 1_760_000_040_123,
             sequence: 1,
+            ..ReceivedMessage::default()
         }
     }
 

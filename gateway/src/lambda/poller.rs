@@ -208,6 +208,7 @@ impl Poller {
             visibility_timeout_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
             max_bytes: Some(batch.wanted_bytes()),
             holder: self.inheritance.as_ref().map(|inheritance| inheritance.holder),
+            attempt: None,
         };
         let popped = self.queues.pop_due(&self.mapping.queue, options).await?;
         Ok((popped, now + Duration::from_secs(seconds)))

@@ -39,14 +39,26 @@ pub enum SqsError {
     MissingAction,
     /// A required member is absent; holds its name.
     MissingParameter(Cow<'static, str>),
+    /// A limit of SQS is passed; holds the text.
+    OverLimit(String),
+    /// The queue of this name was purged less than a minute ago.
+    PurgeQueueInProgress(String),
+    /// The queue of this name was deleted less than a minute ago.
+    QueueDeletedRecently,
     /// A queue of this name exists and has another value for this attribute.
     QueueNameExists(String),
     /// No such queue.
     QueueDoesNotExist,
+    /// The queue belongs to another account, with `--strict-account`.
+    QueueOfAnotherAccount,
     /// Not one of our receipt handles.
     ReceiptHandleIsInvalid(String),
     /// A receipt handle of another queue.
     ReceiptHandleOfAnotherQueue(String),
+    /// Too much at once; holds the text.
+    RequestThrottled(String),
+    /// An ARN or a handle of a move task that leads nowhere; holds the text.
+    ResourceNotFound(String),
     /// Not JSON, or a member of the wrong type; holds the text.
     Serialization(String),
     /// Redis is away or refuses, and clients repeat the request; holds the cause, for the log
@@ -156,12 +168,23 @@ impl SqsError {
             Self::MissingParameter(_) => {
                 C::framework("MissingRequiredParameterException", "MissingParameter", 400)
             }
+            Self::OverLimit(_) => C::modelled("OverLimit", "OverLimit", 403),
+            Self::PurgeQueueInProgress(_) => {
+                C::modelled("PurgeQueueInProgress", legacy!("PurgeQueueInProgress"), 403)
+            }
+            Self::QueueDeletedRecently => {
+                C::modelled("QueueDeletedRecently", legacy!("QueueDeletedRecently"), 400)
+            }
             Self::QueueNameExists(_) => C::modelled("QueueNameExists", "QueueAlreadyExists", 400),
-            Self::QueueDoesNotExist => {
+            Self::QueueDoesNotExist | Self::QueueOfAnotherAccount => {
                 C::modelled("QueueDoesNotExist", legacy!("NonExistentQueue"), 400)
             }
             Self::ReceiptHandleIsInvalid(_) | Self::ReceiptHandleOfAnotherQueue(_) => {
                 C::modelled("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404)
+            }
+            Self::RequestThrottled(_) => C::modelled("RequestThrottled", "RequestThrottled", 403),
+            Self::ResourceNotFound(_) => {
+                C::modelled("ResourceNotFoundException", "ResourceNotFoundException", 404)
             }
             Self::Serialization(_) => C::framework("SerializationException", "MalformedInput", 400),
             Self::ServiceUnavailable(_) => {
@@ -203,35 +226,25 @@ impl SqsError {
             Self::EmptyBatchRequest(entry) => {
                 format!("There should be at least one {entry} in the request.").into()
             }
-            Self::InternalFailure(_) => {
-                "The request processing has failed because of an unknown error.".into()
-            }
             Self::InvalidAttributeName(text)
             | Self::InvalidAttributeValue(text)
             | Self::InvalidParameterValue(text)
+            | Self::OverLimit(text)
+            | Self::RequestThrottled(text)
+            | Self::ResourceNotFound(text)
             | Self::Serialization(text) => text.into(),
-            Self::InvalidBatchEntryId => "A batch entry id can only contain alphanumeric \
-                 characters, hyphens and underscores. It can be at most 80 letters long."
-                .into(),
-            Self::InvalidMessageContents => "Invalid characters found. Valid unicode characters \
-                 are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
-                .into(),
-            Self::MalformedQueryString => "The query string contains a syntax error.".into(),
-            Self::MissingAction => "The request is missing an action.".into(),
             Self::MissingParameter(name) => {
                 format!("The request must contain the parameter {name}.").into()
+            }
+            Self::PurgeQueueInProgress(queue) => {
+                format!("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")
+                    .into()
             }
             Self::QueueNameExists(attribute) => format!(
                 "A queue already exists with the same name and a different value for attribute \
                  {attribute}"
             )
             .into(),
-            Self::QueueDoesNotExist => match protocol {
-                Protocol::Json => "The specified queue does not exist.".into(),
-                Protocol::Query => {
-                    "The specified queue does not exist for this wsdl version.".into()
-                }
-            },
             Self::ReceiptHandleIsInvalid(handle) => format!(
                 "The input receipt handle \"{}\" is not a valid receipt handle.",
                 echo(handle)
@@ -241,9 +254,6 @@ impl SqsError {
                 format!("The receipt handle \"{}\" is not valid for this queue.", echo(handle))
                     .into()
             }
-            Self::ServiceUnavailable(_) => {
-                "The request has failed due to a temporary failure of the server.".into()
-            }
             Self::TooManyEntriesInBatchRequest(count) => format!(
                 "Maximum number of entries per request are {BATCH_ENTRIES_MAX}. \
                  You have sent {count}."
@@ -252,7 +262,41 @@ impl SqsError {
             Self::UnknownOperation(action) => {
                 format!("The action {} is not valid for this endpoint.", echo(action)).into()
             }
-            Self::UnsupportedOperation(text) => (*text).into(),
+            other => other.fixed_text(protocol).into(),
+        }
+    }
+
+    /// The text of an error that says the same whatever the request.
+    fn fixed_text(&self, protocol: Protocol) -> &'static str {
+        match self {
+            Self::InvalidBatchEntryId => {
+                "A batch entry id can only contain alphanumeric characters, hyphens and \
+                 underscores. It can be at most 80 letters long."
+            }
+            Self::InvalidMessageContents => {
+                "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to \
+                 #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+            }
+            Self::MalformedQueryString => "The query string contains a syntax error.",
+            Self::MissingAction => "The request is missing an action.",
+            Self::QueueDeletedRecently => {
+                "You must wait 60 seconds after deleting a queue before you can create another \
+                 with the same name."
+            }
+            Self::QueueDoesNotExist => match protocol {
+                Protocol::Json => "The specified queue does not exist.",
+                Protocol::Query | Protocol::QueryJson => {
+                    "The specified queue does not exist for this wsdl version."
+                }
+            },
+            Self::QueueOfAnotherAccount => {
+                "The specified queue does not exist or you do not have access to it."
+            }
+            Self::ServiceUnavailable(_) => {
+                "The request has failed due to a temporary failure of the server."
+            }
+            Self::UnsupportedOperation(text) => text,
+            _ => "The request processing has failed because of an unknown error.",
         }
     }
 }

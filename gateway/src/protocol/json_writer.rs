@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Seriali
 
 use super::Protocol;
 use super::error::SqsError;
-use super::response::{FailedEntry, QueueAttributes, ReceivedMessages, Response};
+use super::response::{FailedEntry, QueueAttributes, QueueTags, ReceivedMessages, Response};
 use crate::message_view::MessageView;
 use crate::queues::ReceivedMessage;
 use crate::queues::attributes::MessageAttribute;
@@ -16,17 +16,21 @@ use crate::queues::attributes::MessageAttribute;
 /// The body of an answer; empty for void actions.
 pub(super) fn write(response: &Response) -> serde_json::Result<Vec<u8>> {
     match response {
-        Response::ChangeMessageVisibility
-        | Response::DeleteMessage
-        | Response::DeleteQueue
-        | Response::PurgeQueue => Ok(Vec::new()),
+        Response::Void(_) => Ok(Vec::new()),
+        Response::CancelMessageMoveTask(output) => serde_json::to_vec(output),
+        Response::ChangeMessageVisibilityBatch(output) | Response::DeleteMessageBatch(output) => {
+            serde_json::to_vec(output)
+        }
         Response::CreateQueue(output) | Response::GetQueueUrl(output) => serde_json::to_vec(output),
-        Response::DeleteMessageBatch(output) => serde_json::to_vec(output),
         Response::GetQueueAttributes(output) => serde_json::to_vec(output),
+        Response::ListDeadLetterSourceQueues(output) => serde_json::to_vec(output),
+        Response::ListMessageMoveTasks(output) => serde_json::to_vec(output),
+        Response::ListQueueTags(output) => serde_json::to_vec(output),
         Response::ListQueues(output) => serde_json::to_vec(output),
         Response::ReceiveMessage(output) => serde_json::to_vec(output),
         Response::SendMessage(output) => serde_json::to_vec(output),
         Response::SendMessageBatch(output) => serde_json::to_vec(output),
+        Response::StartMessageMoveTask(output) => serde_json::to_vec(output),
     }
 }
 
@@ -44,9 +48,9 @@ pub(super) fn write_error(error: &SqsError) -> serde_json::Result<Vec<u8>> {
 }
 
 /// Texts by name, as a JSON object.
-struct Texts<'a>(&'a [(&'static str, String)]);
+struct Texts<'a, N>(&'a [(N, String)]);
 
-impl Serialize for Texts<'_> {
+impl<N: Serialize> Serialize for Texts<'_, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
@@ -57,6 +61,16 @@ impl Serialize for QueueAttributes {
         let mut map = serializer.serialize_map(None)?;
         if !self.attributes.is_empty() {
             map.serialize_entry("Attributes", &Texts(&self.attributes))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for QueueTags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.tags.is_empty() {
+            map.serialize_entry("Tags", &Texts(&self.tags))?;
         }
         map.end()
     }

@@ -9,7 +9,9 @@ pub mod limits;
 pub mod md5;
 mod members;
 mod query;
+mod query_json;
 mod queue_url;
+mod read;
 pub mod request;
 pub mod response;
 mod text;
@@ -20,7 +22,7 @@ mod tests;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -32,16 +34,19 @@ pub(crate) use text::is_sqs_utf8;
 
 use json::JsonMembers;
 use query::QueryMembers;
-use request::{Action, Request, Surroundings};
+use read::Surroundings;
+use request::{Action, Request};
 use response::Response;
 
-/// The two protocols of SQS.
+/// The two protocols of SQS, and a variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// AWS JSON 1.0.
     Json,
     /// The Query protocol: forms and URLs in, XML out.
     Query,
+    /// The Query protocol with `Accept: application/json`: JSON out, not that of AWS JSON.
+    QueryJson,
 }
 
 /// A request whose protocol and action are known and whose members are not yet read.
@@ -63,11 +68,12 @@ impl<'a> Incoming<'a> {
         let mut parameters = None;
         let action = match protocol {
             Protocol::Json => action_of_target(parts),
-            Protocol::Query => QueryMembers::parse(body, parts.uri.query()).and_then(|mut read| {
-                let action = action_of_parameters(parts, &mut read);
-                parameters = Some(read);
-                action
-            }),
+            Protocol::Query | Protocol::QueryJson => QueryMembers::parse(body, parts.uri.query())
+                .and_then(|mut read| {
+                    let action = action_of_parameters(parts, &mut read);
+                    parameters = Some(read);
+                    action
+                }),
         };
         Self { parts, protocol, action, body, parameters }
     }
@@ -98,8 +104,8 @@ impl<'a> Incoming<'a> {
             trace_header: trace_header(self.parts),
         };
         match self.parameters {
-            Some(parameters) => request::read(action, parameters, around),
-            None => request::read(action, JsonMembers::parse(self.body)?, around),
+            Some(parameters) => read::read(action, parameters, around),
+            None => read::read(action, JsonMembers::parse(self.body)?, around),
         }
     }
 }
@@ -113,9 +119,23 @@ pub fn protocol_of(parts: &Parts) -> Protocol {
     let has_target = parts.headers.contains_key(TARGET);
     if parts.method == Method::POST && (has_target || is_json) {
         Protocol::Json
+    } else if wants_json(parts) {
+        Protocol::QueryJson
     } else {
         Protocol::Query
     }
+}
+
+/// Whether JSON is among the types of `Accept`, and XML is not.
+fn wants_json(parts: &Parts) -> bool {
+    let accepts = |wanted: &str| {
+        let values = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut names = values
+            .flat_map(|value| value.split(','))
+            .map(|name| name.split(';').next().unwrap_or_default().trim());
+        names.any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    accepts("application/json") && !accepts("text/xml") && !accepts("application/xml")
 }
 
 const TARGET: &str = "x-amz-target";
@@ -155,10 +175,14 @@ pub fn write(
     let (status, body) = match (answer, protocol) {
         (Ok(response), Protocol::Json) => (200, json_writer::write(response).ok()),
         (Ok(response), Protocol::Query) => (200, xml::write(response, request_id).ok()),
+        (Ok(response), Protocol::QueryJson) => (200, query_json::write(response, request_id).ok()),
         (Err(SqsError::MissingAction), _) => return missing_action(request_id),
         (Err(error), Protocol::Json) => (error.code().status, json_writer::write_error(error).ok()),
         (Err(error), Protocol::Query) => {
             (error.code().status, xml::write_error(error, request_id).ok())
+        }
+        (Err(error), Protocol::QueryJson) => {
+            (error.code().status, query_json::write_error(error, request_id).ok())
         }
     };
     // Writing into memory does not fail; if it did, an empty 500 would be the truth.
@@ -167,6 +191,7 @@ pub fn write(
     let content_type = match protocol {
         Protocol::Json => "application/x-amz-json-1.0",
         Protocol::Query => "text/xml",
+        Protocol::QueryJson => "application/json",
     };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let (Err(error), Protocol::Json) = (answer, protocol) {

@@ -5,43 +5,65 @@
 
 use bytes::Bytes;
 
-use super::error::SqsError;
-use super::members::{List, Map, Members};
-use super::queue_url::queue_of_url;
 use crate::queues::QueueName;
 
 /// The actions there are.
+///
+/// Source: sqs-contract §4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are SQS's own")]
 pub enum Action {
+    AddPermission,
+    CancelMessageMoveTask,
     ChangeMessageVisibility,
+    ChangeMessageVisibilityBatch,
     CreateQueue,
     DeleteMessage,
     DeleteMessageBatch,
     DeleteQueue,
     GetQueueAttributes,
     GetQueueUrl,
+    ListDeadLetterSourceQueues,
+    ListMessageMoveTasks,
+    ListQueueTags,
     ListQueues,
     PurgeQueue,
     ReceiveMessage,
+    RemovePermission,
     SendMessage,
     SendMessageBatch,
+    SetQueueAttributes,
+    StartMessageMoveTask,
+    TagQueue,
+    UntagQueue,
 }
 
 impl Action {
-    const ALL: [Self; 12] = [
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 23] = [
+        Self::AddPermission,
+        Self::CancelMessageMoveTask,
         Self::ChangeMessageVisibility,
+        Self::ChangeMessageVisibilityBatch,
         Self::CreateQueue,
         Self::DeleteMessage,
         Self::DeleteMessageBatch,
         Self::DeleteQueue,
         Self::GetQueueAttributes,
         Self::GetQueueUrl,
+        Self::ListDeadLetterSourceQueues,
+        Self::ListMessageMoveTasks,
+        Self::ListQueueTags,
         Self::ListQueues,
         Self::PurgeQueue,
         Self::ReceiveMessage,
+        Self::RemovePermission,
         Self::SendMessage,
         Self::SendMessageBatch,
+        Self::SetQueueAttributes,
+        Self::StartMessageMoveTask,
+        Self::TagQueue,
+        Self::UntagQueue,
     ];
 
     /// The action of this name.
@@ -52,18 +74,29 @@ impl Action {
     /// SQS's name of it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AddPermission => "AddPermission",
+            Self::CancelMessageMoveTask => "CancelMessageMoveTask",
             Self::ChangeMessageVisibility => "ChangeMessageVisibility",
+            Self::ChangeMessageVisibilityBatch => "ChangeMessageVisibilityBatch",
             Self::CreateQueue => "CreateQueue",
             Self::DeleteMessage => "DeleteMessage",
             Self::DeleteMessageBatch => "DeleteMessageBatch",
             Self::DeleteQueue => "DeleteQueue",
             Self::GetQueueAttributes => "GetQueueAttributes",
             Self::GetQueueUrl => "GetQueueUrl",
+            Self::ListDeadLetterSourceQueues => "ListDeadLetterSourceQueues",
+            Self::ListMessageMoveTasks => "ListMessageMoveTasks",
+            Self::ListQueueTags => "ListQueueTags",
             Self::ListQueues => "ListQueues",
             Self::PurgeQueue => "PurgeQueue",
             Self::ReceiveMessage => "ReceiveMessage",
+            Self::RemovePermission => "RemovePermission",
             Self::SendMessage => "SendMessage",
             Self::SendMessageBatch => "SendMessageBatch",
+            Self::SetQueueAttributes => "SetQueueAttributes",
+            Self::StartMessageMoveTask => "StartMessageMoveTask",
+            Self::TagQueue => "TagQueue",
+            Self::UntagQueue => "UntagQueue",
         }
     }
 
@@ -77,41 +110,113 @@ impl Action {
 #[derive(Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are SQS's own")]
 pub enum Request {
+    AddPermission(AddPermission),
+    CancelMessageMoveTask(CancelMessageMoveTask),
     ChangeMessageVisibility(ChangeMessageVisibility),
+    ChangeMessageVisibilityBatch(ChangeMessageVisibilityBatch),
     CreateQueue(CreateQueue),
     DeleteMessage(DeleteMessage),
     DeleteMessageBatch(DeleteMessageBatch),
     DeleteQueue(NamedQueue),
     GetQueueAttributes(GetQueueAttributes),
     GetQueueUrl(GetQueueUrl),
+    ListDeadLetterSourceQueues(ListDeadLetterSourceQueues),
+    ListMessageMoveTasks(ListMessageMoveTasks),
+    ListQueueTags(NamedQueue),
     ListQueues(ListQueues),
     PurgeQueue(NamedQueue),
     ReceiveMessage(ReceiveMessage),
+    RemovePermission(RemovePermission),
     SendMessage(SendMessage),
     SendMessageBatch(SendMessageBatch),
+    SetQueueAttributes(SetQueueAttributes),
+    StartMessageMoveTask(StartMessageMoveTask),
+    TagQueue(TagQueue),
+    UntagQueue(UntagQueue),
 }
 
 impl Request {
+    /// The action.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::AddPermission(_) => Action::AddPermission,
+            Self::CancelMessageMoveTask(_) => Action::CancelMessageMoveTask,
+            Self::ChangeMessageVisibility(_) => Action::ChangeMessageVisibility,
+            Self::ChangeMessageVisibilityBatch(_) => Action::ChangeMessageVisibilityBatch,
+            Self::CreateQueue(_) => Action::CreateQueue,
+            Self::DeleteMessage(_) => Action::DeleteMessage,
+            Self::DeleteMessageBatch(_) => Action::DeleteMessageBatch,
+            Self::DeleteQueue(_) => Action::DeleteQueue,
+            Self::GetQueueAttributes(_) => Action::GetQueueAttributes,
+            Self::GetQueueUrl(_) => Action::GetQueueUrl,
+            Self::ListDeadLetterSourceQueues(_) => Action::ListDeadLetterSourceQueues,
+            Self::ListMessageMoveTasks(_) => Action::ListMessageMoveTasks,
+            Self::ListQueueTags(_) => Action::ListQueueTags,
+            Self::ListQueues(_) => Action::ListQueues,
+            Self::PurgeQueue(_) => Action::PurgeQueue,
+            Self::ReceiveMessage(_) => Action::ReceiveMessage,
+            Self::RemovePermission(_) => Action::RemovePermission,
+            Self::SendMessage(_) => Action::SendMessage,
+            Self::SendMessageBatch(_) => Action::SendMessageBatch,
+            Self::SetQueueAttributes(_) => Action::SetQueueAttributes,
+            Self::StartMessageMoveTask(_) => Action::StartMessageMoveTask,
+            Self::TagQueue(_) => Action::TagQueue,
+            Self::UntagQueue(_) => Action::UntagQueue,
+        }
+    }
+
     /// The queue it is about, if it is about one and that can be.
     pub fn queue(&self) -> Option<QueueName> {
         match self {
+            Self::AddPermission(input) => input.queue.clone(),
             Self::ChangeMessageVisibility(input) => input.queue.clone(),
+            Self::ChangeMessageVisibilityBatch(input) => input.queue.clone(),
             Self::CreateQueue(input) => QueueName::parse(&input.queue_name),
             Self::DeleteMessage(input) => input.queue.clone(),
             Self::DeleteMessageBatch(input) => input.queue.clone(),
-            Self::DeleteQueue(queue) | Self::PurgeQueue(queue) => queue.clone(),
+            Self::DeleteQueue(queue) | Self::ListQueueTags(queue) | Self::PurgeQueue(queue) => {
+                queue.clone()
+            }
             Self::GetQueueAttributes(input) => input.queue.clone(),
             Self::GetQueueUrl(input) => input.queue_name.as_deref().and_then(QueueName::parse),
-            Self::ListQueues(_) => None,
+            Self::ListDeadLetterSourceQueues(input) => input.queue.clone(),
             Self::ReceiveMessage(input) => input.queue.clone(),
+            Self::RemovePermission(input) => input.queue.clone(),
             Self::SendMessage(input) => input.queue.clone(),
             Self::SendMessageBatch(input) => input.queue.clone(),
+            Self::SetQueueAttributes(input) => input.queue.clone(),
+            Self::TagQueue(input) => input.queue.clone(),
+            Self::UntagQueue(input) => input.queue.clone(),
+            Self::CancelMessageMoveTask(_)
+            | Self::ListMessageMoveTasks(_)
+            | Self::ListQueues(_)
+            | Self::StartMessageMoveTask(_) => None,
         }
     }
 }
 
 /// The queue a request names; `None` if what it gave can be no queue's name.
 pub type NamedQueue = Option<QueueName>;
+
+/// AddPermission (sqs-contract §4.6).
+#[derive(Debug, PartialEq, Eq)]
+pub struct AddPermission {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// The statement's name; empty if absent.
+    pub label: String,
+    /// Who is allowed to.
+    pub aws_account_ids: Vec<String>,
+    /// What they are allowed to do.
+    pub actions: Vec<String>,
+}
+
+/// CancelMessageMoveTask (sqs-contract §4.11).
+#[derive(Debug, PartialEq, Eq)]
+pub struct CancelMessageMoveTask {
+    /// Which task, as StartMessageMoveTask answered.
+    pub task_handle: String,
+}
 
 /// ChangeMessageVisibility (sqs-contract §4.10).
 #[derive(Debug, PartialEq, Eq)]
@@ -122,6 +227,26 @@ pub struct ChangeMessageVisibility {
     pub receipt_handle: String,
     /// Seconds from now.
     pub visibility_timeout: i64,
+}
+
+/// ChangeMessageVisibilityBatch (sqs-contract §10).
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChangeMessageVisibilityBatch {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// The entries, in the order given.
+    pub entries: Vec<ChangeMessageVisibilityBatchEntry>,
+}
+
+/// An entry of ChangeMessageVisibilityBatch.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChangeMessageVisibilityBatchEntry {
+    /// The Id; empty if absent.
+    pub id: String,
+    /// Which receive; empty if absent.
+    pub receipt_handle: String,
+    /// Seconds from now.
+    pub visibility_timeout: Option<i64>,
 }
 
 /// CreateQueue (sqs-contract §4.2).
@@ -171,12 +296,33 @@ pub struct GetQueueAttributes {
     pub attribute_names: Vec<String>,
 }
 
-/// GetQueueUrl (sqs-contract §4.4). QueueOwnerAWSAccountId is not read: any account names the
-/// same queue.
+/// GetQueueUrl (sqs-contract §4.4).
 #[derive(Debug, PartialEq, Eq)]
 pub struct GetQueueUrl {
     /// The name, unchecked.
     pub queue_name: Option<String>,
+    /// QueueOwnerAWSAccountId.
+    pub owner_account: Option<String>,
+}
+
+/// ListDeadLetterSourceQueues (sqs-contract §4.4).
+#[derive(Debug, PartialEq, Eq)]
+pub struct ListDeadLetterSourceQueues {
+    /// The dead-letter queue.
+    pub queue: NamedQueue,
+    /// Where the last page ended.
+    pub next_token: Option<String>,
+    /// Queues on one page.
+    pub max_results: Option<i64>,
+}
+
+/// ListMessageMoveTasks (sqs-contract §4.11).
+#[derive(Debug, PartialEq, Eq)]
+pub struct ListMessageMoveTasks {
+    /// The dead-letter queue.
+    pub source_arn: String,
+    /// Tasks shown; absent: 1.
+    pub max_results: Option<i64>,
 }
 
 /// ListQueues (sqs-contract §4.4).
@@ -205,6 +351,17 @@ pub struct ReceiveMessage {
     pub visibility_timeout: Option<i64>,
     /// Seconds; absent: the queue's.
     pub wait_time_seconds: Option<i64>,
+    /// ReceiveRequestAttemptId.
+    pub attempt_id: Option<String>,
+}
+
+/// RemovePermission (sqs-contract §4.6).
+#[derive(Debug, PartialEq, Eq)]
+pub struct RemovePermission {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// The statement's name.
+    pub label: String,
 }
 
 /// SendMessage (sqs-contract §4.8).
@@ -236,6 +393,44 @@ pub struct SendMessageBatchEntry {
     pub message: NewMessage,
 }
 
+/// SetQueueAttributes (sqs-contract §4.5).
+#[derive(Debug, PartialEq, Eq)]
+pub struct SetQueueAttributes {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// Attributes as given; a name may come twice.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// StartMessageMoveTask (sqs-contract §4.11).
+#[derive(Debug, PartialEq, Eq)]
+pub struct StartMessageMoveTask {
+    /// The dead-letter queue.
+    pub source_arn: String,
+    /// Where its messages go; absent: back to where each came from.
+    pub destination_arn: Option<String>,
+    /// Messages per second.
+    pub max_number_of_messages_per_second: Option<i64>,
+}
+
+/// TagQueue (sqs-contract §4.7).
+#[derive(Debug, PartialEq, Eq)]
+pub struct TagQueue {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// Tags as given.
+    pub tags: Vec<(String, String)>,
+}
+
+/// UntagQueue (sqs-contract §4.7).
+#[derive(Debug, PartialEq, Eq)]
+pub struct UntagQueue {
+    /// The queue.
+    pub queue: NamedQueue,
+    /// Names of tags.
+    pub tag_keys: Vec<String>,
+}
+
 /// A message somebody wants to send.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct NewMessage {
@@ -264,183 +459,4 @@ pub struct AttributeValue {
     pub binary_value: Option<Vec<u8>>,
     /// Whether StringListValues or BinaryListValues has elements.
     pub has_list_values: bool,
-}
-
-/// What a request has besides its members.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Surroundings<'a> {
-    /// The name in the request path.
-    pub(super) name_in_path: Option<&'a str>,
-    /// The header X-Amzn-Trace-Id.
-    pub(super) trace_header: Option<&'a str>,
-}
-
-/// Reads the members of an action.
-///
-/// Errors: as [`Members`], and [`SqsError::MissingParameter`].
-pub(super) fn read<M: Members>(
-    action: Action,
-    mut members: M,
-    around: Surroundings<'_>,
-) -> Result<Request, SqsError> {
-    let m = &mut members;
-    let named = |m: &mut M| named_queue(m, around);
-    Ok(match action {
-        Action::ChangeMessageVisibility => {
-            Request::ChangeMessageVisibility(change_message_visibility(m, around)?)
-        }
-        Action::CreateQueue => Request::CreateQueue(create_queue(m)?),
-        Action::DeleteMessage => Request::DeleteMessage(DeleteMessage {
-            queue: named(m)?,
-            receipt_handle: required(m, "ReceiptHandle")?,
-        }),
-        Action::DeleteMessageBatch => Request::DeleteMessageBatch(DeleteMessageBatch {
-            queue: named(m)?,
-            entries: delete_entries(m)?,
-        }),
-        Action::DeleteQueue => Request::DeleteQueue(named(m)?),
-        Action::GetQueueAttributes => Request::GetQueueAttributes(GetQueueAttributes {
-            queue: named(m)?,
-            attribute_names: m.list(ATTRIBUTE_NAMES)?,
-        }),
-        Action::GetQueueUrl => {
-            Request::GetQueueUrl(GetQueueUrl { queue_name: m.text("QueueName")? })
-        }
-        Action::ListQueues => Request::ListQueues(ListQueues {
-            queue_name_prefix: m.text("QueueNamePrefix")?.unwrap_or_default(),
-            next_token: m.text("NextToken")?.filter(|token| !token.is_empty()),
-            max_results: m.integer("MaxResults")?,
-        }),
-        Action::PurgeQueue => Request::PurgeQueue(named(m)?),
-        Action::ReceiveMessage => {
-            let queue = named(m)?;
-            Request::ReceiveMessage(receive_message(m, queue)?)
-        }
-        Action::SendMessage => Request::SendMessage(SendMessage {
-            queue: named(m)?,
-            message: new_message(m).and_then(with_body)?,
-            trace_header: around.trace_header.map(str::to_owned),
-        }),
-        Action::SendMessageBatch => Request::SendMessageBatch(SendMessageBatch {
-            queue: named(m)?,
-            entries: send_entries(m)?,
-        }),
-    })
-}
-
-const ATTRIBUTE_NAMES: List = List { json: "AttributeNames", query: "AttributeName" };
-
-/// QueueUrl wins over the path (sqs-contract §1.2).
-fn named_queue<M: Members>(m: &mut M, around: Surroundings<'_>) -> Result<NamedQueue, SqsError> {
-    Ok(match m.text("QueueUrl")? {
-        Some(url) => queue_of_url(&url),
-        None => around.name_in_path.and_then(QueueName::parse),
-    })
-}
-
-fn required<M: Members>(m: &mut M, name: &'static str) -> Result<String, SqsError> {
-    let present = m.text(name)?.filter(|text| !text.is_empty());
-    present.ok_or(SqsError::MissingParameter(name.into()))
-}
-
-fn change_message_visibility<M: Members>(
-    m: &mut M,
-    around: Surroundings<'_>,
-) -> Result<ChangeMessageVisibility, SqsError> {
-    const TIMEOUT: &str = "VisibilityTimeout";
-    // A wrong type is said before an absence (sqs-contract §2.5).
-    let visibility_timeout = m.integer(TIMEOUT)?;
-    Ok(ChangeMessageVisibility {
-        queue: named_queue(m, around)?,
-        receipt_handle: required(m, "ReceiptHandle")?,
-        visibility_timeout: visibility_timeout.ok_or(SqsError::MissingParameter(TIMEOUT.into()))?,
-    })
-}
-
-fn create_queue<M: Members>(m: &mut M) -> Result<CreateQueue, SqsError> {
-    const NAME: &str = "QueueName";
-    // CreateQueue's member is `tags`, TagQueue's `Tags` (sqs-contract §3.2).
-    let tags = Map { json: "tags", query: "Tag", key: "Key" };
-    Ok(CreateQueue {
-        attributes: m.map(Map { json: "Attributes", query: "Attribute", key: "Name" })?,
-        tags: m.map(tags)?,
-        queue_name: m.text(NAME)?.ok_or(SqsError::MissingParameter(NAME.into()))?,
-    })
-}
-
-fn receive_message<M: Members>(m: &mut M, queue: NamedQueue) -> Result<ReceiveMessage, SqsError> {
-    let newer = List { json: "MessageSystemAttributeNames", query: "MessageSystemAttributeName" };
-    let users = List { json: "MessageAttributeNames", query: "MessageAttributeName" };
-    let mut system_attribute_names = m.list(ATTRIBUTE_NAMES)?;
-    system_attribute_names.extend(m.list(newer)?);
-    Ok(ReceiveMessage {
-        queue,
-        system_attribute_names,
-        message_attribute_names: m.list(users)?,
-        max_number_of_messages: m.integer("MaxNumberOfMessages")?,
-        visibility_timeout: m.integer("VisibilityTimeout")?,
-        wait_time_seconds: m.integer("WaitTimeSeconds")?,
-    })
-}
-
-fn delete_entries<M: Members>(m: &mut M) -> Result<Vec<DeleteMessageBatchEntry>, SqsError> {
-    let entries =
-        m.structures(List { json: "Entries", query: "DeleteMessageBatchRequestEntry" })?;
-    let read = |mut entry: M| {
-        Ok(DeleteMessageBatchEntry {
-            id: entry.text("Id")?.unwrap_or_default(),
-            receipt_handle: entry.text("ReceiptHandle")?.unwrap_or_default(),
-        })
-    };
-    entries.into_iter().map(read).collect()
-}
-
-fn send_entries<M: Members>(m: &mut M) -> Result<Vec<SendMessageBatchEntry>, SqsError> {
-    let entries = m.structures(List { json: "Entries", query: "SendMessageBatchRequestEntry" })?;
-    let read = |mut entry: M| {
-        Ok(SendMessageBatchEntry {
-            id: entry.text("Id")?.unwrap_or_default(),
-            message: new_message(&mut entry)?,
-        })
-    };
-    entries.into_iter().map(read).collect()
-}
-
-fn with_body(message: NewMessage) -> Result<NewMessage, SqsError> {
-    if message.body.is_empty() {
-        return Err(SqsError::MissingParameter("MessageBody".into()));
-    }
-    Ok(message)
-}
-
-fn new_message<M: Members>(m: &mut M) -> Result<NewMessage, SqsError> {
-    let users = Map { json: "MessageAttributes", query: "MessageAttribute", key: "Name" };
-    let systems =
-        Map { json: "MessageSystemAttributes", query: "MessageSystemAttribute", key: "Name" };
-    Ok(NewMessage {
-        body: m.bytes("MessageBody")?.unwrap_or_default(),
-        delay_seconds: m.integer("DelaySeconds")?,
-        attributes: attribute_values(m, users)?,
-        system_attributes: attribute_values(m, systems)?,
-        deduplication_id: m.text("MessageDeduplicationId")?,
-        group_id: m.text("MessageGroupId")?,
-    })
-}
-
-fn attribute_values<M: Members>(
-    m: &mut M,
-    map: Map,
-) -> Result<Vec<(String, AttributeValue)>, SqsError> {
-    let string_list = List { json: "StringListValues", query: "StringListValue" };
-    let binary_list = List { json: "BinaryListValues", query: "BinaryListValue" };
-    let read = |(name, mut value): (String, M)| {
-        let value = AttributeValue {
-            data_type: value.text("DataType")?,
-            string_value: value.text("StringValue")?,
-            binary_value: value.blob("BinaryValue")?,
-            has_list_values: value.has_elements(string_list) || value.has_elements(binary_list),
-        };
-        Ok((name, value))
-    };
-    m.structure_map(map)?.into_iter().map(read).collect()
 }

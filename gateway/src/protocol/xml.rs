@@ -11,7 +11,8 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use super::Protocol;
 use super::error::SqsError;
 use super::response::{
-    BatchResult, FailedEntry, QueueAttributes, QueueUrls, ReceivedMessages, Response, SentMessage,
+    BatchResult, DoneEntry, FailedEntry, MoveTask, MoveTasks, QueueAttributes, QueueTags,
+    ReceivedMessages, Response, SentMessage,
 };
 use crate::message_view::MessageView;
 use crate::queues::ReceivedMessage;
@@ -22,41 +23,49 @@ const DECLARATION: &[u8] = b"<?xml version=\"1.0\"?>";
 
 /// The body of an answer.
 pub(super) fn write(response: &Response, request_id: &str) -> io::Result<Vec<u8>> {
-    match response {
-        Response::ChangeMessageVisibility => void("ChangeMessageVisibility", request_id),
-        Response::CreateQueue(output) => {
-            answer("CreateQueue", request_id, |xml| xml.leaf("QueueUrl", &output.queue_url))
+    let name = response.action().name();
+    let content = |xml: &mut Xml| match response {
+        Response::Void(_) => Ok(()),
+        Response::CancelMessageMoveTask(output) => xml.number(
+            "ApproximateNumberOfMessagesMoved",
+            output.approximate_number_of_messages_moved,
+        ),
+        Response::ChangeMessageVisibilityBatch(output) => {
+            xml.done_batch("ChangeMessageVisibilityBatchResultEntry", output)
         }
-        Response::DeleteMessage => void("DeleteMessage", request_id),
-        Response::DeleteMessageBatch(output) => answer("DeleteMessageBatch", request_id, |xml| {
-            xml.batch("DeleteMessageBatchResultEntry", output, |xml, entry| {
-                xml.leaf("Id", &entry.id)
-            })
-        }),
-        Response::DeleteQueue => void("DeleteQueue", request_id),
-        Response::GetQueueAttributes(output) => {
-            answer("GetQueueAttributes", request_id, |xml| xml.queue_attributes(output))
+        Response::CreateQueue(output) | Response::GetQueueUrl(output) => {
+            xml.leaf("QueueUrl", &output.queue_url)
         }
-        Response::GetQueueUrl(output) => {
-            answer("GetQueueUrl", request_id, |xml| xml.leaf("QueueUrl", &output.queue_url))
+        Response::DeleteMessageBatch(output) => {
+            xml.done_batch("DeleteMessageBatchResultEntry", output)
         }
+        Response::GetQueueAttributes(output) => xml.queue_attributes(output),
+        Response::ListDeadLetterSourceQueues(output) => {
+            xml.queue_urls(&output.queue_urls, output.next_token.as_deref())
+        }
+        Response::ListMessageMoveTasks(output) => xml.move_tasks(output),
+        Response::ListQueueTags(output) => xml.queue_tags(output),
         Response::ListQueues(output) => {
-            answer("ListQueues", request_id, |xml| xml.queue_urls(output))
+            xml.queue_urls(&output.queue_urls, output.next_token.as_deref())
         }
-        Response::PurgeQueue => void("PurgeQueue", request_id),
-        Response::ReceiveMessage(output) => {
-            answer("ReceiveMessage", request_id, |xml| xml.received_messages(output))
-        }
-        Response::SendMessage(output) => {
-            answer("SendMessage", request_id, |xml| xml.sent_message(output))
-        }
-        Response::SendMessageBatch(output) => answer("SendMessageBatch", request_id, |xml| {
+        Response::ReceiveMessage(output) => xml.received_messages(output),
+        Response::SendMessage(output) => xml.sent_message(output),
+        Response::SendMessageBatch(output) => {
             xml.batch("SendMessageBatchResultEntry", output, |xml, entry| {
                 xml.leaf("Id", &entry.id)?;
                 xml.sent_message(&entry.message)
             })
-        }),
-    }
+        }
+        Response::StartMessageMoveTask(output) => xml.leaf("TaskHandle", &output.task_handle),
+    };
+    document(&format!("{name}Response"), |xml| {
+        // A void action has no Result; of others it is there even if it is empty, because
+        // botocore's parser demands it.
+        if !matches!(response, Response::Void(_)) {
+            xml.element(&format!("{name}Result"), content)?;
+        }
+        xml.element("ResponseMetadata", |xml| xml.leaf("RequestId", request_id))
+    })
 }
 
 /// The body of an error.
@@ -70,23 +79,6 @@ pub(super) fn write_error(error: &SqsError, request_id: &str) -> io::Result<Vec<
             xml.empty("Detail")
         })?;
         xml.leaf("RequestId", request_id)
-    })
-}
-
-/// A void action has no Result element.
-fn void(action: &str, request_id: &str) -> io::Result<Vec<u8>> {
-    document(&format!("{action}Response"), |xml| xml.metadata(request_id))
-}
-
-/// The Result element is there even if it is empty; botocore's parser demands it.
-fn answer(
-    action: &str,
-    request_id: &str,
-    content: impl FnOnce(&mut Xml) -> io::Result<()>,
-) -> io::Result<Vec<u8>> {
-    document(&format!("{action}Response"), |xml| {
-        xml.element(&format!("{action}Result"), content)?;
-        xml.metadata(request_id)
     })
 }
 
@@ -130,8 +122,8 @@ impl Xml {
         self.empty(name)
     }
 
-    fn metadata(&mut self, request_id: &str) -> io::Result<()> {
-        self.element("ResponseMetadata", |xml| xml.leaf("RequestId", request_id))
+    fn number(&mut self, name: &str, number: u64) -> io::Result<()> {
+        self.leaf(name, &number.to_string())
     }
 
     fn named_value(&mut self, name: &str, value: &str) -> io::Result<()> {
@@ -145,9 +137,40 @@ impl Xml {
         output.attributes.iter().try_for_each(|(name, value)| self.named_value(name, value))
     }
 
-    fn queue_urls(&mut self, output: &QueueUrls) -> io::Result<()> {
-        output.queue_urls.iter().try_for_each(|url| self.leaf("QueueUrl", url))?;
-        output.next_token.iter().try_for_each(|token| self.leaf("NextToken", token))
+    fn queue_urls(&mut self, urls: &[String], next_token: Option<&str>) -> io::Result<()> {
+        urls.iter().try_for_each(|url| self.leaf("QueueUrl", url))?;
+        next_token.iter().try_for_each(|token| self.leaf("NextToken", token))
+    }
+
+    fn queue_tags(&mut self, output: &QueueTags) -> io::Result<()> {
+        output.tags.iter().try_for_each(|(key, value)| {
+            self.element("Tag", |xml| {
+                xml.leaf("Key", key)?;
+                xml.leaf("Value", value)
+            })
+        })
+    }
+
+    fn move_tasks(&mut self, output: &MoveTasks) -> io::Result<()> {
+        output.results.iter().try_for_each(|task| {
+            self.element("ListMessageMoveTasksResultEntry", |xml| xml.move_task(task))
+        })
+    }
+
+    fn move_task(&mut self, task: &MoveTask) -> io::Result<()> {
+        task.task_handle.iter().try_for_each(|handle| self.leaf("TaskHandle", handle))?;
+        self.leaf("Status", task.status)?;
+        self.leaf("SourceArn", &task.source_arn)?;
+        task.destination_arn.iter().try_for_each(|arn| self.leaf("DestinationArn", arn))?;
+        if let Some(rate) = task.max_number_of_messages_per_second {
+            self.number("MaxNumberOfMessagesPerSecond", rate.into())?;
+        }
+        let moved = task.approximate_number_of_messages_moved;
+        self.number("ApproximateNumberOfMessagesMoved", moved)?;
+        let to_move = task.approximate_number_of_messages_to_move;
+        self.number("ApproximateNumberOfMessagesToMove", to_move)?;
+        task.failure_reason.iter().try_for_each(|reason| self.leaf("FailureReason", reason))?;
+        self.number("StartedTimestamp", task.started_timestamp)
     }
 
     fn sent_message(&mut self, sent: &SentMessage) -> io::Result<()> {
@@ -159,7 +182,11 @@ impl Xml {
         if let Some(md5) = &sent.md5_of_message_system_attributes {
             self.leaf("MD5OfMessageSystemAttributes", md5)?;
         }
-        Ok(())
+        sent.sequence_number.iter().try_for_each(|number| self.leaf("SequenceNumber", number))
+    }
+
+    fn done_batch(&mut self, name: &str, output: &BatchResult<DoneEntry>) -> io::Result<()> {
+        self.batch(name, output, |xml, entry| xml.leaf("Id", &entry.id))
     }
 
     fn batch<T>(

@@ -17,6 +17,15 @@ fn classify(code: &str, details: &str) -> QueueError {
         "KARINNOQUEUE" => QueueError::NoQueue,
         "KARINEXISTS" => QueueError::Exists,
         "KARINATTRIBUTE" => QueueError::Attribute(details.to_owned()),
+        "KARINNOGROUP" => QueueError::NoGroup,
+        "KARINNODEDUP" => QueueError::NoDeduplicationId,
+        "KARINNOTFIFO" => QueueError::NotFifo,
+        "KARINFIFODELAY" => QueueError::FifoDelay,
+        "KARINTHROTTLED" => QueueError::Throttled(details.to_owned()),
+        "KARINMOVED" => match details.rsplit(' ').next().and_then(|word| word.parse().ok()) {
+            Some(watermark) => QueueError::Moved { watermark },
+            None => QueueError::Unexpected(format!("{code} {details}")),
+        },
         "KARINTOOLARGE" => match maximum_message_size(details) {
             Some(maximum_message_size) => QueueError::TooLarge { maximum_message_size },
             None => QueueError::Unexpected(format!("{code} {details}")),
@@ -112,6 +121,8 @@ pub(super) fn popped(value: Value) -> Result<Popped, QueueError> {
                     array(value)?.into_iter().map(message).collect::<Result<_, _>>()?;
             }
             b"more" => popped.more = number(&value)?,
+            b"dead" => popped.dead = number(&value)?,
+            b"limited" => popped.limited = number(&value)? > 0,
             b"next" => popped.next_ms = number_or_none(&value)?,
             b"hint" => popped.hint = number(&value)?,
             b"wait" => popped.wait_ms = number(&value)?,
@@ -122,7 +133,8 @@ pub(super) fn popped(value: Value) -> Result<Popped, QueueError> {
 }
 
 fn message(value: Value) -> Result<ReceivedMessage, QueueError> {
-    let [id, receipt, body, attributes, count, sent, first, due, sequence] = first_of(value)?;
+    let [id, receipt, body, attributes, count, sent, first, due, sequence, group, dedup, source] =
+        first_of(value)?;
     Ok(ReceivedMessage {
         id: text(id)?,
         receipt: text(receipt)?,
@@ -133,6 +145,9 @@ fn message(value: Value) -> Result<ReceivedMessage, QueueError> {
         first_received_ms: number(&first)?,
         due_ms: number(&due)?,
         sequence: number(&sequence)?,
+        group: lossy(group)?,
+        deduplication_id: lossy(dedup)?,
+        source_arn: lossy(source)?,
     })
 }
 
@@ -174,6 +189,10 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
             b"in_flight" => info.in_flight = number(&value)?,
             b"created_ms" => info.created_ms = number(&value)?,
             b"modified_ms" => info.modified_ms = number(&value)?,
+            b"fifo" => info.is_fifo = number(&value)? > 0,
+            b"dead" => info.dead = number(&value)?,
+            b"uid" => info.uid = text(value)?,
+            b"watermarks" => info.watermarks = numbers(value)?,
             _ => {}
         }
     }
@@ -183,6 +202,11 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
 fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
     let pairs = map(value)?.into_iter();
     pairs.map(|(name, value)| Ok((utf8(name)?, text(value)?))).collect()
+}
+
+fn numbers(value: Value) -> Result<Vec<(String, u64)>, QueueError> {
+    let pairs = map(value)?.into_iter();
+    pairs.map(|(name, value)| Ok((utf8(name)?, number(&value)?))).collect()
 }
 
 /// LIST's map.
@@ -230,6 +254,13 @@ fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
 
 fn text(value: Value) -> Result<String, QueueError> {
     bytes(value).and_then(utf8)
+}
+
+/// Text anybody may have written with redis-cli.
+fn lossy(value: Value) -> Result<String, QueueError> {
+    let bytes = bytes(value)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, QueueError> {

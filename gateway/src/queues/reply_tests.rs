@@ -24,7 +24,8 @@ fn one_message() -> Value {
         Value::Int(300),
         Value::Int(7),
         bulk("group"),
-        bulk(""),
+        bulk("dedup"),
+        bulk("arn:aws:sqs:us-east-1:000000000000:source"),
         bulk("what a later version adds"),
     ])
 }
@@ -50,6 +51,8 @@ fn a_pop_reads_the_same_from_a_flat_array_and_from_a_map() {
         let message = &popped.messages[0];
         assert_eq!(message.body.as_ref(), [0, 255]);
         assert_eq!((message.receive_count, message.sequence), (2, 7));
+        assert_eq!((&*message.group, &*message.deduplication_id), ("group", "dedup"));
+        assert_eq!(message.source_arn, "arn:aws:sqs:us-east-1:000000000000:source");
         assert_eq!((message.sent_ms, message.first_received_ms, message.due_ms), (100, 200, 300));
     }
 }
@@ -78,7 +81,7 @@ fn a_batch_tells_the_large_one_from_the_sent_one() {
     assert_eq!(hint, 6);
     assert_eq!(results[0].as_ref().unwrap().sequence, 4);
     assert!(matches!(results[1], Err(QueueError::TooLarge { maximum_message_size: 1024 })));
-    assert!(matches!(results[2], Err(QueueError::Unexpected(_))));
+    assert!(matches!(results[2], Err(QueueError::NoGroup)));
 }
 
 #[test]

@@ -40,6 +40,13 @@ pub struct OutgoingMessage {
     pub attributes: Bytes,
     /// The size as SQS counts it, in bytes (sqs-contract §6.1).
     pub size_bytes: usize,
+    /// MessageGroupId.
+    pub group: Option<String>,
+    /// MessageDeduplicationId.
+    pub deduplication_id: Option<String>,
+    /// For a FIFO queue, the body's SHA-256 in hex, which stands for a missing deduplication id
+    /// where the queue has ContentBasedDeduplication.
+    pub body_sha256: Option<String>,
 }
 
 /// A message that was accepted.
@@ -52,7 +59,7 @@ pub struct Sent {
 }
 
 /// How to take messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PopOptions {
     /// At most this many, 1..=1000.
     pub count: u32,
@@ -62,6 +69,8 @@ pub struct PopOptions {
     pub max_bytes: Option<u64>,
     /// Whose lease it is: set for local functions, so that a successor can release it.
     pub holder: Option<u32>,
+    /// ReceiveRequestAttemptId.
+    pub attempt: Option<String>,
 }
 
 /// What a POPDUE answered.
@@ -71,6 +80,10 @@ pub struct Popped {
     pub messages: Vec<ReceivedMessage>,
     /// How many another POPDUE would get at once.
     pub more: u64,
+    /// Messages in the dead list.
+    pub dead: u64,
+    /// Whether messages are due and held back because too many are in flight.
+    pub limited: bool,
     /// Milliseconds until the next message is due; `None`: nothing is waiting.
     pub next_ms: Option<u64>,
     /// The queue's hint number.
@@ -80,7 +93,7 @@ pub struct Popped {
 }
 
 /// A message that was handed out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ReceivedMessage {
     /// The MessageId.
     pub id: String,
@@ -100,6 +113,12 @@ pub struct ReceivedMessage {
     pub due_ms: u64,
     /// The sequence number.
     pub sequence: u64,
+    /// MessageGroupId; empty if there is none.
+    pub group: String,
+    /// MessageDeduplicationId; empty if there is none.
+    pub deduplication_id: String,
+    /// The ARN of the queue it died in; empty if it did not.
+    pub source_arn: String,
 }
 
 /// Which leases a receipt may act on.
@@ -147,6 +166,14 @@ pub struct QueueInfo {
     pub created_ms: u64,
     /// LastModifiedTimestamp, epoch milliseconds.
     pub modified_ms: u64,
+    /// Whether it is a FIFO queue.
+    pub is_fifo: bool,
+    /// Messages in the dead list.
+    pub dead: u64,
+    /// The queue's uid, 16 hex digits.
+    pub uid: String,
+    /// The number of the last letter taken, by the uid of the queue it came from.
+    pub watermarks: Vec<(String, u64)>,
 }
 
 /// Why a queue operation failed.
@@ -161,6 +188,27 @@ pub enum QueueError {
     /// An attribute the module refused, with its words.
     #[error("attribute refused: {0}")]
     Attribute(String),
+    /// A FIFO queue's message without a group.
+    #[error("a message of a FIFO queue needs a group")]
+    NoGroup,
+    /// A FIFO queue's message without a deduplication id, and none can be computed.
+    #[error("a message of a FIFO queue needs a deduplication id")]
+    NoDeduplicationId,
+    /// A deduplication id for a standard queue.
+    #[error("a standard queue has no deduplication")]
+    NotFifo,
+    /// A delay of its own for a message of a FIFO queue.
+    #[error("a message of a FIFO queue has no delay of its own")]
+    FifoDelay,
+    /// The letter was taken before, up to this number.
+    #[error("letters up to {watermark} were taken before")]
+    Moved {
+        /// The last number taken from that source.
+        watermark: u64,
+    },
+    /// As many deduplication ids as the module remembers were sent within five minutes.
+    #[error("too many deduplication ids: {0}")]
+    Throttled(String),
     /// Larger than the queue allows.
     #[error("the message is larger than {maximum_message_size} bytes")]
     TooLarge {

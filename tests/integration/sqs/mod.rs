@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batches;
+mod http;
 mod message_attributes;
 mod messages;
 mod queues;

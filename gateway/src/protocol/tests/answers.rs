@@ -8,21 +8,21 @@ use super::*;
 use crate::queues::ReceivedMessage;
 use crate::queues::attributes::{self, MessageAttribute, MessageAttributes};
 
-const RID: &str = "0b0a2d1f-0000-4000-8000-000000000001";
+pub(super) const RID: &str = "0b0a2d1f-0000-4000-8000-000000000001";
 
-fn text_of(response: hyper::Response<Full<Bytes>>) -> String {
+pub(super) fn text_of(response: hyper::Response<Full<Bytes>>) -> String {
     let body = response.into_body().collect().now_or_never().expect("it is all there");
     String::from_utf8(body.expect("infallible").to_bytes().to_vec()).expect("UTF-8")
 }
 
-fn header(response: &hyper::Response<Full<Bytes>>, name: &str) -> Option<String> {
+pub(super) fn header(response: &hyper::Response<Full<Bytes>>, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().expect("text").to_owned())
 }
 
 /// Writes an answer in both protocols. In `xml`, `<X>` after the declaration stands for the root
 /// with its namespace, and `^` for the metadata.
 #[track_caller]
-fn check(answer: Response, json: &str, xml: &str) {
+pub(super) fn check(answer: Response, json: &str, xml: &str) {
     let answer = Ok(answer);
     let written = write(Protocol::Json, RID, &answer);
     assert_eq!(written.status(), 200);
@@ -72,16 +72,17 @@ fn sent() -> SentMessage {
         md5_of_message_body: "5d41402abc4b2a76b9719d911017c592".into(),
         md5_of_message_attributes: None,
         md5_of_message_system_attributes: None,
+        sequence_number: None,
     }
 }
 
 #[test]
 fn a_void_answer_is_empty_in_json_and_has_no_result_in_xml() {
     for (answer, name) in [
-        (Response::ChangeMessageVisibility, "ChangeMessageVisibility"),
-        (Response::DeleteMessage, "DeleteMessage"),
-        (Response::DeleteQueue, "DeleteQueue"),
-        (Response::PurgeQueue, "PurgeQueue"),
+        (Response::Void(Action::ChangeMessageVisibility), "ChangeMessageVisibility"),
+        (Response::Void(Action::DeleteMessage), "DeleteMessage"),
+        (Response::Void(Action::DeleteQueue), "DeleteQueue"),
+        (Response::Void(Action::PurgeQueue), "PurgeQueue"),
     ] {
         check(answer, "", &format!("<{name}Response>^</{name}Response>"));
     }
@@ -163,7 +164,7 @@ fn a_batch_tells_what_failed_by_the_legacy_code_in_both_protocols() {
         FailedEntry { id: "b".into(), error: SqsError::ReceiptHandleIsInvalid("x".into()) };
     check(
         Response::DeleteMessageBatch(BatchResult {
-            successful: vec![DeletedEntry { id: "a".into() }],
+            successful: vec![DoneEntry { id: "a".into() }],
             failed: vec![failed],
         }),
         "{\"Successful\":[{\"Id\":\"a\"}],\"Failed\":[{\"Id\":\"b\",\
@@ -215,6 +216,7 @@ fn received() -> ReceivedMessage {
         first_received_ms: 1_760_000_000_001,
         due_ms: 0,
         sequence: 1,
+        ..ReceivedMessage::default()
     }
 }
 

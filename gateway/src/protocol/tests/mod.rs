@@ -1,6 +1,8 @@
 //! Bytes → typed request, typed answer → bytes, with the contract's literals.
 
 mod answers;
+mod lists;
+mod query_json;
 mod requests;
 
 use bytes::Bytes;

@@ -172,7 +172,10 @@ fn the_other_actions_read_alike_in_both_protocols() {
         "GetQueueUrl",
         "QueueName=q&QueueOwnerAWSAccountId=1",
         r#"{"QueueName":"q","QueueOwnerAWSAccountId":"1"}"#,
-        &Request::GetQueueUrl(GetQueueUrl { queue_name: Some("q".into()) }),
+        &Request::GetQueueUrl(GetQueueUrl {
+            queue_name: Some("q".into()),
+            owner_account: Some("1".into()),
+        }),
     );
     check(
         "ListQueues",
@@ -198,6 +201,7 @@ fn the_other_actions_read_alike_in_both_protocols() {
             max_number_of_messages: Some(10),
             visibility_timeout: Some(0),
             wait_time_seconds: Some(20),
+            attempt_id: None,
         }),
     );
 }
@@ -216,6 +220,7 @@ fn null_unknown_and_empty_are_absent() {
             max_number_of_messages: None,
             visibility_timeout: None,
             wait_time_seconds: None,
+            attempt_id: None,
         }),
     );
 }
@@ -266,7 +271,7 @@ fn a_get_has_its_parameters_in_the_url_and_a_form_may_too() {
 #[test]
 fn unknown_actions_are_named_in_the_error() {
     let unknown = |name: &str| Err(SqsError::UnknownOperation(name.into()));
-    assert_eq!(parse(&form("/", "Action=TagQueue")), unknown("TagQueue"));
+    assert_eq!(parse(&form("/", "Action=TagTheQueue")), unknown("TagTheQueue"));
     assert_eq!(parse(&json("Foo", "{}")), unknown("Foo"));
     assert_eq!(parse(&form("/1/q", "Action=ListQueues")), unknown("ListQueues"));
     assert_eq!(parse(&form("/1/q", "Action=CreateQueue")), unknown("CreateQueue"));

@@ -1,0 +1,12 @@
+//! TagQueue.
+//!
+//! Source: sqs-contract §4.7;
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>.
+
+use super::Sqs;
+use crate::protocol::SqsError;
+use crate::protocol::request::TagQueue;
+
+pub(super) async fn handle(_sqs: &Sqs, _input: TagQueue) -> Result<(), SqsError> {
+    Err(SqsError::InternalFailure("not there yet".to_owned()))
+}

@@ -1,0 +1,241 @@
+//! Messages in and out of a queue.
+
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Demand, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome,
+    Sent,
+    reply::{self, Outlook},
+    unclaimed::Unclaimed,
+};
+
+/// What one RELEASE by holder gives back at most (docs/commands.md).
+const RELEASE_HOLDER_PAGE: u64 = 1_000;
+
+impl Queues {
+    /// Sends one message; wakes who waits for it.
+    pub async fn send(
+        &self,
+        queue: &QueueName,
+        message: OutgoingMessage,
+    ) -> Result<Sent, QueueError> {
+        let size = message.body.len() + message.attributes.len();
+        let mut command = self.command_of_size("KARIN.SEND", queue, size);
+        command.arg(&*message.body);
+        send_options(&mut command, &message);
+        command.arg("NOMKQUEUE");
+        let answer = self.0.client.call(&command).await;
+        let (sent, hint) = self.heard(queue, answer).and_then(reply::sent)?;
+        self.sent(queue, hint, message.delay_seconds);
+        Ok(sent)
+    }
+
+    /// Sends several in one command; the results stand in the order of the messages.
+    pub async fn send_batch(
+        &self,
+        queue: &QueueName,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<Vec<Result<Sent, QueueError>>, QueueError> {
+        let size = messages.iter().map(|m| m.body.len() + m.attributes.len()).sum();
+        let mut command = self.command_of_size("KARIN.SENDM", queue, size);
+        command.arg(messages.len()).arg("NOMKQUEUE");
+        for message in &messages {
+            command.arg("MSG").arg(&*message.body);
+            send_options(&mut command, message);
+        }
+        let answer = self.0.client.call(&command).await;
+        let answer = self.heard(queue, answer)?;
+        let (hint, results) = reply::sent_batch(answer, messages.len())?;
+        let accepted = messages.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        if let Some(soonest) = accepted.map(|(m, _)| m.delay_seconds.unwrap_or(0)).min() {
+            self.sent(queue, hint, Some(soonest));
+        }
+        Ok(results)
+    }
+
+    /// Takes what is due now and does not wait. Dropping the future gives back, uncounted, what
+    /// was taken meanwhile.
+    pub async fn pop_due(
+        &self,
+        queue: &QueueName,
+        options: PopOptions,
+    ) -> Result<Popped, QueueError> {
+        let (sender, receiver) = oneshot::channel();
+        let (queues, queue) = (self.clone(), queue.clone());
+        tokio::spawn(async move {
+            let result = queues.pop(&queue, options).await;
+            // If nobody takes it, dropping it gives the messages back.
+            let _ = sender.send(result.map(|popped| Unclaimed::new(queues, queue, popped)));
+        });
+        match receiver.await {
+            Ok(result) => result.map(Unclaimed::claim),
+            Err(_) => Err(QueueError::Unavailable("karin is stopping".to_owned())),
+        }
+    }
+
+    /// Takes what is due; if nothing is, waits up to `wait` (`None`: the queue's
+    /// ReceiveMessageWaitTimeSeconds) for something. Dropping the future gives back, uncounted,
+    /// what was taken meanwhile.
+    pub async fn receive(
+        &self,
+        queue: &QueueName,
+        options: PopOptions,
+        wait: Option<Duration>,
+    ) -> Result<Popped, QueueError> {
+        let start = Instant::now();
+        let mut popped = self.pop_due(queue, options.clone()).await?;
+        let wait = wait.unwrap_or(Duration::from_millis(popped.wait_ms));
+        if !popped.messages.is_empty() || wait.is_zero() {
+            return Ok(popped);
+        }
+        let deadline = start + wait;
+        let place = self.0.table.join(queue, Some(Outlook::of(&popped)));
+        while popped.messages.is_empty() {
+            tokio::select! {
+                () = place.woken() => popped = self.pop_due(queue, options.clone()).await?,
+                () = tokio::time::sleep_until(deadline) => break,
+                () = self.0.shutdown.requested() => break,
+            }
+        }
+        Ok(popped)
+    }
+
+    /// Returns when a message of the queue may be due (or at once, if one is), for pollers that
+    /// take their permit before they pop. Never returns for a queue that stays empty. May return
+    /// too often, never too late. Dropping the future costs nothing.
+    pub async fn due(&self, queue: &QueueName) {
+        let place = self.0.table.join(queue, None);
+        place.woken().await;
+        place.keep_turn();
+    }
+
+    /// Deletes messages.
+    pub async fn acknowledge(
+        &self,
+        queue: &QueueName,
+        receipts: &[&str],
+        demand: Demand,
+    ) -> Result<Vec<ReceiptOutcome>, QueueError> {
+        let mut command = self.command("KARIN.ACK", queue);
+        demand_option(&mut command, demand);
+        command.arg(receipts);
+        reply::outcomes(self.0.client.call_idempotent(&command).await?, receipts.len())
+    }
+
+    /// Makes messages due `seconds` from now (0: now), each (receipt, seconds).
+    pub async fn extend(
+        &self,
+        queue: &QueueName,
+        receipts: &[(&str, u32)],
+        demand: Demand,
+    ) -> Result<Vec<ReceiptOutcome>, QueueError> {
+        let mut command = self.command("KARIN.EXTEND", queue);
+        demand_option(&mut command, demand);
+        for (receipt, seconds) in receipts {
+            command.arg(receipt).arg(seconds);
+        }
+        let answer = self.0.client.call_idempotent(&command).await?;
+        if let Some(soonest) = receipts.iter().map(|(_, seconds)| *seconds).min() {
+            self.returned(queue, soonest);
+        }
+        reply::outcomes(answer, receipts.len())
+    }
+
+    /// Gives messages back without counting their receive.
+    pub async fn release(
+        &self,
+        queue: &QueueName,
+        receipts: &[&str],
+        delay_seconds: u32,
+    ) -> Result<Vec<ReceiptOutcome>, QueueError> {
+        let mut command = self.command("KARIN.RELEASE", queue);
+        if delay_seconds > 0 {
+            command.arg("DELAY").arg(delay_seconds);
+        }
+        command.arg(receipts);
+        let answer = self.0.client.call(&command).await?;
+        self.returned(queue, delay_seconds);
+        reply::outcomes(answer, receipts.len())
+    }
+
+    /// Gives back all that `holder` has in flight in the queue. Returns how many.
+    pub async fn release_holder(&self, queue: &QueueName, holder: u32) -> Result<u64, QueueError> {
+        let mut total = 0;
+        loop {
+            let mut command = self.command("KARIN.RELEASE", queue);
+            command.arg("HOLDER").arg(holder);
+            let released = reply::number(&self.0.client.call(&command).await?)?;
+            total += released;
+            if released > 0 {
+                self.returned(queue, 0);
+            }
+            if released < RELEASE_HOLDER_PAGE {
+                return Ok(total);
+            }
+        }
+    }
+
+    async fn pop(&self, queue: &QueueName, options: PopOptions) -> Result<Popped, QueueError> {
+        let mut command = self.command("KARIN.POPDUE", queue);
+        command.arg("COUNT").arg(options.count);
+        if let Some(seconds) = options.visibility_timeout_seconds {
+            command.arg("VISIBILITY").arg(seconds);
+        }
+        if let Some(bytes) = options.max_bytes {
+            command.arg("MAXBYTES").arg(bytes);
+        }
+        if let Some(holder) = options.holder {
+            command.arg("HOLDER").arg(holder);
+        }
+        if let Some(attempt) = &options.attempt {
+            command.arg("ATTEMPT").arg(attempt);
+        }
+        let answer = self.0.client.call(&command).await.and_then(reply::popped);
+        match &answer {
+            Ok(popped) => self.0.table.popped(queue, Outlook::of(popped)),
+            Err(QueueError::NoQueue) => {
+                self.0.table.with(|lines, now| lines.missing(queue, now));
+            }
+            Err(_) => self.0.table.with(|lines, now| lines.failed(queue, now)),
+        }
+        answer
+    }
+
+    fn sent(&self, queue: &QueueName, hint: u64, delay_seconds: Option<u32>) {
+        // Without a delay of its own the message has the queue's, which is not known here: to
+        // look now is never too late.
+        let delay_ms = u64::from(delay_seconds.unwrap_or(0)) * 1_000;
+        self.0.table.with(|lines, now| lines.sent(queue, hint, delay_ms, now));
+    }
+}
+
+fn send_options(command: &mut Cmd, message: &OutgoingMessage) {
+    command.arg("SIZE").arg(message.size_bytes);
+    if let Some(seconds) = message.delay_seconds {
+        command.arg("DELAY").arg(seconds);
+    }
+    if !message.attributes.is_empty() {
+        command.arg("ATTRS").arg(&*message.attributes);
+    }
+    for (option, value) in [
+        ("GROUP", &message.group),
+        ("DEDUP", &message.deduplication_id),
+        ("SHA256", &message.body_sha256),
+    ] {
+        if let Some(value) = value {
+            command.arg(option).arg(value);
+        }
+    }
+}
+
+fn demand_option(command: &mut Cmd, demand: Demand) {
+    match demand {
+        Demand::Any => {}
+        Demand::Current => {
+            command.arg("CURRENT");
+        }
+    }
+}
