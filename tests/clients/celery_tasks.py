@@ -1,15 +1,14 @@
-"""A Celery application on SQS. The tasks write what they do into $FILE, one JSON list a line.
+"""A Celery application on SQS, at $ENDPOINT; $PREDEFINED, if set, is the URL of a queue that
+exists already. celery_work.py runs it."""
 
-$ENDPOINT is the gateway; $PREDEFINED, if set, the URL of a queue that exists already.
-"""
-
-import json
 import os
 import time
 from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.exceptions import Reject
+
+from worker import happened, write
 
 ADDRESS = urlsplit(os.environ["ENDPOINT"]).netloc
 PREDEFINED = os.environ.get("PREDEFINED")
@@ -44,20 +43,6 @@ if PREDEFINED:
             }
         },
     )
-
-
-def write(*event):
-    line = json.dumps([*event, time.time()]) + "\n"
-    with open(os.environ["FILE"], "a") as file:
-        file.write(line)
-
-
-def happened(*event):
-    """How often this was written."""
-    if not os.path.exists(os.environ["FILE"]):
-        return 0
-    with open(os.environ["FILE"]) as file:
-        return [json.loads(line)[:-1] for line in file].count(list(event))
 
 
 @app.task
