@@ -86,7 +86,7 @@ await run({
     const { color, count, blob } = got[0].messageAttributes;
     assert.equal(color.stringValue, attributes.color.StringValue);
     assert.deepEqual([count.dataType, count.stringValue], ["Number.int", "-1.50"]);
-    assert.deepEqual(blob.binaryValue.data, [...attributes.blob.BinaryValue]);
+    assert.deepEqual(Object.values(blob.binaryValue), [...attributes.blob.BinaryValue]);
     assert.equal(got[0].attributes.ApproximateReceiveCount, "1");
   },
 
