@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use karin_core::sequence_text;
 
 use crate::protocol::{is_sqs_text, md5};
 use crate::queues::ReceivedMessage;
@@ -88,18 +89,25 @@ fn system_attributes(
     message: &ReceivedMessage,
     stored: Vec<MessageAttribute>,
 ) -> Vec<(&'static str, String)> {
-    let mut shown = Vec::with_capacity(4 + stored.len());
+    let mut shown = Vec::with_capacity(8 + stored.len());
     shown.push(("SenderId", SENDER_ID.to_owned()));
     shown.push(("ApproximateFirstReceiveTimestamp", message.first_received_ms.to_string()));
     shown.push(("ApproximateReceiveCount", message.receive_count.to_string()));
     shown.push(("SentTimestamp", message.sent_ms.to_string()));
-    for attribute in stored {
-        let name = match attribute.name.as_str() {
-            "AWSTraceHeader" => "AWSTraceHeader",
-            "MessageGroupId" => "MessageGroupId",
-            _ => continue,
-        };
-        if let Ok(value) = String::from_utf8(attribute.value) {
+    // Every message of a FIFO queue has a deduplication id, and no other.
+    if !message.deduplication_id.is_empty() {
+        shown.push(("SequenceNumber", sequence_text(message.sequence)));
+    }
+    let trace_header = stored.into_iter().find(|attribute| attribute.name == "AWSTraceHeader");
+    let trace_header = trace_header.and_then(|attribute| String::from_utf8(attribute.value).ok());
+    for (name, value) in [
+        ("MessageDeduplicationId", message.deduplication_id.clone()),
+        ("MessageGroupId", message.group.clone()),
+        ("AWSTraceHeader", trace_header.unwrap_or_default()),
+        ("DeadLetterQueueSourceArn", message.source_arn.clone()),
+    ] {
+        // redis-cli can send ids that SQS could not carry.
+        if !value.is_empty() && is_sqs_text(&value) {
             shown.push((name, value));
         }
     }
@@ -167,10 +175,7 @@ mod tests {
                 attribute("Hello", "String", b"There"),
                 attribute("General", "String", b"Kenobi"),
             ],
-            system: vec![
-                attribute("MessageGroupId", "String", b"tenant"),
-                attribute("AWSTraceHeader", "String", b"Root=1"),
-            ],
+            system: vec![attribute("AWSTraceHeader", "String", b"Root=1")],
         };
         let message = received(b"x", attributes::encode(&stored));
         let view = MessageView::selecting(&message, |name| name == "Hello");
@@ -179,10 +184,30 @@ mod tests {
             view.md5_of_message_attributes.as_deref(),
             Some("a311262e065454b75da111d535b8dacd")
         );
+        assert_eq!(view.system_attributes[4..], [("AWSTraceHeader", "Root=1".to_owned())]);
+    }
+
+    #[test]
+    fn a_fifo_queues_message_shows_its_number_and_ids_and_a_dead_letter_its_source() {
+        let mut message = received(b"x", vec![]);
+        message.group = "tenant".to_owned();
+        let view = MessageView::new(&message);
+        assert_eq!(view.system_attributes[4..], [("MessageGroupId", "tenant".to_owned())]);
+        message.deduplication_id = "order-1".to_owned();
+        message.source_arn = "arn:aws:sqs:us-east-1:000000000000:q.fifo".to_owned();
+        let view = MessageView::new(&message);
         assert_eq!(
             view.system_attributes[4..],
-            [("MessageGroupId", "tenant".to_owned()), ("AWSTraceHeader", "Root=1".to_owned())]
+            [
+                ("SequenceNumber", "10000000000000000007".to_owned()),
+                ("MessageDeduplicationId", "order-1".to_owned()),
+                ("MessageGroupId", "tenant".to_owned()),
+                ("DeadLetterQueueSourceArn", message.source_arn.clone()),
+            ]
         );
+        message.group = "bell \u{7}".to_owned();
+        let view = MessageView::new(&message);
+        assert!(view.system_attributes.iter().all(|(name, _)| *name != "MessageGroupId"));
     }
 
     #[test]

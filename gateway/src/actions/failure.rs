@@ -21,14 +21,25 @@ pub(super) fn of_request(error: QueueError) -> SqsError {
              MessageDeduplicationId provided explicitly"
                 .to_owned(),
         ),
-        QueueError::Throttled(text) => SqsError::RequestThrottled(text),
-        // Checked before, or the business of movers of dead letters.
-        error @ (QueueError::NotFifo | QueueError::FifoDelay | QueueError::Moved { .. }) => {
-            SqsError::InternalFailure(error.to_string())
-        }
+        QueueError::Throttled(_) => SqsError::RequestThrottled(
+            "The request was denied due to request throttling.".to_owned(),
+        ),
+        // Both are checked by the queue's name before: somebody made, past us, a queue whose name
+        // belies its type.
+        QueueError::NotFifo => wrong_type("MessageDeduplicationId"),
+        QueueError::FifoDelay => wrong_type("DelaySeconds"),
+        // The business of movers of dead letters.
+        error @ QueueError::Moved { .. } => SqsError::InternalFailure(error.to_string()),
         QueueError::Exists => SqsError::InternalFailure("the queue exists".to_owned()),
         QueueError::Unexpected(cause) => SqsError::InternalFailure(cause),
     }
+}
+
+/// A parameter that only the other type of queue has (sqs-contract §4.8).
+fn wrong_type(parameter: &str) -> SqsError {
+    SqsError::InvalidParameterValue(format!(
+        "The request include parameter {parameter} which is not valid for this queue type"
+    ))
 }
 
 /// The error of one entry of a batch, where a text differs (sqs-contract §10).

@@ -96,7 +96,7 @@ fn check_value(name: String, value: AttributeValue) -> Result<MessageAttribute, 
     }
     let base = data_type.split('.').next().unwrap_or_default();
     let valid_type = matches!(base, "String" | "Number" | "Binary")
-        && data_type.len() <= limits::ATTRIBUTE_NAME_BYTES_MAX
+        && data_type.chars().count() <= limits::DATA_TYPE_CHARACTERS_MAX
         && data_type.chars().all(is_name_character);
     if !valid_type {
         return Err(invalid(format!(

@@ -12,6 +12,7 @@ mod delete_queue;
 mod failure;
 mod get_queue_attributes;
 mod get_queue_url;
+mod identifier;
 mod list_dead_letter_source_queues;
 mod list_message_move_tasks;
 mod list_queue_tags;

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use super::number::within;
-use super::{Sqs, failure, named, queue_attributes};
+use super::{Sqs, failure, identifier, named, queue_attributes};
 use crate::protocol::request::ReceiveMessage;
 use crate::protocol::response::{ReceivedMessages, Selection};
 use crate::protocol::{SqsError, limits};
-use crate::queues::PopOptions;
+use crate::queues::{PopOptions, QueueName};
 
 /// The names of system attributes a receiver may ask for; those that do not apply are skipped.
 const SYSTEM_ATTRIBUTES: [&str; 10] = [
@@ -26,13 +26,22 @@ const SYSTEM_ATTRIBUTES: [&str; 10] = [
     "SequenceNumber",
 ];
 
+/// What a short poll of a standard queue hears when too many messages are in flight; a long poll
+/// and a FIFO queue give nothing (sqs-contract §7.1).
+const TOO_MANY_IN_FLIGHT: &str = "Too many messages have been received without being deleted.\n\
+    Please delete your received messages or let them timeout before receiving more.";
+
 pub(super) async fn handle(sqs: &Sqs, input: ReceiveMessage) -> Result<ReceivedMessages, SqsError> {
     let queue = named(input.queue.clone())?;
-    let (options, wait) = match check(&input) {
+    let (options, wait) = match check(&queue, &input) {
         Ok(checked) => checked,
         Err(error) => return Err(sqs.refusal(&queue, error).await),
     };
     let popped = sqs.queues.receive(&queue, options, wait).await.map_err(failure::of_request)?;
+    let wait = wait.unwrap_or(Duration::from_millis(popped.wait_ms));
+    if popped.limited && popped.messages.is_empty() && wait.is_zero() && !queue.is_fifo() {
+        return Err(SqsError::OverLimit(TOO_MANY_IN_FLIGHT.to_owned()));
+    }
     Ok(ReceivedMessages {
         messages: popped.messages,
         selection: Selection {
@@ -42,7 +51,10 @@ pub(super) async fn handle(sqs: &Sqs, input: ReceiveMessage) -> Result<ReceivedM
     })
 }
 
-fn check(input: &ReceiveMessage) -> Result<(PopOptions, Option<Duration>), SqsError> {
+fn check(
+    queue: &QueueName,
+    input: &ReceiveMessage,
+) -> Result<(PopOptions, Option<Duration>), SqsError> {
     let count = input.max_number_of_messages.unwrap_or(1);
     let count = within(count, &limits::MAX_NUMBER_OF_MESSAGES).ok_or_else(|| {
         let reason = "Must be between 1 and 10, if provided.";
@@ -68,8 +80,13 @@ fn check(input: &ReceiveMessage) -> Result<(PopOptions, Option<Duration>), SqsEr
             return Err(SqsError::unknown_attribute(name));
         }
     }
+    // A standard queue has nothing to repeat in order, so the id is none of its business.
+    let attempt = input.attempt_id.clone().filter(|_| queue.is_fifo());
+    if let Some(id) = &attempt {
+        identifier::check("ReceiveRequestAttemptId", id)?;
+    }
     let max_bytes = Some(limits::RECEIVE_BYTES_MAX);
     let options =
-        PopOptions { count, visibility_timeout_seconds, max_bytes, holder: None, attempt: None };
+        PopOptions { count, visibility_timeout_seconds, max_bytes, holder: None, attempt };
     Ok((options, wait))
 }

@@ -10,10 +10,10 @@ use crate::protocol::response::SentMessage;
 
 pub(super) async fn handle(sqs: &Sqs, input: SendMessage) -> Result<SentMessage, SqsError> {
     let queue = named(input.queue)?;
-    let (outgoing, digests) = match message::prepare(input.message, input.trace_header) {
+    let (outgoing, answer) = match message::prepare(&queue, input.message, input.trace_header) {
         Ok(prepared) => prepared,
         Err(error) => return Err(sqs.refusal(&queue, error).await),
     };
     let sent = sqs.queues.send(&queue, outgoing).await.map_err(failure::of_request)?;
-    Ok(digests.sent(sent.id))
+    Ok(answer.sent(sent))
 }

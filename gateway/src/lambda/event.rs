@@ -134,9 +134,10 @@ mod tests {
                 attribute("retryBudget", "Number", b"4"),
                 attribute("sig", "Binary", &[0, 1, 254, 255]),
             ],
-            system: vec![attribute("MessageGroupId", "String", b"tenant-acme")],
+            system: vec![],
         };
-        let message = message(br#"{"orderId":"o-7","n":3}"#, &attributes);
+        let mut message = message(br#"{"orderId":"o-7","n":3}"#, &attributes);
+        message.group = "tenant-acme".into();
         let record: serde_json::Value =
             serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
         let expected = json!({
@@ -165,6 +166,21 @@ mod tests {
             "awsRegion": "ap-northeast-1"
         });
         assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn a_fifo_queues_record_has_number_group_and_id_and_a_dead_letters_its_source() {
+        let mut message = message(b"x", &MessageAttributes::default());
+        message.group = "g".into();
+        message.deduplication_id = "order-1".into();
+        message.source_arn = "arn:aws:sqs:us-east-1:000000000000:orders.fifo".into();
+        let record: serde_json::Value =
+            serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
+        let attributes = &record["attributes"];
+        assert_eq!(attributes["SequenceNumber"], "10000000000000000001");
+        assert_eq!(attributes["MessageGroupId"], "g");
+        assert_eq!(attributes["MessageDeduplicationId"], "order-1");
+        assert_eq!(attributes["DeadLetterQueueSourceArn"], message.source_arn);
     }
 
     #[test]

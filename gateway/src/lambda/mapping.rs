@@ -5,9 +5,8 @@ use std::time::Duration;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 
 use crate::config::{FailureReport, MappingSpec};
-use crate::lambda::FIFO_SUFFIX;
 use crate::lambda::outcome::Reporting;
-use crate::queues::QueueName;
+use crate::queues::{FIFO_SUFFIX, QueueName};
 
 /// Invocations at a time where nothing else is said.
 pub(super) const CONCURRENCY_DEFAULT: u32 = 10;

@@ -43,9 +43,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// Shortest wait before AWS is asked again after a failure; the longest is the sync interval.
 const SYNC_RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// What ends the name of a FIFO queue.
-const FIFO_SUFFIX: &str = ".fifo";
-
 /// The running trigger.
 #[derive(Debug)]
 pub struct Lambda {
@@ -67,7 +64,7 @@ pub fn start(
     endpoint: &str,
     karin: Option<&Path>,
 ) -> Lambda {
-    for spec in config.mappings.iter().filter(|spec| is_fifo(&spec.queue)) {
+    for spec in config.mappings.iter().filter(|spec| spec.queue.is_fifo()) {
         tracing::warn!(queue = %spec.queue, "not mapped: karin has no FIFO queues yet");
     }
     let (stop, stopped) = shutdown::channel();
@@ -103,11 +100,7 @@ pub async fn make_queues(queues: &Queues, config: &Config) {
 
 /// The configuration's mappings, but for those that would lose their order.
 fn configured(config: &Config) -> Vec<Mapping> {
-    config.mappings.iter().filter(|spec| !is_fifo(&spec.queue)).map(Mapping::from).collect()
-}
-
-fn is_fifo(queue: &QueueName) -> bool {
-    queue.as_str().ends_with(FIFO_SUFFIX)
+    config.mappings.iter().filter(|spec| !spec.queue.is_fifo()).map(Mapping::from).collect()
 }
 
 impl Lambda {

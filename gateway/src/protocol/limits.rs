@@ -36,13 +36,15 @@ pub const MAX_RESULTS: RangeInclusive<i64> = 1..=1_000;
 pub const LIST_QUEUES_MAX: usize = 1_000;
 /// User attributes of a message (§6.1).
 pub const MESSAGE_ATTRIBUTES_MAX: usize = 10;
-/// Length of an attribute's name and of its data type (§6.2).
+/// Length of an attribute's name (§6.2).
 pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 256;
+/// Length of an attribute's data type (§6.2).
+pub const DATA_TYPE_CHARACTERS_MAX: usize = 256;
 /// Significant digits of a Number attribute (§6.2).
 pub const NUMBER_DIGITS_MAX: usize = 38;
 /// Powers of ten a Number attribute may have (§6.2).
 pub const NUMBER_EXPONENT: RangeInclusive<i64> = -128..=126;
-/// MessageGroupId and MessageDeduplicationId (§4.8).
+/// MessageGroupId, MessageDeduplicationId and ReceiveRequestAttemptId (§§4.8, 4.9).
 pub const GROUP_ID_BYTES_MAX: usize = 128;
 /// Characters of a tag's key and value (§4.7).
 pub const TAG_KEY_CHARACTERS_MAX: usize = 128;

@@ -27,7 +27,7 @@ impl MessageAttribute {
 pub struct MessageAttributes {
     /// The producer's own (MessageAttributes).
     pub user: Vec<MessageAttribute>,
-    /// System attributes kept with the message: `AWSTraceHeader`, `MessageGroupId`.
+    /// System attributes kept with the message: `AWSTraceHeader`.
     pub system: Vec<MessageAttribute>,
 }
 

@@ -57,7 +57,7 @@ impl Queues {
     }
 
     /// Takes what is due now and does not wait. Dropping the future gives back, uncounted, what
-    /// was taken meanwhile.
+    /// was taken meanwhile, unless the attempt can be repeated.
     pub async fn pop_due(
         &self,
         queue: &QueueName,
@@ -65,10 +65,12 @@ impl Queues {
     ) -> Result<Popped, QueueError> {
         let (sender, receiver) = oneshot::channel();
         let (queues, queue) = (self.clone(), queue.clone());
+        let repeatable = options.attempt.is_some();
         tokio::spawn(async move {
             let result = queues.pop(&queue, options).await;
+            let unclaimed = |popped| Unclaimed::new(queues, queue, popped, repeatable);
             // If nobody takes it, dropping it gives the messages back.
-            let _ = sender.send(result.map(|popped| Unclaimed::new(queues, queue, popped)));
+            let _ = sender.send(result.map(unclaimed));
         });
         match receiver.await {
             Ok(result) => result.map(Unclaimed::claim),
@@ -78,7 +80,7 @@ impl Queues {
 
     /// Takes what is due; if nothing is, waits up to `wait` (`None`: the queue's
     /// ReceiveMessageWaitTimeSeconds) for something. Dropping the future gives back, uncounted,
-    /// what was taken meanwhile.
+    /// what was taken meanwhile, unless the attempt can be repeated.
     pub async fn receive(
         &self,
         queue: &QueueName,

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+/// What ends the name of a FIFO queue and of no other.
+pub const FIFO_SUFFIX: &str = ".fifo";
+
 /// The name of a queue as SQS knows it (`orders`), already checked: 1..=80 of `A-Za-z0-9_-`,
 /// with `.fifo` at its end allowed (sqs-contract §4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -10,7 +13,7 @@ pub struct QueueName(std::sync::Arc<str>);
 impl QueueName {
     /// Checks a name; `None` when SQS would not have a queue of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        let base = name.strip_suffix(".fifo").unwrap_or(name);
+        let base = name.strip_suffix(FIFO_SUFFIX).unwrap_or(name);
         let valid = (1..=80).contains(&name.len())
             && !base.is_empty()
             && base.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -20,6 +23,11 @@ impl QueueName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the name of a FIFO queue, which no other queue can have (sqs-contract §4.2).
+    pub fn is_fifo(&self) -> bool {
+        self.0.ends_with(FIFO_SUFFIX)
     }
 }
 

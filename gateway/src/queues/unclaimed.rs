@@ -5,16 +5,22 @@ use super::{Popped, QueueName, Queues};
 /// What a POPDUE brought. Whoever drops it instead of claiming it gives the messages back without
 /// counting the receive: a client that hung up during its poll must not hide messages from the
 /// others for a whole VisibilityTimeout.
+///
+/// What was taken with an attempt id is not given back: it waits for whoever repeats the attempt,
+/// which may be happening now. A return that came in after the repetition would take the messages
+/// from under the hands of who got them, since both have the same receipts.
 #[derive(Debug)]
 pub(super) struct Unclaimed {
     queues: Queues,
     queue: QueueName,
     popped: Popped,
+    repeatable: bool,
 }
 
 impl Unclaimed {
-    pub(super) fn new(queues: Queues, queue: QueueName, popped: Popped) -> Self {
-        Self { queues, queue, popped }
+    /// `repeatable`: taken with an attempt id.
+    pub(super) fn new(queues: Queues, queue: QueueName, popped: Popped, repeatable: bool) -> Self {
+        Self { queues, queue, popped, repeatable }
     }
 
     /// Takes them over.
@@ -26,7 +32,7 @@ impl Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         let messages = std::mem::take(&mut self.popped.messages);
-        if messages.is_empty() {
+        if messages.is_empty() || self.repeatable {
             return;
         }
         // Without a runtime karin is on its way out, and the leases lapse by themselves.

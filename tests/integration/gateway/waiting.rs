@@ -24,12 +24,14 @@ struct Scene {
 }
 
 impl Scene {
-    /// A client asks for a message, which it would hide for long, and is gone before the answer.
-    fn ask_and_leave(&self) {
+    /// A client asks for messages, which it would hide for long, and is gone before the answer.
+    fn ask_and_leave(&self, mut input: Value) {
         // Redis holds still, so that the client is gone when it answers.
         self.redis.freeze();
         let mut client = TcpStream::connect(("127.0.0.1", self.gateway.port())).unwrap();
-        let body = json!({ "QueueUrl": self.queue.url(), "VisibilityTimeout": 600 }).to_string();
+        input["QueueUrl"] = self.queue.url().into();
+        input["VisibilityTimeout"] = 600.into();
+        let body = input.to_string();
         let head = format!(
             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n\
              X-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: {}\r\n\r\n",
@@ -55,6 +57,24 @@ impl Scene {
 
     fn queue(&self) -> Queue {
         Queue { http: self.gateway.http(), name: "orders" }
+    }
+
+    /// The same on a FIFO queue, which redis-cli makes.
+    fn fifo() -> Self {
+        let redis = RedisServer::start(&[]);
+        let gateway = Gateway::start(&redis, &[]);
+        let key = "karin:{orders.fifo}";
+        redis.cli(&["KARIN.CREATE", key, "FIFO", "ContentBasedDeduplication", "true"]);
+        let queue = Queue { http: gateway.http(), name: "orders.fifo" };
+        Self { redis, gateway, queue }
+    }
+
+    /// A client is served and has left. One who leaves very early is not served at all.
+    fn until_served(&self, input: &Value) {
+        wait::until(wait::PATIENCE, "one who is served and has left", || {
+            self.ask_and_leave(input.clone());
+            self.calls("popdue") > 0
+        });
     }
 
     /// A long poll of 20 s in a thread; gives the messages and when they came.
@@ -251,12 +271,39 @@ fn a_queue_that_was_deleted_and_made_again_still_wakes_its_polls() {
 fn what_was_taken_for_one_who_left_comes_back_uncounted() {
     let scene = Scene::new();
     scene.queue.send("hi");
-    // One who leaves very early is not served at all; then there is nothing to give back.
-    wait::until(wait::PATIENCE, "one who is served and has left", || {
-        scene.ask_and_leave();
-        scene.calls("popdue") > 0
-    });
+    scene.until_served(&json!({}));
     wait::until(wait::PATIENCE, "the return", || scene.calls("release") == 1);
     let messages = scene.queue.receive(json!({}));
     assert_eq!(messages[0]["Attributes"]["ApproximateReceiveCount"], "1");
+}
+
+#[test]
+fn what_was_taken_of_a_group_for_one_who_left_comes_back_in_order_and_uncounted() {
+    let scene = Scene::fifo();
+    for body in ["a", "b", "c"] {
+        let message = json!({ "MessageBody": body, "MessageGroupId": "g" });
+        assert_eq!(scene.queue.call("SendMessage", message).status, 200);
+    }
+    scene.until_served(&json!({ "MaxNumberOfMessages": 2 }));
+    wait::until(wait::PATIENCE, "the return", || scene.calls("release") == 1);
+    let messages = scene.queue.receive(json!({ "MaxNumberOfMessages": 10 }));
+    let seen = messages.iter().map(|m| (&m["Body"], &m["Attributes"]["ApproximateReceiveCount"]));
+    let seen: Vec<String> = seen.map(|(body, count)| format!("{body} {count}")).collect();
+    assert_eq!(seen, ["\"a\" \"1\"", "\"b\" \"1\"", "\"c\" \"1\""]);
+}
+
+#[test]
+fn what_was_taken_in_an_attempt_for_one_who_left_waits_for_the_repetition() {
+    let scene = Scene::fifo();
+    let message = json!({ "MessageBody": "a", "MessageGroupId": "g" });
+    assert_eq!(scene.queue.call("SendMessage", message).status, 200);
+    let attempt = json!({ "ReceiveRequestAttemptId": "A" });
+    scene.until_served(&attempt);
+    assert!(scene.queue.receive(json!({})).is_empty(), "it waits");
+    let again = scene.queue.receive(attempt);
+    assert_eq!(again[0]["Attributes"]["ApproximateReceiveCount"], "1");
+    // Its receipt is good: nothing was given back under it.
+    let input = json!({ "ReceiptHandle": again[0]["ReceiptHandle"] });
+    assert_eq!(scene.queue.call("DeleteMessage", input).status, 200);
+    assert_eq!(scene.calls("release"), 0);
 }

@@ -149,6 +149,10 @@ fn a_batch_that_fails_whole_is_refused_in_the_words_of_sqs() {
             "DeleteMessageBatch",
             "There should be at least one DeleteMessageBatchRequestEntry in the request.",
         ),
+        (
+            "ChangeMessageVisibilityBatch",
+            "There should be at least one ChangeMessageVisibilityBatchRequestEntry in the request.",
+        ),
     ] {
         let code = "AWS.SimpleQueueService.EmptyBatchRequest";
         refused(&sqs, action, &json!([]), &[], Refusal::new("EmptyBatchRequest", code, 400, text));
@@ -194,4 +198,26 @@ fn a_batch_that_fails_whole_is_refused_in_the_words_of_sqs() {
         ),
     );
     assert!(sqs.receive("q").is_empty());
+    // Exactly as many are fine.
+    let whole = json!([{ "Id": "a", "MessageBody": half }, { "Id": "b", "MessageBody": half }]);
+    sqs.json("SendMessageBatch", &json!({ "QueueUrl": "q", "Entries": whole }));
+    assert_eq!(sqs.receive("q").len(), 2);
+}
+
+#[test]
+fn that_the_queue_is_missing_is_said_before_what_is_wrong_with_a_batch() {
+    let sqs = Sqs::start();
+    for action in ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
+        for queue in ["missing", "missing.fifo"] {
+            for entries in [json!([]), json!(entries(11)), json!([{ "Id": "a b" }])] {
+                let members = json!({ "QueueUrl": queue, "Entries": entries });
+                let response = sqs.http().json(action, &members.to_string());
+                assert_eq!(
+                    super::Error::of_json(&response),
+                    super::NO_QUEUE.in_json(),
+                    "{members}"
+                );
+            }
+        }
+    }
 }

@@ -1,11 +1,21 @@
 //! SQS as clients speak it, both protocols, over HTTP.
 
+mod attempts;
 mod bad_input;
 mod batches;
+mod change_visibility;
+mod change_visibility_batch;
+mod deduplication;
+mod fifo;
+mod fifo_rules;
 mod http;
+mod life_cycle;
+mod long_polls;
 mod message_attributes;
 mod messages;
 mod queues;
+mod selection;
+mod several_gateways;
 mod waiting;
 mod wire;
 
@@ -33,6 +43,21 @@ impl Sqs {
         let sqs = Self::start();
         sqs.json("CreateQueue", &json!({ "QueueName": name }));
         sqs
+    }
+
+    /// The same with a FIFO queue `q.fifo` that deduplicates by content.
+    fn with_fifo() -> Self {
+        let sqs = Self::start();
+        sqs.create_fifo("q.fifo", &["ContentBasedDeduplication", "true"]);
+        sqs
+    }
+
+    /// Makes a FIFO queue with attributes as the module knows them.
+    #[track_caller]
+    fn create_fifo(&self, name: &str, attributes: &[&str]) {
+        let key = format!("karin:{{{name}}}");
+        let command = [&["KARIN.CREATE", key.as_str(), "FIFO"], attributes].concat();
+        assert_eq!(self.redis.cli(&command), "OK");
     }
 
     fn http(&self) -> Client {
@@ -95,6 +120,49 @@ impl Sqs {
         let mut messages = self.receive(queue);
         assert_eq!(messages.len(), 1, "{messages:?}");
         messages.remove(0)
+    }
+
+    /// Sends a text to a group; what SQS answers.
+    #[track_caller]
+    fn send_to_group(&self, queue: &str, group: &str, body: &str) -> Value {
+        let members = json!({ "QueueUrl": queue, "MessageBody": body, "MessageGroupId": group });
+        self.json("SendMessage", &members)
+    }
+
+    /// Deletes a received message.
+    #[track_caller]
+    fn delete(&self, queue: &str, message: &Value) {
+        let handle = &message["ReceiptHandle"];
+        self.json("DeleteMessage", &json!({ "QueueUrl": queue, "ReceiptHandle": handle }));
+    }
+
+    /// Makes a received message visible in so many seconds.
+    #[track_caller]
+    fn change_visibility(&self, queue: &str, message: &Value, seconds: u32) {
+        let members = json!({
+            "QueueUrl": queue,
+            "ReceiptHandle": message["ReceiptHandle"],
+            "VisibilityTimeout": seconds,
+        });
+        self.json("ChangeMessageVisibility", &members);
+    }
+
+    /// Counts of a queue: visible and in flight.
+    #[track_caller]
+    fn counts(&self, queue: &str) -> (String, String) {
+        let members = json!({ "QueueUrl": queue, "AttributeNames": ["All"] });
+        let attributes = &self.json("GetQueueAttributes", &members)["Attributes"];
+        let count = |name: &str| text(attributes, name).to_owned();
+        let in_flight = count("ApproximateNumberOfMessagesNotVisible");
+        (count("ApproximateNumberOfMessages"), in_flight)
+    }
+
+    /// How often the module was given this command, of those that are the gateway's.
+    fn calls(&self, command: &str) -> u64 {
+        let stats = self.redis.info("commandstats");
+        let prefix = format!("cmdstat_karin.{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next());
+        line.map_or(0, |calls| calls.parse().expect("a number"))
     }
 
     /// Moves the module's clock.
@@ -206,6 +274,11 @@ fn elements(xml: &str, name: &str) -> Vec<String> {
             .replace("&amp;", "&")
     };
     inside.map(unescape).collect()
+}
+
+/// The bodies of received messages.
+fn bodies(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(|message| text(message, "Body")).collect()
 }
 
 /// A member of a JSON answer, as text.
