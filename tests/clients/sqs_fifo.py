@@ -43,7 +43,7 @@ def a_fifo_queue_shows_what_it_is():
 
 
 def a_fifo_message_arrives_with_all_it_was_sent_with():
-    url = fifo_queue(ContentBasedDeduplication="true", VisibilityTimeout="0")
+    url = fifo_queue(ContentBasedDeduplication="true")
     for n, body in enumerate(BODIES):
         sent = SQS.send_message(
             QueueUrl=url, MessageBody=body, MessageGroupId=f"g{n}", MessageAttributes=ATTRIBUTES
