@@ -29,7 +29,7 @@ test-long: ## the tests that take their time: twenty kills, long runs of the pro
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
 
-fuzz: ## property tests, 200,000 cases each, and each target of core/fuzz for FUZZ_SECONDS (60)
+fuzz: ## property tests, 200,000 cases each, and each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages build
 	PROPTEST_CASES=200000 cargo test --release -p karin-core -p karin-gateway
 	@scripts/fuzz

@@ -1,4 +1,4 @@
-//! Open on loopback is still closed to web pages (design §5).
+//! Open is still closed to web pages (design §5).
 //!
 //! A page from anywhere can send requests to 127.0.0.1 through its reader's browser. What a
 //! browser adds to such a request, and what a name that was pointed at 127.0.0.1 leaves in `Host`,
@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use hyper::{HeaderMap, Uri, header, http::uri::Authority};
 
 /// Headers of proxies: what comes through one does not come from this machine.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,24 +26,34 @@ pub(crate) enum Refusal {
     Forwarded,
 }
 
-/// The rule for a server without keys that listens on loopback.
+/// The rule for a server without keys.
 #[derive(Debug)]
 pub(crate) struct BrowserRule {
+    reach: Reach,
     /// The host of the base URL; a name people were told to use.
     own_host: Option<String>,
 }
 
+/// From where the server can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From this machine: other names and proxies are attempts.
+    Loopback,
+    /// From elsewhere, as somebody wanted: names and proxies are theirs. Pages are not.
+    Beyond,
+}
+
 impl BrowserRule {
     /// The rule where `base_url` is what QueueUrls start with.
-    pub(crate) fn new(base_url: Option<&str>) -> Self {
+    pub(crate) fn new(reach: Reach, base_url: Option<&str>) -> Self {
         let uri: Option<Uri> = base_url.and_then(|url| url.parse().ok());
-        Self { own_host: uri.and_then(|uri| uri.host().map(str::to_owned)) }
+        Self { reach, own_host: uri.and_then(|uri| uri.host().map(str::to_owned)) }
     }
 
     /// Whether a request with these headers may pass.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = headers.get(header::HOST);
-        if let Some(host) = host {
+        if let (Some(host), Reach::Loopback) = (host, self.reach) {
             let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
             if !authority.is_some_and(|authority| self.is_own(authority.host())) {
                 return Err(Refusal::ForeignHost);
@@ -62,7 +73,8 @@ impl BrowserRule {
         {
             return Err(Refusal::ForeignPage);
         }
-        if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+        if is_forwarded && self.reach == Reach::Loopback {
             return Err(Refusal::Forwarded);
         }
         Ok(())
@@ -84,7 +96,16 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], expected: Result<(), Refusal>) {
-        let rule = BrowserRule::new(Some("https://queues.example.org"));
+        check_reached(Reach::Loopback, headers, expected);
+    }
+
+    #[track_caller]
+    fn check_reached(
+        reach: Reach,
+        headers: &[(&'static str, &str)],
+        expected: Result<(), Refusal>,
+    ) {
+        let rule = BrowserRule::new(reach, Some("https://queues.example.org"));
         let headers = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
@@ -124,6 +145,18 @@ mod tests {
 
     #[test]
     fn what_came_through_a_proxy_does_not_pass() {
-        check(&[("host", "127.0.0.1"), ("x-forwarded-for", "8.8.8.8")], Err(Refusal::Forwarded));
+        for name in FORWARDED {
+            check(&[("host", "127.0.0.1"), (name, "8.8.8.8")], Err(Refusal::Forwarded));
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_only_pages_of_others_are_kept_out() {
+        let check = |headers: &[_], expected| check_reached(Reach::Beyond, headers, expected);
+        let host = ("host", "karin.internal:9324");
+        check(&[host, ("x-forwarded-for", "8.8.8.8")], Ok(()));
+        check(&[host, ("origin", "http://karin.internal:9324")], Ok(()));
+        check(&[host, ("origin", "https://evil.example")], Err(Refusal::ForeignPage));
+        check(&[host, ("sec-fetch-site", "cross-site")], Err(Refusal::ForeignPage));
     }
 }

@@ -21,7 +21,11 @@ use tokio::{
 };
 
 use crate::{
-    actions::Sqs, browser::BrowserRule, protocol::limits::REQUEST_BYTES_MAX, shutdown::Shutdown,
+    actions::{SERVICE as SQS_SERVICE, Sqs},
+    auth::{self, Auth, Entrance, Moment, Refused},
+    browser::BrowserRule,
+    protocol::limits::REQUEST_BYTES_MAX,
+    shutdown::Shutdown,
 };
 
 /// Connections at the same time; more wait in the kernel's queue. Each long poll holds one.
@@ -36,6 +40,11 @@ const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How much of a body that is too large is still read, so that the client hears the answer
 /// instead of a broken connection.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long Redis may take to answer before karin does not count as ready; shorter than those who
+/// ask wait.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
+/// What signatures for the Lambda API are scoped to.
+const LAMBDA_SERVICE: &str = "lambda";
 /// How long requests may take to finish when karin stops; long polls end at once.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the system refused a connection for want of file descriptors.
@@ -47,34 +56,52 @@ type Answer = Response<Full<Bytes>>;
 #[derive(Debug)]
 pub(crate) struct App {
     sqs: Sqs,
+    auth: Auth,
     browsers: Option<BrowserRule>,
 }
 
 impl App {
-    /// `browsers`: the rule for web pages, where there is one.
-    pub(crate) fn new(sqs: Sqs, browsers: Option<BrowserRule>) -> Self {
-        Self { sqs, browsers }
+    /// `browsers`: the rule for web pages. Where there are keys or tokens a page has none of them,
+    /// and there need be no other rule.
+    pub(crate) fn new(sqs: Sqs, auth: Auth, browsers: BrowserRule) -> Self {
+        let browsers = auth.is_open().then_some(browsers);
+        Self { sqs, auth, browsers }
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Answer {
-        let (parts, body) = request.into_parts();
-        if parts.uri.path() == "/healthz" {
-            return plain(StatusCode::OK, "ok");
+        let (mut parts, body) = request.into_parts();
+        let token = auth::take_from(&mut parts.uri);
+        match parts.uri.path() {
+            "/healthz" => return plain(StatusCode::OK, "ok"),
+            "/readyz" => return self.readiness().await,
+            _ => {}
         }
         if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts.headers).err()) {
             tracing::info!(%refusal, "refused");
             return plain(StatusCode::FORBIDDEN, refusal.to_string());
         }
-        if is_reserved(parts.uri.path()) {
-            return plain(StatusCode::NOT_FOUND, "not found");
+        let entrance = self.auth.entrance(token.as_ref());
+        match reserved_for(parts.uri.path()) {
+            Some(service) => nothing_here(entrance, service, &parts, body).await,
+            None => self.sqs(entrance, &parts, body).await,
         }
-        self.sqs(&parts, body).await
     }
 
-    async fn sqs(&self, parts: &Parts, body: Incoming) -> Answer {
+    async fn readiness(&self) -> Answer {
+        match timeout(READINESS_TIMEOUT, self.sqs.check_readiness()).await {
+            Ok(Ok(())) => plain(StatusCode::OK, "ok"),
+            Ok(Err(error)) => {
+                tracing::info!("not ready: {error}");
+                plain(StatusCode::SERVICE_UNAVAILABLE, "Redis is away")
+            }
+            Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer"),
+        }
+    }
+
+    async fn sqs(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
         match timeout(BODY_TIMEOUT, read(body)).await {
-            Ok(Ok(body)) => self.sqs.answer(parts, body).await,
-            Ok(Err(BodyError::TooLarge)) => closing(self.sqs.body_too_large(parts)),
+            Ok(Ok(body)) => self.sqs.answer(entrance, parts, body).await,
+            Ok(Err(BodyError::TooLarge)) => closing(self.sqs.body_too_large(entrance, parts)),
             // Nobody is left to hear the answer.
             Ok(Err(BodyError::Broken)) => {
                 closing(plain(StatusCode::BAD_REQUEST, "incomplete body"))
@@ -180,10 +207,35 @@ async fn discard(mut body: Incoming) {
 }
 
 /// Paths of parts that are not there yet, so that no queue's URL can take their place: metrics,
-/// the admin pages, and the Lambda API (`/20dd-dd-dd/`).
-fn is_reserved(path: &str) -> bool {
+/// the admin pages, and the Lambda API (`/20dd-dd-dd/`). Returns what a signature for them is
+/// scoped to.
+fn reserved_for(path: &str) -> Option<&'static str> {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    matches!(first, "metrics" | "admin") || is_api_version(first)
+    match first {
+        "metrics" | "admin" => Some(SQS_SERVICE),
+        version if is_api_version(version) => Some(LAMBDA_SERVICE),
+        _ => None,
+    }
+}
+
+/// The answer at a reserved path: who has no credentials does not learn what is there.
+async fn nothing_here(
+    entrance: Entrance<'_>,
+    service: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Answer {
+    let mut seen = entrance.before_body(service, parts, Moment::now());
+    if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
+        seen = match timeout(BODY_TIMEOUT, read(body)).await {
+            Ok(Ok(body)) => entrance.caller(service, parts, &body, Moment::now()).map(|_caller| ()),
+            Ok(Err(_)) | Err(_) => Err(Refused::NoCredentials),
+        };
+    }
+    match seen {
+        Ok(()) => plain(StatusCode::NOT_FOUND, "not found"),
+        Err(_) => plain(StatusCode::FORBIDDEN, "access denied"),
+    }
 }
 
 fn is_api_version(segment: &str) -> bool {
@@ -211,16 +263,18 @@ fn closing(mut answer: Answer) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::is_reserved;
+    use super::{LAMBDA_SERVICE, SQS_SERVICE, reserved_for};
 
     #[test]
     fn paths_of_later_parts_are_kept_free() {
-        for path in ["/metrics", "/admin", "/admin/queues", "/2015-03-31/functions/f/invocations"] {
-            assert!(is_reserved(path), "{path}");
+        for path in ["/metrics", "/admin", "/admin/queues"] {
+            assert_eq!(reserved_for(path), Some(SQS_SERVICE), "{path}");
         }
+        let invocation = "/2015-03-31/functions/f/invocations";
+        assert_eq!(reserved_for(invocation), Some(LAMBDA_SERVICE));
         for path in ["/", "/000000000000/orders", "/queue/orders", "/administration", "/2015-3-31"]
         {
-            assert!(!is_reserved(path), "{path}");
+            assert_eq!(reserved_for(path), None, "{path}");
         }
     }
 }

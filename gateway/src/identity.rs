@@ -48,30 +48,50 @@ impl Identity {
         self.0.region.as_deref().or(adopted).unwrap_or(REGION_DEFAULT)
     }
 
-    /// The URL of a queue, reachable for a client that asked for `host` (its Host header).
+    /// What the QueueUrls begin with of a client that asked for `host` (its Host header) and whose
+    /// path began with `prefix`; nothing stands after it but a slash.
+    pub fn base_url(&self, host: &str, prefix: &str) -> String {
+        match &self.0.base_url {
+            Some(base) => format!("{base}{prefix}"),
+            None => format!("http://{host}{prefix}"),
+        }
+    }
+
+    /// The URL of a queue, reachable for a client whose URLs begin with `base` (see
+    /// [`Self::base_url`]).
     ///
     /// Source: sqs-contract §1.2.
-    pub fn queue_url(&self, host: &str, queue: &QueueName) -> String {
-        let account = self.account();
-        match &self.0.base_url {
-            Some(base) => format!("{base}/{account}/{queue}"),
-            None => format!("http://{host}/{account}/{queue}"),
-        }
+    pub fn queue_url(&self, base: &str, queue: &QueueName) -> String {
+        format!("{base}/{}/{queue}", self.account())
+    }
+
+    /// The ARN of the user who has this key or token, for texts.
+    pub fn user_arn(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:user/{name}", self.partition(), self.account())
     }
 
     /// The ARN of a queue.
     ///
     /// Source: sqs-contract §1.2.
     pub fn queue_arn(&self, queue: &QueueName) -> String {
+        self.sqs_arn(queue.as_str())
+    }
+
+    /// The ARN of what has this name in SQS; without a name, of all queues.
+    pub fn sqs_arn(&self, name: &str) -> String {
+        let (partition, region) = (self.partition(), self.region());
+        format!("arn:{partition}:sqs:{region}:{}:{name}", self.account())
+    }
+
+    fn partition(&self) -> &'static str {
         let region = self.region();
-        let partition = if region.starts_with("cn-") {
+        if region.starts_with("cn-") {
             "aws-cn"
         } else if region.starts_with("us-gov-") {
             "aws-us-gov"
         } else {
             "aws"
-        };
-        format!("arn:{partition}:sqs:{region}:{}:{queue}", self.account())
+        }
     }
 }
 
@@ -91,7 +111,8 @@ mod tests {
         identity.adopt("123456789012", "eu-west-1");
         identity.adopt("999999999999", "eu-west-2");
         assert_eq!(clone.queue_arn(&queue()), "arn:aws:sqs:eu-west-1:123456789012:orders");
-        assert_eq!(clone.queue_url("h:1", &queue()), "http://h:1/123456789012/orders");
+        assert_eq!(clone.base_url("h:1", "/~t"), "http://h:1/~t");
+        assert_eq!(clone.queue_url("http://h:1/~t", &queue()), "http://h:1/~t/123456789012/orders");
     }
 
     #[test]
@@ -103,9 +124,8 @@ mod tests {
         );
         identity.adopt("123456789012", "eu-west-1");
         assert_eq!(identity.queue_arn(&queue()), "arn:aws-cn:sqs:cn-north-1:111111111111:orders");
-        assert_eq!(
-            identity.queue_url("h:1", &queue()),
-            "https://sqs.example.com/111111111111/orders"
-        );
+        assert_eq!(identity.base_url("h:1", ""), "https://sqs.example.com");
+        assert_eq!(identity.base_url("h:1", "/~t"), "https://sqs.example.com/~t");
+        assert_eq!(identity.user_arn("AKID"), "arn:aws-cn:iam::111111111111:user/AKID");
     }
 }

@@ -15,7 +15,8 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
-    browser::BrowserRule,
+    auth::{Auth, TokenSpec},
+    browser::{BrowserRule, Reach},
     config::Config,
     data_dir::{DataDir, DataDirError},
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
@@ -121,12 +122,12 @@ async fn start(
     lambda::make_queues(&queues, &config).await;
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone());
-    let endpoint = format!("http://{}", reachable(address));
+    let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
-    let loopback = address.ip().is_loopback();
-    let browsers = loopback.then(|| BrowserRule::new(config.base_url.as_deref()));
-    let app = App::new(Sqs::new(queues, identity), browsers);
+    let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
+    let browsers = BrowserRule::new(reach, config.base_url.as_deref());
+    let app = App::new(Sqs::new(queues, identity), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.
@@ -196,6 +197,19 @@ fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
 
 fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
     config.module.clone().unwrap_or_else(|| karin.with_file_name(MODULE_FILE))
+}
+
+/// Who is let in, and the endpoint of our own functions: where there are keys or tokens, with a
+/// token of theirs, made anew at each start and told to nobody else.
+fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError> {
+    let endpoint = format!("http://{}", reachable(address));
+    if config.keys.is_empty() && config.tokens.is_empty() {
+        return Ok((Auth::default(), endpoint));
+    }
+    let own = TokenSpec::random()?;
+    let endpoint = endpoint + &own.prefix();
+    let tokens: Vec<_> = config.tokens.iter().cloned().chain([own]).collect();
+    Ok((Auth::new(&config.keys, &tokens), endpoint))
 }
 
 /// Where processes on this machine reach us.

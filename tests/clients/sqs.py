@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 
 import sqs_fifo
@@ -263,6 +264,17 @@ def a_deleted_queue_is_gone():
         equal(text, f"The specified queue does not exist{wsdl}.")
 
 
+def a_presigned_url_is_a_request_of_its_own():
+    url = new_queue()
+    for method in ("GET", "POST") if PROTOCOL == "query" else ():
+        message = {"QueueUrl": url, "MessageBody": f"{method} a+b/c d~é&="}
+        presigned = SQS.generate_presigned_url("send_message", message, 60, method)
+        request = urllib.request.Request(presigned, method=method)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            equal(md5(message["MessageBody"]) in response.read().decode(), True)
+        equal(receive(url)[0]["Body"], message["MessageBody"])
+
+
 def bad_values_are_refused_with_their_codes():
     url = new_queue()
 
@@ -308,6 +320,7 @@ CHECKS = [
     visibility_hides_and_shows_a_message,
     a_purge_empties_the_queue,
     a_deleted_queue_is_gone,
+    a_presigned_url_is_a_request_of_its_own,
     bad_values_are_refused_with_their_codes,
 ]
 

@@ -223,7 +223,8 @@ pub fn form(parameters: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn percent(text: &str) -> String {
+/// Percent-encodes all but what RFC 3986 calls unreserved.
+pub fn percent(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod http;
 pub mod port;
 pub mod redis;
+pub mod sigv4;
 pub mod wait;
 
 mod process;

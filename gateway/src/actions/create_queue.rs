@@ -15,7 +15,7 @@ const ATTEMPTS_MAX: usize = 3;
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: CreateQueue,
 ) -> Result<QueueUrl, SqsError> {
     let attributes = queue_attributes::check(&input.attributes)?;
@@ -29,7 +29,7 @@ pub(super) async fn handle(
         attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     for _ in 0..ATTEMPTS_MAX {
         match sqs.queues.create(&queue, &stored, &input.tags).await {
-            Ok(()) => return Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) }),
+            Ok(()) => return Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
             Err(QueueError::Exists) => {}
             Err(error) => return Err(failure::of_request(error)),
         }
@@ -39,7 +39,7 @@ pub(super) async fn handle(
             Err(error) => return Err(failure::of_request(error)),
         };
         return match queue_attributes::first_difference(&attributes, &info) {
-            None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) }),
+            None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
             Some(name) => Err(SqsError::QueueNameExists(name.to_owned())),
         };
     }

@@ -11,7 +11,7 @@ use crate::queues::QueueName;
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: GetQueueUrl,
 ) -> Result<QueueUrl, SqsError> {
     let invalid = |text: &str| SqsError::InvalidParameterValue(text.to_owned());
@@ -23,5 +23,5 @@ pub(super) async fn handle(
     }
     let queue = QueueName::parse(&name).ok_or(SqsError::QueueDoesNotExist)?;
     sqs.queues.info(&queue).await.map_err(failure::of_request)?;
-    Ok(QueueUrl { queue_url: sqs.identity.queue_url(host, &queue) })
+    Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) })
 }

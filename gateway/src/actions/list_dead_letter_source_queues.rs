@@ -10,7 +10,7 @@ use crate::protocol::response::SourceQueueUrls;
 
 pub(super) async fn handle(
     _sqs: &Sqs,
-    _host: &str,
+    _base_url: &str,
     _input: ListDeadLetterSourceQueues,
 ) -> Result<SourceQueueUrls, SqsError> {
     Err(SqsError::InternalFailure("not there yet".to_owned()))

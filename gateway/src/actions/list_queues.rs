@@ -18,7 +18,7 @@ const SEPARATOR: char = '\n';
 
 pub(super) async fn handle(
     sqs: &Sqs,
-    host: &str,
+    base_url: &str,
     input: ListQueues,
 ) -> Result<QueueUrls, SqsError> {
     let count = input.max_results.map(check_max_results).transpose()?;
@@ -37,7 +37,7 @@ pub(super) async fn handle(
     let last = queues.last().filter(|_| more && count.is_some());
     Ok(QueueUrls {
         next_token: last.map(|name| write_token(&prefix, name)),
-        queue_urls: queues.iter().map(|queue| sqs.identity.queue_url(host, queue)).collect(),
+        queue_urls: queues.iter().map(|queue| sqs.identity.queue_url(base_url, queue)).collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The actions of SQS, one file each: checks in SQS's order, then one call to the queues.
 
+mod access;
 mod add_permission;
 mod batch;
 mod cancel_message_move_task;
@@ -41,11 +42,13 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_LENGTH, HOST};
 use hyper::http::request::Parts;
 
+use crate::auth::Entrance;
 use crate::identity::Identity;
 use crate::protocol::request::{Action, NamedQueue, Request};
 use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
+pub(crate) use access::SERVICE;
 use request_id::RequestIds;
 
 /// The host in QueueUrls for a client that sent no Host header (HTTP/1.0).
@@ -65,19 +68,33 @@ impl Sqs {
         Self { queues, identity, request_ids: Arc::new(RequestIds::seeded()) }
     }
 
-    /// Answers one request, whatever it is. Dropping the future is safe: what a ReceiveMessage
-    /// took meanwhile is given back.
-    pub async fn answer(&self, parts: &Parts, body: Bytes) -> hyper::Response<Full<Bytes>> {
+    /// Whether requests can be answered: whether Redis can do the work.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_readiness(&self) -> Result<(), QueueError> {
+        self.queues.are_reachable().await
+    }
+
+    /// Answers one request that came in by `entrance`, whatever it is. Dropping the future is safe:
+    /// what a ReceiveMessage took meanwhile is given back.
+    pub async fn answer(
+        &self,
+        entrance: Entrance<'_>,
+        parts: &Parts,
+        body: Bytes,
+    ) -> hyper::Response<Full<Bytes>> {
         let request_id = self.request_ids.next();
         let incoming = Incoming::new(parts, &body);
         let protocol = incoming.protocol();
         let action = incoming.action().map_or("-", Action::name);
-        let (queue, answer) = match incoming.read() {
+        let (queue, answer) = match self.read(entrance, parts, &body, incoming) {
             Ok(request) => {
                 // A long poll need not hold what it has read.
                 drop(body);
                 let queue = request.queue();
-                (queue, self.perform(host(parts), request).await)
+                let base_url = self.identity.base_url(host(parts), entrance.prefix());
+                (queue, self.perform(&base_url, request).await)
             }
             Err(error) => (None, Err(error)),
         };
@@ -88,7 +105,11 @@ impl Sqs {
     /// Answers a request whose body is longer than [`limits::REQUEST_BYTES_MAX`].
     ///
     /// Source: sqs-contract §§4.8 and 10.
-    pub fn body_too_large(&self, parts: &Parts) -> hyper::Response<Full<Bytes>> {
+    pub fn body_too_large(
+        &self,
+        entrance: Entrance<'_>,
+        parts: &Parts,
+    ) -> hyper::Response<Full<Bytes>> {
         let request_id = self.request_ids.next();
         let protocol = protocol::protocol_of(parts);
         let action = protocol::action_of_target(parts).ok();
@@ -100,12 +121,12 @@ impl Sqs {
             }
             _ => failure::message_too_large(*limits::MAXIMUM_MESSAGE_SIZE_BYTES.end()),
         };
-        let answer = Err(error);
+        let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or(error));
         log(action.map_or("-", Action::name), None, &request_id, &answer);
         protocol::write(protocol, &request_id, &answer)
     }
 
-    async fn perform(&self, host: &str, request: Request) -> Result<Response, SqsError> {
+    async fn perform(&self, base_url: &str, request: Request) -> Result<Response, SqsError> {
         let action = request.action();
         let void = |()| Response::Void(action);
         match request {
@@ -122,7 +143,7 @@ impl Sqs {
                     .map(Response::ChangeMessageVisibilityBatch)
             }
             Request::CreateQueue(input) => {
-                create_queue::handle(self, host, input).await.map(Response::CreateQueue)
+                create_queue::handle(self, base_url, input).await.map(Response::CreateQueue)
             }
             Request::DeleteMessage(input) => delete_message::handle(self, input).await.map(void),
             Request::DeleteMessageBatch(input) => {
@@ -133,10 +154,10 @@ impl Sqs {
                 get_queue_attributes::handle(self, input).await.map(Response::GetQueueAttributes)
             }
             Request::GetQueueUrl(input) => {
-                get_queue_url::handle(self, host, input).await.map(Response::GetQueueUrl)
+                get_queue_url::handle(self, base_url, input).await.map(Response::GetQueueUrl)
             }
             Request::ListDeadLetterSourceQueues(input) => {
-                list_dead_letter_source_queues::handle(self, host, input)
+                list_dead_letter_source_queues::handle(self, base_url, input)
                     .await
                     .map(Response::ListDeadLetterSourceQueues)
             }
@@ -147,7 +168,7 @@ impl Sqs {
                 list_queue_tags::handle(self, input).await.map(Response::ListQueueTags)
             }
             Request::ListQueues(input) => {
-                list_queues::handle(self, host, input).await.map(Response::ListQueues)
+                list_queues::handle(self, base_url, input).await.map(Response::ListQueues)
             }
             Request::PurgeQueue(input) => purge_queue::handle(self, input).await.map(void),
             Request::ReceiveMessage(input) => {

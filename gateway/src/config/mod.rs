@@ -18,6 +18,7 @@ use std::{
 
 use clap::Parser as _;
 
+use crate::auth::{KeySpec, Secret, TokenSpec};
 use crate::queues::RedisUrl;
 
 /// Where karin listens unless told otherwise.
@@ -64,6 +65,10 @@ pub struct Config {
     pub mappings: Vec<MappingSpec>,
     /// How often mappings are read from AWS. `None`: never.
     pub sync_interval: Option<Duration>,
+    /// Access keys.
+    pub keys: Vec<KeySpec>,
+    /// Endpoint tokens.
+    pub tokens: Vec<TokenSpec>,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
 }
@@ -110,12 +115,15 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let options = options.without_empty();
         let listen = listen(options.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?;
-        if !listen.ip().is_loopback() && !options.insecure {
+        let (keys, tokens) = (keys(&options.key)?, tokens(&options.token)?);
+        let is_open = keys.is_empty() && tokens.is_empty();
+        if !listen.ip().is_loopback() && is_open && !options.insecure {
             return Err(ConfigError::value(
                 "listen",
                 format_args!(
                     "{listen} is not a loopback address and there are no keys, so anybody who \
-                     reaches it could read and delete messages; --insecure allows it"
+                     reaches it could read and delete messages; --key or --token protects them, \
+                     --insecure allows it"
                 ),
             ));
         }
@@ -136,6 +144,8 @@ impl Config {
             functions: specs::functions(&options.function)?,
             mappings: specs::mappings(&options.map)?,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
+            keys,
+            tokens,
             log: options.log.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -201,6 +211,35 @@ fn region(written: &str) -> Result<String, String> {
 fn account(written: &str) -> Result<String, String> {
     let valid = written.len() == 12 && written.bytes().all(|b| b.is_ascii_digit());
     if valid { Ok(written.to_owned()) } else { Err(format!("{written:?} is not 12 digits")) }
+}
+
+/// Access keys; no text of theirs but their ids is repeated.
+fn keys(written: &[Secret]) -> Result<Vec<KeySpec>, ConfigError> {
+    let mut specs: Vec<KeySpec> = Vec::new();
+    for written in written {
+        let spec = KeySpec::parse(written).map_err(|why| ConfigError::value("key", why))?;
+        if specs.iter().any(|other| other.id == spec.id) {
+            let why = format_args!("{}: there is another key of that id", spec.id);
+            return Err(ConfigError::value("key", why));
+        }
+        specs.push(spec);
+    }
+    Ok(specs)
+}
+
+/// Endpoint tokens; none is repeated.
+fn tokens(written: &[Secret]) -> Result<Vec<TokenSpec>, ConfigError> {
+    let mut specs: Vec<TokenSpec> = Vec::new();
+    for (number, written) in (1..).zip(written) {
+        let refused =
+            |why: &str| ConfigError::value("token", format_args!("number {number}: {why}"));
+        let spec = TokenSpec::parse(written).map_err(|why| refused(&why))?;
+        if specs.iter().any(|other| other.is_same_as(&spec)) {
+            return Err(refused("the token is there already"));
+        }
+        specs.push(spec);
+    }
+    Ok(specs)
 }
 
 /// `http://` or `https://` and a host; the slash at the end goes, so that paths can be put on.

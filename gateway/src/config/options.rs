@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::auth::Secret;
+
 /// karin: Amazon SQS on your own Redis, and the trigger that invokes Lambda functions.
 ///
 /// Every option can also be given as the environment variable shown with it, and in the
@@ -73,10 +75,32 @@ pub struct Options {
     #[arg(long, env = "KARIN_SYNC_INTERVAL", value_name = "SECONDS|off")]
     #[serde(deserialize_with = "number_or_text")]
     pub sync_interval: Option<String>,
+    /// An access key that requests must be signed with, and what it may do. Patterns may hold "*".
+    /// Repeatable; in the environment one a line
+    #[arg(
+        long,
+        env = "KARIN_KEY",
+        hide_env_values = true,
+        value_delimiter = '\n',
+        value_name = "ID:SECRET[,actions=SendMessage|...][,queues=orders|...]"
+    )]
+    #[serde(deserialize_with = "secrets")]
+    pub key: Vec<Secret>,
+    /// A token, 22 characters or more, for those who cannot sign: the endpoint URL ends with
+    /// "/~TOKEN". Repeatable; in the environment one a line
+    #[arg(
+        long,
+        env = "KARIN_TOKEN",
+        hide_env_values = true,
+        value_delimiter = '\n',
+        value_name = "TOKEN[,actions=...][,queues=...]"
+    )]
+    #[serde(deserialize_with = "secrets")]
+    pub token: Vec<Secret>,
     /// What to log: a level, or levels by part, such as info,karin_gateway=debug [default: info]
     #[arg(long, env = "KARIN_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// Listen on an address that is not loopback although no keys protect it
+    /// Listen on an address that is not loopback although no key and no token protects it
     #[arg(long, env = "KARIN_INSECURE")]
     pub insecure: bool,
 }
@@ -85,7 +109,6 @@ impl Options {
     /// These options, and `other`'s where these have nothing.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
             config: self.config.or(other.config),
             listen: self.listen.or(other.listen),
@@ -101,6 +124,8 @@ impl Options {
             function: list(self.function, other.function),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
+            key: list(self.key, other.key),
+            token: list(self.token, other.token),
             log: self.log.or(other.log),
             insecure: self.insecure || other.insecure,
         }
@@ -128,8 +153,29 @@ impl Options {
         }
         self.function.retain(|f| !f.trim().is_empty());
         self.map.retain(|m| !m.trim().is_empty());
+        self.key.retain(|key| !key.reveal().trim().is_empty());
+        self.token.retain(|token| !token.reveal().trim().is_empty());
         self
     }
+}
+
+/// The own list unless it is empty.
+fn list<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
+    if own.is_empty() { other } else { own }
+}
+
+/// A list of secrets, or a single one. What it says of anything else does not repeat it.
+fn secrets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of texts")]
+    enum Written {
+        One(Secret),
+        Many(Vec<Secret>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::One(secret) => vec![secret],
+        Written::Many(secrets) => secrets,
+    })
 }
 
 /// `sync-interval = 300` reads as well as `sync-interval = "off"`.

@@ -16,6 +16,8 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "sync-interval" => options.sync_interval = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
+            "key" => options.key.extend(value.map(Into::into)),
+            "token" => options.token.extend(value.map(Into::into)),
             "insecure" => options.insecure = true,
             other => panic!("{other}"),
         }
@@ -51,6 +53,47 @@ fn an_address_that_is_not_loopback_needs_insecure() {
     assert!(config(&["listen", "0.0.0.0:9324", "insecure", ""], &[]).is_ok());
     assert!(config(&["listen", "[::1]:0"], &[]).is_ok());
     assert_eq!(config(&["listen", "localhost:1"], &[]).unwrap().listen.to_string(), "127.0.0.1:1");
+}
+
+#[test]
+fn an_address_that_is_not_loopback_is_fine_with_a_key_or_a_token() {
+    let token = "0123456789abcdefABCD-_";
+    assert!(config(&["listen", "0.0.0.0:1", "key", "AKID:secret"], &[]).is_ok());
+    assert!(config(&["listen", "0.0.0.0:1", "token", token], &[]).is_ok());
+    refuses(&["listen", "0.0.0.0:1", "key", " "], "--key or --token protects them");
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    let secret = "hunter2hunter2hunter2hunter2";
+    let pair = format!("AKID:{secret}");
+    for (arguments, words) in [
+        (["key", &pair, "key", &pair], "--key: AKID: there is another key"),
+        (["key", secret, "listen", "127.0.0.1:1"], "--key: it starts with ID:SECRET"),
+        (["token", secret, "token", secret], "--token: number 2: the token is there already"),
+        (["token", "hunter2", "listen", "127.0.0.1:1"], "--token: number 1: a token has 22"),
+    ] {
+        let error = config(&arguments, &[]).expect_err("it should be refused");
+        assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
+    }
+    let options = Options {
+        key: vec![pair.clone().into()],
+        token: vec![secret.to_owned().into()],
+        ..Options::default()
+    };
+    let shown = format!("{options:?} {:?}", config(&["key", &pair, "token", secret], &[]));
+    assert!(shown.contains("AKID") && !shown.contains("hunter2"), "{shown}");
+    for text in [
+        "key = 3",
+        "key = \"hunter2\"\nkey = \"hunter2\"",
+        "token = [[\"hunter2\"]]",
+        "key = { id = \"hunter2\" }",
+    ] {
+        let error = parse_file(text).expect_err(text);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    assert_eq!(parse_file("key = [\"a:b\", \"c:d\"]").unwrap().key.len(), 2);
+    assert_eq!(parse_file("token = \"x\"").unwrap().token.len(), 1);
 }
 
 #[test]

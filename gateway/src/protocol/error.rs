@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::Protocol;
+use super::access_error::AccessError;
 use super::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 
 /// The longest text of a client that an error repeats, in characters. Receipt handles, which SDKs
@@ -15,6 +16,8 @@ const ECHO_CHARACTERS_MAX: usize = 1_024;
 /// Source: sqs-contract §§2, 4 and 10.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqsError {
+    /// Who asks may not, or did not prove who they are.
+    Access(AccessError),
     /// Two entries of a batch share this Id.
     BatchEntryIdsNotDistinct(String),
     /// The messages of a batch sum up to so many bytes.
@@ -90,7 +93,7 @@ impl ErrorCode {
         Self { query, namespace: "com.amazonaws.sqs", json, status }
     }
 
-    const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
+    pub(super) const fn framework(json: &'static str, query: &'static str, status: u16) -> Self {
         Self { query, namespace: "com.amazon.coral.service", json, status }
     }
 
@@ -136,6 +139,7 @@ impl SqsError {
     pub fn code(&self) -> ErrorCode {
         use ErrorCode as C;
         match self {
+            Self::Access(error) => error.code(),
             Self::BatchEntryIdsNotDistinct(_) => {
                 C::modelled("BatchEntryIdsNotDistinct", legacy!("BatchEntryIdsNotDistinct"), 400)
             }
@@ -217,6 +221,7 @@ impl SqsError {
     /// Source: sqs-contract §§2.4, 4 and 10.
     pub fn message(&self, protocol: Protocol) -> Cow<'_, str> {
         match self {
+            Self::Access(error) => error.message(protocol),
             Self::BatchEntryIdsNotDistinct(id) => format!("Id {id} repeated.").into(),
             Self::BatchRequestTooLong(bytes) => format!(
                 "Batch requests cannot be longer than {BATCH_BYTES_MAX} bytes. \

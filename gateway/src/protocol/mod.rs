@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this folder knows JSON, forms or XML.
 
+mod access_error;
 mod error;
 mod json;
 mod json_writer;
@@ -26,9 +27,11 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+pub use access_error::AccessError;
 pub(crate) use error::echo;
 pub use error::{ErrorCode, SqsError};
 pub(crate) use json::is_json_object;
+pub(crate) use queue_url::name_in_path;
 pub use text::is_sqs_text;
 pub(crate) use text::is_sqs_utf8;
 

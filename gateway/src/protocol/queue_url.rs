@@ -17,7 +17,7 @@ pub(super) fn queue_of_url(url: &str) -> Option<QueueName> {
 /// The name in a request path of the form `/<account>/<name>` or `/queue/<name>`.
 ///
 /// Source: sqs-contract §1.2.
-pub(super) fn name_in_path(path: &str) -> Option<&str> {
+pub(crate) fn name_in_path(path: &str) -> Option<&str> {
     let (before, name) = path.trim_end_matches('/').rsplit_once('/')?;
     let has_account = before.rsplit('/').next().is_some_and(|segment| !segment.is_empty());
     has_account.then_some(name)

@@ -31,6 +31,13 @@ impl Queues {
         reply::info(self.0.client.call_idempotent(&command).await?)
     }
 
+    /// Whether Redis can do the work now: asked with a command a minimal user has anyway.
+    pub async fn are_reachable(&self) -> Result<(), QueueError> {
+        let mut command = redis::cmd("KARIN.LIST");
+        command.arg("COUNT").arg(1);
+        self.0.client.call_idempotent(&command).await.map(|_page| ())
+    }
+
     /// Names of queues under our key prefix that start with `prefix`, sorted by key, after
     /// `after`. Returns the page and whether more may follow.
     pub async fn list(

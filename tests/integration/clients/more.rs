@@ -4,17 +4,20 @@ use karin_tests::clients::{Packages, run, run_rust};
 use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;
 
+use super::{KEY, TOKEN};
+
 /// Runs a script of `tests/clients` on a gateway of its own, if `make test-clients` asked for it.
+/// Signatures are checked.
 #[track_caller]
 fn check(packages: Packages, script: &str, protocol: &[&str]) {
-    with_gateway(|url| run(packages, script, &[&[url], protocol].concat()));
+    with_gateway(&["--key", KEY], |url| run(packages, script, &[&[url], protocol].concat()));
 }
 
 #[track_caller]
-fn with_gateway(client: impl FnOnce(&str)) {
+fn with_gateway(options: &[&str], client: impl FnOnce(&str)) {
     if std::env::var("KARIN_TEST_CLIENTS").is_ok_and(|value| value == "all") {
         let redis = RedisServer::start(&[]);
-        let gateway = Gateway::start(&redis, &[]);
+        let gateway = Gateway::start(&redis, options);
         client(&gateway.url());
     }
 }
@@ -34,9 +37,19 @@ fn an_old_javascript_sdk_v2_is_served_in_query() {
     check(Packages::JavaScriptV2, "sqs.mjs", &["v2-query"]);
 }
 
+/// It connects to the URL of the queue, which has the token as well.
+#[test]
+fn the_javascript_sdk_v2_is_served_at_an_endpoint_with_a_token() {
+    for protocol in ["v2-json", "v2-query"] {
+        with_gateway(&["--token", TOKEN], |url| {
+            run(Packages::JavaScriptV2, "sqs.mjs", &[&format!("{url}/~{TOKEN}"), protocol]);
+        });
+    }
+}
+
 #[test]
 fn the_rust_sdk_is_served() {
-    with_gateway(run_rust);
+    with_gateway(&["--key", KEY], run_rust);
 }
 
 #[test]

@@ -141,3 +141,37 @@ fn a_large_backlog_goes_through_without_loss_or_repetition() {
     let records: usize = events.iter().map(|event| event.records.len()).sum();
     assert_eq!((bodies.len(), records), (1_000, 1_000));
 }
+
+#[test]
+fn where_there_are_keys_a_function_calls_back_with_a_token_of_its_own() {
+    let redis = RedisServer::start(&[]);
+    redis.cli(&["KARIN.CREATE", "karin:{answers}"]);
+    let function = Function::new(
+        r#"echo "$AWS_ENDPOINT_URL_SQS" >> endpoints
+endpoint=${AWS_ENDPOINT_URL_SQS#http://}
+path=/${endpoint#*/}/?Action=SendMessage
+AWS_LAMBDA_RUNTIME_API=${endpoint%%/*} call GET "$path&QueueUrl=answers&MessageBody=$status" ''
+echo "$status" >> statuses
+answer null"#,
+    );
+    let option = function.option("f");
+    let arguments = ["--function", &option, "--map", "q=f", "--key", "AKID:hunter2"];
+    let mut gateway = Gateway::start(&redis, &arguments);
+    let info = |queue: &str| redis.cli(&["KARIN.INFO", queue]);
+    for _ in 0..2 {
+        redis.cli(&["KARIN.SEND", "karin:{q}", "hi"]);
+        let is_empty = |info: &str| info.contains("ready\n0\n") && info.contains("in_flight\n0\n");
+        until(PATIENCE, "the function's answer", || is_empty(&info("karin:{q}")));
+        gateway.restart();
+    }
+    assert_eq!(function.lines("statuses"), ["200", "200"]);
+    let answers = info("karin:{answers}");
+    assert!(answers.contains("ready\n2\n"), "{answers}");
+    let endpoints = function.lines("endpoints");
+    assert_ne!(endpoints[0], endpoints[1], "a new one at each start");
+    for endpoint in endpoints {
+        let (address, token) = endpoint.split_once("/~").expect("a token");
+        assert_eq!((address, token.len()), (gateway.url().as_str(), 43));
+        assert!(!gateway.log().contains(token));
+    }
+}

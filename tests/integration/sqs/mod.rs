@@ -1,6 +1,7 @@
 //! SQS as clients speak it, both protocols, over HTTP.
 
 mod attempts;
+mod authentication;
 mod bad_input;
 mod batches;
 mod change_visibility;
