@@ -240,6 +240,11 @@ impl Attributes {
         })
     }
 
+    /// The value of an attribute of the text kind; `None` if it is unset or of another kind.
+    pub fn text(&self, name: AttributeName) -> Option<&[u8]> {
+        self.texts.get(&name).map(AsRef::as_ref)
+    }
+
     /// Whether dead letters have somewhere to go.
     pub(crate) fn has_target(&self) -> bool {
         self.texts.contains_key(&AttributeName::DeadLetterTargetArn)

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::arn::QueueArn;
 use crate::queues::QueueName;
 
 /// The account shown where none is known.
@@ -13,7 +14,10 @@ const REGION_DEFAULT: &str = "us-east-1";
 /// first mapping read from AWS, else `000000000000` and `us-east-1`. Cheap to clone; all clones
 /// see what one adopts.
 #[derive(Debug, Clone)]
-pub struct Identity(Arc<Inner>);
+pub struct Identity {
+    inner: Arc<Inner>,
+    strict_account: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -27,31 +31,49 @@ impl Identity {
     /// An identity of what is configured.
     pub fn new(account: Option<String>, region: Option<String>, base_url: Option<String>) -> Self {
         let base_url = base_url.map(|url| url.trim_end_matches('/').to_owned());
-        Self(Arc::new(Inner { account, region, base_url, adopted: OnceLock::new() }))
+        let inner = Inner { account, region, base_url, adopted: OnceLock::new() };
+        Self { inner: Arc::new(inner), strict_account: false }
+    }
+
+    /// The same that tells accounts (and in ARNs regions) apart, or does not: then any of them
+    /// names the same queue.
+    #[must_use]
+    pub fn with_strict_account(self, strict_account: bool) -> Self {
+        Self { strict_account, ..self }
+    }
+
+    /// The only account whose queues can be named; `None`: any.
+    pub fn only_account(&self) -> Option<&str> {
+        self.strict_account.then(|| self.account())
+    }
+
+    /// Whether a queue of that account and region is one of ours.
+    pub fn owns(&self, arn: &QueueArn) -> bool {
+        !self.strict_account || (arn.account == self.account() && arn.region == self.region())
     }
 
     /// Takes over the account and region of a mapping read from AWS. Only the first counts, so
     /// that queue URLs stay the same while karin runs.
     pub fn adopt(&self, account: &str, region: &str) {
-        self.0.adopted.get_or_init(|| (account.to_owned(), region.to_owned()));
+        self.inner.adopted.get_or_init(|| (account.to_owned(), region.to_owned()));
     }
 
     /// The 12-digit account.
     pub fn account(&self) -> &str {
-        let adopted = self.0.adopted.get().map(|(account, _)| account.as_str());
-        self.0.account.as_deref().or(adopted).unwrap_or(ACCOUNT_DEFAULT)
+        let adopted = self.inner.adopted.get().map(|(account, _)| account.as_str());
+        self.inner.account.as_deref().or(adopted).unwrap_or(ACCOUNT_DEFAULT)
     }
 
     /// The region.
     pub fn region(&self) -> &str {
-        let adopted = self.0.adopted.get().map(|(_, region)| region.as_str());
-        self.0.region.as_deref().or(adopted).unwrap_or(REGION_DEFAULT)
+        let adopted = self.inner.adopted.get().map(|(_, region)| region.as_str());
+        self.inner.region.as_deref().or(adopted).unwrap_or(REGION_DEFAULT)
     }
 
     /// What the QueueUrls begin with of a client that asked for `host` (its Host header) and whose
     /// path began with `prefix`; nothing stands after it but a slash.
     pub fn base_url(&self, host: &str, prefix: &str) -> String {
-        match &self.0.base_url {
+        match &self.inner.base_url {
             Some(base) => format!("{base}{prefix}"),
             None => format!("http://{host}{prefix}"),
         }
@@ -83,7 +105,8 @@ impl Identity {
         format!("arn:{partition}:sqs:{region}:{}:{name}", self.account())
     }
 
-    fn partition(&self) -> &'static str {
+    /// What ARNs of the region start with.
+    pub fn partition(&self) -> &'static str {
         let region = self.region();
         if region.starts_with("cn-") {
             "aws-cn"
@@ -113,6 +136,22 @@ mod tests {
         assert_eq!(clone.queue_arn(&queue()), "arn:aws:sqs:eu-west-1:123456789012:orders");
         assert_eq!(clone.base_url("h:1", "/~t"), "http://h:1/~t");
         assert_eq!(clone.queue_url("http://h:1/~t", &queue()), "http://h:1/~t/123456789012/orders");
+    }
+
+    #[test]
+    fn only_a_strict_identity_tells_accounts_and_regions_apart() {
+        let arn = |text| QueueArn::parse(text).expect("an ARN");
+        let ours = arn("arn:aws:sqs:us-east-1:000000000000:q");
+        let foreign = [
+            arn("arn:aws:sqs:us-east-1:123456789012:q"),
+            arn("arn:aws:sqs:eu-west-1:000000000000:q"),
+        ];
+        let loose = Identity::new(None, None, None);
+        assert_eq!(loose.only_account(), None);
+        assert!(loose.owns(&ours) && foreign.iter().all(|arn| loose.owns(arn)));
+        let strict = loose.with_strict_account(true);
+        assert_eq!(strict.only_account(), Some("000000000000"));
+        assert!(strict.owns(&ours) && !foreign.iter().any(|arn| strict.owns(arn)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+pub mod arn;
 pub mod auth;
 mod browser;
 pub mod config;

@@ -121,13 +121,14 @@ async fn start(
     let queues = Queues::connect(options, shutdown.clone()).await?;
     lambda::make_queues(&queues, &config).await;
     let identity =
-        Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone());
+        Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
+            .with_strict_account(config.strict_account);
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
-    let app = App::new(Sqs::new(queues, identity), auth, browsers);
+    let app = App::new(Sqs::new(queues, identity, config.queue_cooldown), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.

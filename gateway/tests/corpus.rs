@@ -18,8 +18,12 @@ use std::path::Path;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 3] =
-    [("json", fuzz::json), ("query", fuzz::query), ("sigv4", fuzz::sigv4)];
+const TARGETS: [(&str, Target); 4] = [
+    ("json", fuzz::json),
+    ("policy", fuzz::policy),
+    ("query", fuzz::query),
+    ("sigv4", fuzz::sigv4),
+];
 
 /// The files of a target's corpus.
 fn corpus(target: &str) -> Vec<Vec<u8>> {

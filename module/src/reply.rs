@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     NoQueue,
     /// The key exists.
     Exists,
+    /// An attribute has another value than was demanded.
+    Changed,
     /// An attribute that does not exist: its name.
     UnknownAttribute(Vec<u8>),
     /// The queue refuses.
@@ -67,6 +69,7 @@ impl Failure {
             }
             Self::NoQueue => "KARINNOQUEUE no such queue".to_owned(),
             Self::Exists => "KARINEXISTS the queue exists".to_owned(),
+            Self::Changed => "KARINCHANGED an attribute has another value".to_owned(),
             Self::UnknownAttribute(name) => {
                 format!("KARINATTRIBUTE unknown attribute '{}'", excerpt(name))
             }

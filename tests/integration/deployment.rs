@@ -64,6 +64,9 @@ fn the_user_of_redis_conf_can_use_karin_and_nothing_else() {
         "KARIN.XPURGE karin:{q} 1",
         "SUBSCRIBE other",
         "GET other",
+        "GET karin:{q}:gone",
+        "SET other x",
+        "EXISTS other",
         "CONFIG GET dir",
         "FLUSHALL",
         "KEYS *",
@@ -85,7 +88,8 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
 
-/// Makes a queue, waits in a long poll for a message, and deletes both.
+/// Makes a queue, waits in a long poll for a message, changes all about the queue that can be
+/// changed, and deletes both.
 #[track_caller]
 fn works(gateway: &Gateway) {
     let call = |action: &str, body: Value| {
@@ -105,7 +109,18 @@ fn works(gateway: &Gateway) {
     let handle = &message["ReceiptHandle"];
     call("DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": handle}));
     call("GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]}));
+    let attributes = json!({"RedriveAllowPolicy": "{\"redrivePermission\":\"denyAll\"}"});
+    call("SetQueueAttributes", json!({"QueueUrl": url, "Attributes": attributes}));
+    let permission = json!({
+        "QueueUrl": url, "Label": "l", "AWSAccountIds": ["000000000000"], "Actions": ["*"],
+    });
+    call("AddPermission", permission);
+    call("RemovePermission", json!({"QueueUrl": url, "Label": "l"}));
+    call("TagQueue", json!({"QueueUrl": url, "Tags": {"k": "v"}}));
+    call("ListQueueTags", json!({"QueueUrl": url}));
+    call("UntagQueue", json!({"QueueUrl": url, "TagKeys": ["k"]}));
     call("PurgeQueue", json!({"QueueUrl": url}));
+    call("ListDeadLetterSourceQueues", json!({"QueueUrl": url}));
     call("ListQueues", json!({}));
     call("DeleteQueue", json!({"QueueUrl": url}));
 }

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use hyper::Uri;
 use hyper::http::request::Parts;
 use karin_gateway::auth::{AccessKeys, Claim, KeySpec, Moment, Refused, take_from};
-use karin_gateway::protocol::{Incoming, Protocol, protocol_of, write};
+use karin_gateway::protocol::policy::Policy;
+use karin_gateway::protocol::redrive::{GivenRedrivePolicy, RedriveAllowPolicy};
+use karin_gateway::protocol::{Incoming, Protocol, SqsError, protocol_of, write};
+use karin_gateway::queues::RedrivePolicy;
 
 /// The key of the seeds that are signed (sqs-contract §11.3).
 const KEY: &str = "AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -39,6 +42,40 @@ pub fn json(bytes: &[u8]) {
     }
 }
 
+/// A policy, of any of the three kinds.
+pub fn policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Policy::parse(text) {
+        Ok(policy) => change(policy),
+        Err(error) => refused(Protocol::Json, error),
+    }
+    match GivenRedrivePolicy::parse(text) {
+        Ok(given) => {
+            assert!((1..=1_000).contains(&given.policy.max_receive_count));
+            let [(_, kept), ..] = RedrivePolicy::attributes(Some(&given.policy));
+            assert_eq!(RedrivePolicy::of_stored(&kept), Some(given.policy));
+        }
+        Err(error) => refused(Protocol::Query, error),
+    }
+    match RedriveAllowPolicy::parse(text) {
+        Ok(RedriveAllowPolicy::ByQueue(sources)) => assert!((1..=10).contains(&sources.len())),
+        Ok(_) => {}
+        Err(error) => refused(Protocol::QueryJson, error),
+    }
+}
+
+/// What is added to a policy is there until it is removed.
+fn change(mut policy: Policy) {
+    let (principals, actions) = (vec!["a".to_owned()], vec!["SQS:*".to_owned(); 2]);
+    if let Err(error) = policy.add_statement("label", principals, actions, "arn") {
+        return refused(Protocol::Query, error);
+    }
+    assert!(policy.has_statement("label") && !policy.is_empty());
+    let text = policy.to_string();
+    assert!(Policy::parse(&text).is_ok_and(|policy| policy.has_statement("label")), "{text}");
+    assert!(policy.remove_statement("label") && !policy.has_statement("label"));
+}
+
 /// Reads a request: twice alike, and what is refused is refused as the client's fault.
 fn read(parts: &Parts, body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
@@ -48,14 +85,17 @@ fn read(parts: &Parts, body: &[u8]) {
     assert_eq!(Incoming::new(parts, &body).read(), read);
     match read {
         Ok(request) => drop(request.queue()),
-        Err(error) => {
-            let code = error.code();
-            assert!((400..500).contains(&code.status), "{error:?}");
-            let length = error.message(protocol).chars().count();
-            assert!(length < ERROR_CHARACTERS_MAX, "{length} characters");
-            assert_eq!(write(protocol, "id", &Err(error)).status(), code.status);
-        }
+        Err(error) => refused(protocol, error),
     }
+}
+
+/// An error is the client's fault, and says so in few words.
+fn refused(protocol: Protocol, error: SqsError) {
+    let code = error.code();
+    assert!((400..500).contains(&code.status), "{error:?}");
+    let length = error.message(protocol).chars().count();
+    assert!(length < ERROR_CHARACTERS_MAX, "{length} characters");
+    assert_eq!(write(protocol, "id", &Err(error)).status(), code.status);
 }
 
 /// A signed request as it stands on the wire: method and target, headers, an empty line, the body.

@@ -3,14 +3,15 @@
 //! Source: sqs-contract §4.2;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>.
 
-use super::{Sqs, failure, queue_attributes, tags};
+use super::queue_attributes::{self, Checked, Whose};
+use super::shown_attributes::first_difference;
+use super::{Sqs, failure, redrive_target, tags};
 use crate::protocol::SqsError;
 use crate::protocol::request::CreateQueue;
 use crate::protocol::response::QueueUrl;
-use crate::queues::{QueueError, QueueName};
+use crate::queues::{QueueError, QueueInfo, QueueName};
 
-/// A queue that exists at CREATE and is gone at INFO was deleted in between; it is created anew,
-/// but not for ever.
+/// A queue that is made by somebody else between two looks is looked at again, but not for ever.
 const ATTEMPTS_MAX: usize = 3;
 
 pub(super) async fn handle(
@@ -18,35 +19,86 @@ pub(super) async fn handle(
     base_url: &str,
     input: CreateQueue,
 ) -> Result<QueueUrl, SqsError> {
-    let attributes = queue_attributes::check(&input.attributes)?;
-    let queue = QueueName::parse(&input.queue_name).filter(is_standard).ok_or_else(|| {
-        let text = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in \
-                    length";
-        SqsError::InvalidParameterValue(text.to_owned())
-    })?;
+    let whose =
+        if queue_attributes::is_fifo(&input.attributes) { Whose::NewFifo } else { Whose::Standard };
+    let queue = name(&input.queue_name, whose)?;
+    let attributes = queue_attributes::check(&input.attributes, whose)?;
     tags::check(queue.as_str(), &input.tags)?;
-    let stored: Vec<(String, String)> =
-        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     for _ in 0..ATTEMPTS_MAX {
-        match sqs.queues.create(&queue, &stored, &input.tags).await {
-            Ok(()) => return Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
-            Err(QueueError::Exists) => {}
-            Err(error) => return Err(failure::of_request(error)),
+        if let Some(info) = look(sqs, &queue).await? {
+            return match first_difference(&attributes.given, &info) {
+                None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
+                Some(name) => Err(SqsError::QueueNameExists(name.to_owned())),
+            };
         }
-        let info = match sqs.queues.info(&queue).await {
-            Ok(info) => info,
-            Err(QueueError::NoQueue) => continue,
-            Err(error) => return Err(failure::of_request(error)),
-        };
-        return match queue_attributes::first_difference(&attributes, &info) {
-            None => Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) }),
-            Some(name) => Err(SqsError::QueueNameExists(name.to_owned())),
-        };
+        match create(sqs, &queue, whose, &attributes, &input.tags).await? {
+            Created::Now => {
+                return Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) });
+            }
+            Created::BySomebodyElse => {}
+        }
     }
     Err(SqsError::ServiceUnavailable("the queue is created and deleted all the time".to_owned()))
 }
 
-/// Only a FIFO queue's name has a dot.
-fn is_standard(queue: &QueueName) -> bool {
-    !queue.as_str().contains('.')
+/// Checks the name, in which only that of a FIFO queue has a dot.
+///
+/// Source: sqs-contract §4.2.
+fn name(name: &str, whose: Whose) -> Result<QueueName, SqsError> {
+    let (is_fifo, text) = match whose {
+        Whose::Standard => (
+            false,
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        ),
+        Whose::NewFifo | Whose::Fifo => (
+            true,
+            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
+             underscores, must end with .fifo suffix and be 1 to 80 in length.",
+        ),
+    };
+    QueueName::parse(name)
+        .filter(|name| name.is_fifo() == is_fifo)
+        .ok_or_else(|| SqsError::InvalidParameterValue(text.to_owned()))
+}
+
+/// The queue there is; `None` if there is none and it may be made.
+async fn look(sqs: &Sqs, queue: &QueueName) -> Result<Option<QueueInfo>, SqsError> {
+    let recently = async {
+        if sqs.queue_cooldown.is_zero() {
+            return Ok(false);
+        }
+        sqs.queues.was_deleted_recently(queue).await
+    };
+    let (info, recently) = tokio::join!(sqs.queues.info(queue), recently);
+    match info {
+        Ok(info) => Ok(Some(info)),
+        Err(QueueError::NoQueue) if recently.map_err(failure::of_request)? => {
+            Err(SqsError::QueueDeletedRecently { cooldown_seconds: sqs.queue_cooldown.as_secs() })
+        }
+        Err(QueueError::NoQueue) => Ok(None),
+        Err(error) => Err(failure::of_request(error)),
+    }
+}
+
+enum Created {
+    Now,
+    BySomebodyElse,
+}
+
+async fn create(
+    sqs: &Sqs,
+    queue: &QueueName,
+    whose: Whose,
+    attributes: &Checked,
+    tags: &[(String, String)],
+) -> Result<Created, SqsError> {
+    let stored = attributes.stored(None)?;
+    if let Some(policy) = &attributes.redrive {
+        redrive_target::check(sqs, policy, queue, whose != Whose::Standard).await?;
+    }
+    match sqs.queues.create(queue, &stored, tags).await {
+        Ok(()) => Ok(Created::Now),
+        Err(QueueError::Exists) => Ok(Created::BySomebodyElse),
+        Err(error) => Err(failure::of_request(error)),
+    }
 }

@@ -8,5 +8,6 @@ use crate::protocol::SqsError;
 use crate::protocol::request::NamedQueue;
 
 pub(super) async fn handle(sqs: &Sqs, queue: NamedQueue) -> Result<(), SqsError> {
-    sqs.queues.delete(&named(queue)?).await.map_err(failure::of_request)
+    let deleted = sqs.queues.delete(&named(queue)?, sqs.queue_cooldown).await;
+    deleted.map_err(failure::of_request)
 }

@@ -28,6 +28,7 @@ pub(super) fn of_request(error: QueueError) -> SqsError {
         // belies its type.
         QueueError::NotFifo => wrong_type("MessageDeduplicationId"),
         QueueError::FifoDelay => wrong_type("DelaySeconds"),
+        QueueError::Changed => SqsError::ServiceUnavailable(error.to_string()),
         // The business of movers of dead letters.
         error @ QueueError::Moved { .. } => SqsError::InternalFailure(error.to_string()),
         QueueError::Exists => SqsError::InternalFailure("the queue exists".to_owned()),

@@ -3,7 +3,7 @@
 //! Source: sqs-contract §§4.5 and 5.1; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
 //! APIReference/API_GetQueueAttributes.html>.
 
-use super::{Sqs, failure, named, queue_attributes};
+use super::{Sqs, failure, named, queue_attributes, shown_attributes};
 use crate::protocol::SqsError;
 use crate::protocol::request::GetQueueAttributes;
 use crate::protocol::response::QueueAttributes;
@@ -19,7 +19,7 @@ pub(super) async fn handle(
     if let Some(unknown) = wanted.iter().find(|name| !is_known(name)) {
         return Err(SqsError::unknown_attribute(unknown));
     }
-    let mut attributes = queue_attributes::shown(&info, sqs.identity.queue_arn(&queue));
+    let mut attributes = shown_attributes::shown(&info, sqs.identity.queue_arn(&queue));
     attributes.retain(|(name, _)| wanted.iter().any(|wanted| wanted == "All" || wanted == name));
     Ok(QueueAttributes { attributes })
 }

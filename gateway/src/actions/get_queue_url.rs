@@ -21,6 +21,12 @@ pub(super) async fn handle(
     if name.is_empty() {
         return Err(invalid("Queue name cannot be empty"));
     }
+    let owner = input.owner_account.as_deref().filter(|account| !account.is_empty());
+    if let (Some(only), Some(owner)) = (sqs.identity.only_account(), owner)
+        && only != owner
+    {
+        return Err(SqsError::QueueOfAnotherAccount);
+    }
     let queue = QueueName::parse(&name).ok_or(SqsError::QueueDoesNotExist)?;
     sqs.queues.info(&queue).await.map_err(failure::of_request)?;
     Ok(QueueUrl { queue_url: sqs.identity.queue_url(base_url, &queue) })

@@ -3,18 +3,11 @@
 //! Source: sqs-contract §4.4;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueues.html>.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::number::within;
+use super::pages::{check_max_results, read_token, write_token};
 use super::{Sqs, failure};
 use crate::protocol::request::ListQueues;
 use crate::protocol::response::QueueUrls;
 use crate::protocol::{SqsError, limits};
-use crate::queues::QueueName;
-
-/// Stands between prefix and name in a token; no name has it.
-const SEPARATOR: char = '\n';
 
 pub(super) async fn handle(
     sqs: &Sqs,
@@ -39,44 +32,4 @@ pub(super) async fn handle(
         next_token: last.map(|name| write_token(&prefix, name)),
         queue_urls: queues.iter().map(|queue| sqs.identity.queue_url(base_url, queue)).collect(),
     })
-}
-
-fn check_max_results(value: i64) -> Result<usize, SqsError> {
-    let count = within(value, &limits::MAX_RESULTS).and_then(|value| usize::try_from(value).ok());
-    count.ok_or_else(|| {
-        let text = "Value for parameter MaxResults is invalid. Reason: MaxResults must be an \
-                    integer between 1 and 1000.";
-        SqsError::InvalidParameterValue(text.to_owned())
-    })
-}
-
-fn write_token(prefix: &str, last: &QueueName) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{prefix}{SEPARATOR}{last}"))
-}
-
-/// The name a page ended with. A token counts only with the prefix it was given for.
-fn read_token(token: &str, prefix: &str) -> Result<String, SqsError> {
-    let decoded =
-        URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let name = decoded.as_deref().and_then(|text| text.rsplit_once(SEPARATOR));
-    let name = name.filter(|(of, name)| *of == prefix && QueueName::parse(name).is_some());
-    name.map(|(_, name)| name.to_owned()).ok_or_else(|| {
-        let text = "Value for parameter NextToken is invalid. Reason: Invalid or expired token.";
-        SqsError::InvalidParameterValue(text.to_owned())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_leads_on_with_its_own_prefix_only() {
-        let name = QueueName::parse("orders").expect("a name");
-        let token = write_token("ord", &name);
-        assert_eq!(read_token(&token, "ord").as_deref(), Ok("orders"));
-        for (token, prefix) in [(token.as_str(), "or"), ("", "ord"), ("%%%", ""), ("b3Jk", "")] {
-            assert!(read_token(token, prefix).is_err(), "{token} {prefix}");
-        }
-    }
 }

@@ -21,21 +21,26 @@ mod list_queues;
 mod message;
 mod message_attributes;
 mod number;
+mod pages;
+mod permissions;
 mod purge_queue;
 mod queue_attributes;
 mod receipt_handle;
 mod receive_message;
+mod redrive_target;
 mod remove_permission;
 mod request_id;
 mod send_message;
 mod send_message_batch;
 mod set_queue_attributes;
+mod shown_attributes;
 mod start_message_move_task;
 mod tag_queue;
 mod tags;
 mod untag_queue;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -59,13 +64,17 @@ const HOST_DEFAULT: &str = "localhost";
 pub struct Sqs {
     queues: Queues,
     identity: Identity,
+    /// How long a deleted queue cannot be created and a purged one not be purged; zero: not at
+    /// all.
+    queue_cooldown: Duration,
     request_ids: Arc<RequestIds>,
 }
 
 impl Sqs {
     /// SQS on these queues, in the name of `identity`.
-    pub fn new(queues: Queues, identity: Identity) -> Self {
-        Self { queues, identity, request_ids: Arc::new(RequestIds::seeded()) }
+    pub fn new(queues: Queues, identity: Identity, queue_cooldown: Duration) -> Self {
+        let request_ids = Arc::new(RequestIds::seeded());
+        Self { queues, identity, queue_cooldown, request_ids }
     }
 
     /// Whether requests can be answered: whether Redis can do the work.
@@ -85,7 +94,7 @@ impl Sqs {
         body: Bytes,
     ) -> hyper::Response<Full<Bytes>> {
         let request_id = self.request_ids.next();
-        let incoming = Incoming::new(parts, &body);
+        let incoming = Incoming::new(parts, &body).only_account(self.identity.only_account());
         let protocol = incoming.protocol();
         let action = incoming.action().map_or("-", Action::name);
         let (queue, answer) = match self.read(entrance, parts, &body, incoming) {
@@ -207,7 +216,7 @@ impl Sqs {
 
 /// The queue a request names.
 fn named(queue: NamedQueue) -> Result<QueueName, SqsError> {
-    queue.ok_or(SqsError::QueueDoesNotExist)
+    queue
 }
 
 fn host(parts: &Parts) -> &str {

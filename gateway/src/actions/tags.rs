@@ -5,12 +5,12 @@ use karin_core::limits::TAGS_MAX;
 use crate::protocol::SqsError;
 use crate::protocol::limits::{TAG_KEY_CHARACTERS_MAX, TAG_VALUE_CHARACTERS_MAX};
 
-/// Checks the tags of a new queue.
+/// Checks tags, of a new queue or in addition.
 ///
 /// Source: sqs-contract §4.7.
 pub(super) fn check(queue_name: &str, tags: &[(String, String)]) -> Result<(), SqsError> {
     if tags.len() > TAGS_MAX {
-        return invalid(format!("Too many tags added for queue {queue_name}."));
+        return Err(too_many(queue_name));
     }
     for (key, value) in tags {
         if key.is_empty() || key.chars().count() > TAG_KEY_CHARACTERS_MAX {
@@ -36,6 +36,11 @@ pub(super) fn check(queue_name: &str, tags: &[(String, String)]) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// The error for more tags than a queue can have.
+pub(super) fn too_many(queue_name: &str) -> SqsError {
+    SqsError::InvalidParameterValue(format!("Too many tags added for queue {queue_name}."))
 }
 
 /// Whitespace that is a control character is left out: XML could not give it back.

@@ -3,10 +3,13 @@
 //! Source: sqs-contract §4.7;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_UntagQueue.html>.
 
-use super::Sqs;
+use super::{Sqs, failure, named};
 use crate::protocol::SqsError;
 use crate::protocol::request::UntagQueue;
 
-pub(super) async fn handle(_sqs: &Sqs, _input: UntagQueue) -> Result<(), SqsError> {
-    Err(SqsError::InternalFailure("not there yet".to_owned()))
+pub(super) async fn handle(sqs: &Sqs, input: UntagQueue) -> Result<(), SqsError> {
+    if input.tag_keys.is_empty() {
+        return Err(SqsError::MissingParameter("TagKeys".into()));
+    }
+    sqs.queues.untag(&named(input.queue)?, &input.tag_keys).await.map_err(failure::of_request)
 }

@@ -33,6 +33,11 @@ pub const CONFIG_FILE_DEFAULT: &str = "karin.toml";
 pub const SYNC_INTERVAL_DEFAULT: Duration = Duration::from_mins(5);
 /// A shorter interval would spend AWS's own rate limit on Lambda's control plane.
 pub const SYNC_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// How long a queue's name is blocked after its deletion, and purges after a purge: as long as AWS
+/// does (sqs-contract §§4.2 and 4.3).
+pub const QUEUE_COOLDOWN_DEFAULT: Duration = Duration::from_mins(1);
+/// Longest `--queue-cooldown`, a day.
+pub const QUEUE_COOLDOWN_MAX: Duration = Duration::from_hours(24);
 /// Longest `--sync-interval`, a week.
 pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
 
@@ -57,6 +62,11 @@ pub struct Config {
     pub account: Option<String>,
     /// Scheme, host and port of QueueUrls, without a slash at the end. `None`: the Host header's.
     pub base_url: Option<String>,
+    /// Whether only the own account's QueueUrls and ARNs name queues.
+    pub strict_account: bool,
+    /// How long a deleted queue cannot be created and a purged one not be purged; zero: not at
+    /// all.
+    pub queue_cooldown: Duration,
     /// The Lambda endpoint to use instead of AWS's.
     pub lambda_endpoint: Option<String>,
     /// Functions run on this machine.
@@ -140,6 +150,9 @@ impl Config {
             region: optional(options.region, "region", region)?,
             account: optional(options.account, "account", account)?,
             base_url: optional(options.base_url, "base-url", web_address)?,
+            strict_account: options.strict_account,
+            queue_cooldown: optional(options.queue_cooldown, "queue-cooldown", queue_cooldown)?
+                .unwrap_or(QUEUE_COOLDOWN_DEFAULT),
             lambda_endpoint,
             functions: specs::functions(&options.function)?,
             mappings: specs::mappings(&options.map)?,
@@ -211,6 +224,13 @@ fn region(written: &str) -> Result<String, String> {
 fn account(written: &str) -> Result<String, String> {
     let valid = written.len() == 12 && written.bytes().all(|b| b.is_ascii_digit());
     if valid { Ok(written.to_owned()) } else { Err(format!("{written:?} is not 12 digits")) }
+}
+
+fn queue_cooldown(written: &str) -> Result<Duration, String> {
+    let cooldown = written.parse().ok().map(Duration::from_secs);
+    cooldown.filter(|cooldown| *cooldown <= QUEUE_COOLDOWN_MAX).ok_or_else(|| {
+        format!("{written:?} is not a number of seconds up to {}", QUEUE_COOLDOWN_MAX.as_secs())
+    })
 }
 
 /// Access keys; no text of theirs but their ids is repeated.

@@ -48,6 +48,15 @@ pub struct Options {
     /// client asked for]
     #[arg(long, env = "KARIN_BASE_URL", value_name = "URL")]
     pub base_url: Option<String>,
+    /// Know only the own account: QueueUrls and ARNs of another one, and ARNs of another region,
+    /// name no queue here
+    #[arg(long, env = "KARIN_STRICT_ACCOUNT")]
+    pub strict_account: bool,
+    /// How long after its deletion a queue cannot be created again, and after a purge not be
+    /// purged again, in seconds; 0 switches both off [default: 60]
+    #[arg(long, env = "KARIN_QUEUE_COOLDOWN", value_name = "SECONDS")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub queue_cooldown: Option<String>,
     /// Read mappings from, and invoke functions at, this Lambda endpoint instead of AWS's
     #[arg(long, env = "KARIN_LAMBDA_ENDPOINT", value_name = "URL")]
     pub lambda_endpoint: Option<String>,
@@ -120,6 +129,8 @@ impl Options {
             region: self.region.or(other.region),
             account: self.account.or(other.account),
             base_url: self.base_url.or(other.base_url),
+            strict_account: self.strict_account || other.strict_account,
+            queue_cooldown: self.queue_cooldown.or(other.queue_cooldown),
             lambda_endpoint: self.lambda_endpoint.or(other.lambda_endpoint),
             function: list(self.function, other.function),
             map: list(self.map, other.map),
@@ -143,6 +154,7 @@ impl Options {
             &mut self.region,
             &mut self.account,
             &mut self.base_url,
+            &mut self.queue_cooldown,
             &mut self.lambda_endpoint,
             &mut self.sync_interval,
             &mut self.log,
@@ -178,7 +190,7 @@ fn secrets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Secr
     })
 }
 
-/// `sync-interval = 300` reads as well as `sync-interval = "off"`.
+/// `sync-interval = 300` reads as well as `sync-interval = "off"` and `queue-cooldown = "60"`.
 fn number_or_text<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {

@@ -14,6 +14,7 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "base-url" => options.base_url = value,
             "lambda-endpoint" => options.lambda_endpoint = value,
             "sync-interval" => options.sync_interval = value,
+            "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
             "key" => options.key.extend(value.map(Into::into)),
@@ -44,6 +45,8 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
+    assert_eq!(config.queue_cooldown, Duration::from_mins(1));
+    assert!(!config.strict_account);
     assert_eq!(config.log, "info");
 }
 
@@ -106,6 +109,11 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
+    for cooldown in ["-1", "soon", "1.5", "86401"] {
+        refuses(&["queue-cooldown", cooldown], "--queue-cooldown: ");
+    }
+    let off = config(&["queue-cooldown", "0"], &[]).unwrap();
+    assert_eq!(off.queue_cooldown, Duration::ZERO);
 }
 
 #[test]

@@ -44,10 +44,18 @@ pub enum SqsError {
     MissingParameter(Cow<'static, str>),
     /// A limit of SQS is passed; holds the text.
     OverLimit(String),
-    /// The queue of this name was purged less than a minute ago.
-    PurgeQueueInProgress(String),
-    /// The queue of this name was deleted less than a minute ago.
-    QueueDeletedRecently,
+    /// The queue was purged a moment ago.
+    PurgeQueueInProgress {
+        /// Its name.
+        queue: String,
+        /// Seconds between two purges.
+        cooldown_seconds: u64,
+    },
+    /// A queue of this name was deleted a moment ago.
+    QueueDeletedRecently {
+        /// Seconds between a deletion and a creation.
+        cooldown_seconds: u64,
+    },
     /// A queue of this name exists and has another value for this attribute.
     QueueNameExists(String),
     /// No such queue.
@@ -173,10 +181,10 @@ impl SqsError {
                 C::framework("MissingRequiredParameterException", "MissingParameter", 400)
             }
             Self::OverLimit(_) => C::modelled("OverLimit", "OverLimit", 403),
-            Self::PurgeQueueInProgress(_) => {
+            Self::PurgeQueueInProgress { .. } => {
                 C::modelled("PurgeQueueInProgress", legacy!("PurgeQueueInProgress"), 403)
             }
-            Self::QueueDeletedRecently => {
+            Self::QueueDeletedRecently { .. } => {
                 C::modelled("QueueDeletedRecently", legacy!("QueueDeletedRecently"), 400)
             }
             Self::QueueNameExists(_) => C::modelled("QueueNameExists", "QueueAlreadyExists", 400),
@@ -241,10 +249,16 @@ impl SqsError {
             Self::MissingParameter(name) => {
                 format!("The request must contain the parameter {name}.").into()
             }
-            Self::PurgeQueueInProgress(queue) => {
-                format!("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")
-                    .into()
-            }
+            Self::PurgeQueueInProgress { queue, cooldown_seconds } => format!(
+                "Only one PurgeQueue operation on {queue} is allowed every {cooldown_seconds} \
+                 seconds."
+            )
+            .into(),
+            Self::QueueDeletedRecently { cooldown_seconds } => format!(
+                "You must wait {cooldown_seconds} seconds after deleting a queue before you can \
+                 create another with the same name."
+            )
+            .into(),
             Self::QueueNameExists(attribute) => format!(
                 "A queue already exists with the same name and a different value for attribute \
                  {attribute}"
@@ -284,10 +298,6 @@ impl SqsError {
             }
             Self::MalformedQueryString => "The query string contains a syntax error.",
             Self::MissingAction => "The request is missing an action.",
-            Self::QueueDeletedRecently => {
-                "You must wait 60 seconds after deleting a queue before you can create another \
-                 with the same name."
-            }
             Self::QueueDoesNotExist => match protocol {
                 Protocol::Json => "The specified queue does not exist.",
                 Protocol::Query | Protocol::QueryJson => {

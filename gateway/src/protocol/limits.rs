@@ -28,8 +28,8 @@ pub const MAXIMUM_MESSAGE_SIZE_BYTES: RangeInclusive<i64> = 1_024..=1_048_576;
 pub const KMS_DATA_KEY_REUSE_PERIOD_SECONDS: RangeInclusive<i64> = 60..=86_400;
 /// KmsMasterKeyId; AWS's longest key ids and ARNs are far below.
 pub const KMS_MASTER_KEY_ID_BYTES_MAX: usize = 2_048;
-/// Policy (§5.3).
-pub const POLICY_BYTES_MAX: usize = 8_192;
+/// Label of AddPermission (§4.6).
+pub const LABEL_BYTES_MAX: usize = 80;
 /// MaxResults of ListQueues (§4.4).
 pub const MAX_RESULTS: RangeInclusive<i64> = 1..=1_000;
 /// Queues in one ListQueues answer without MaxResults (§4.4).

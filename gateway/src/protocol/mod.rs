@@ -9,10 +9,12 @@ mod json_writer;
 pub mod limits;
 pub mod md5;
 mod members;
+pub mod policy;
 mod query;
 mod query_json;
 mod queue_url;
 mod read;
+pub mod redrive;
 pub mod request;
 pub mod response;
 mod text;
@@ -30,7 +32,7 @@ use hyper::{Method, StatusCode};
 pub use access_error::AccessError;
 pub(crate) use error::echo;
 pub use error::{ErrorCode, SqsError};
-pub(crate) use json::is_json_object;
+pub(crate) use json::same_json;
 pub(crate) use queue_url::name_in_path;
 pub use text::is_sqs_text;
 pub(crate) use text::is_sqs_utf8;
@@ -60,6 +62,7 @@ pub struct Incoming<'a> {
     action: Result<Action, SqsError>,
     body: &'a Bytes,
     parameters: Option<QueryMembers<'a>>,
+    only_account: Option<&'a str>,
 }
 
 impl<'a> Incoming<'a> {
@@ -78,7 +81,13 @@ impl<'a> Incoming<'a> {
                     action
                 }),
         };
-        Self { parts, protocol, action, body, parameters }
+        Self { parts, protocol, action, body, parameters, only_account: None }
+    }
+
+    /// Lets only this account's QueueUrls name queues; `None`: any account names the same queues.
+    #[must_use]
+    pub fn only_account(self, only_account: Option<&'a str>) -> Self {
+        Self { only_account, ..self }
     }
 
     /// The protocol, in which the answer goes out too.
@@ -103,7 +112,8 @@ impl<'a> Incoming<'a> {
     pub fn read(self) -> Result<Request, SqsError> {
         let action = self.action?;
         let around = Surroundings {
-            name_in_path: queue_url::name_in_path(self.parts.uri.path()),
+            path: self.parts.uri.path(),
+            only_account: self.only_account,
             trace_header: trace_header(self.parts),
         };
         match self.parameters {
@@ -160,7 +170,7 @@ fn action_of_parameters(
 ) -> Result<Action, SqsError> {
     use members::Members as _;
     let name = parameters.text("Action")?.ok_or(SqsError::MissingAction)?;
-    let at_queue = queue_url::name_in_path(parts.uri.path()).is_some();
+    let at_queue = name_in_path(parts.uri.path()).is_some();
     let action = Action::parse(&name).filter(|action| !(at_queue && action.is_refused_at_queue()));
     action.ok_or(SqsError::UnknownOperation(name))
 }

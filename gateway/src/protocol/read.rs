@@ -2,7 +2,7 @@
 
 use super::error::SqsError;
 use super::members::{List, Map, Members};
-use super::queue_url::queue_of_url;
+use super::queue_url::{queue_of_path, queue_of_url};
 use super::request::{
     Action, AddPermission, AttributeValue, CancelMessageMoveTask, ChangeMessageVisibility,
     ChangeMessageVisibilityBatch, ChangeMessageVisibilityBatchEntry, CreateQueue, DeleteMessage,
@@ -11,7 +11,6 @@ use super::request::{
     ReceiveMessage, RemovePermission, Request, SendMessage, SendMessageBatch,
     SendMessageBatchEntry, SetQueueAttributes, StartMessageMoveTask, TagQueue, UntagQueue,
 };
-use crate::queues::QueueName;
 
 const ATTRIBUTES: Map = Map { json: "Attributes", query: "Attribute", key: "Name" };
 const ATTRIBUTE_NAMES: List = List { json: "AttributeNames", query: "AttributeName" };
@@ -19,8 +18,10 @@ const ATTRIBUTE_NAMES: List = List { json: "AttributeNames", query: "AttributeNa
 /// What a request has besides its members.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Surroundings<'a> {
-    /// The name in the request path.
-    pub(super) name_in_path: Option<&'a str>,
+    /// The request path.
+    pub(super) path: &'a str,
+    /// The one account whose queues can be named; `None`: any account names the same queues.
+    pub(super) only_account: Option<&'a str>,
     /// The header X-Amzn-Trace-Id.
     pub(super) trace_header: Option<&'a str>,
 }
@@ -77,8 +78,8 @@ impl<M: Members> Reader<'_, M> {
     /// QueueUrl wins over the path (sqs-contract §1.2).
     fn queue(&mut self) -> Result<NamedQueue, SqsError> {
         Ok(match self.m.text("QueueUrl")? {
-            Some(url) => queue_of_url(&url),
-            None => self.around.name_in_path.and_then(QueueName::parse),
+            Some(url) => queue_of_url(&url, self.around.only_account),
+            None => queue_of_path(self.around.path, self.around.only_account),
         })
     }
 

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::error::SqsError;
 use crate::queues::QueueName;
 
 /// The actions there are.
@@ -167,36 +168,40 @@ impl Request {
 
     /// The queue it is about, if it is about one and that can be.
     pub fn queue(&self) -> Option<QueueName> {
-        match self {
-            Self::AddPermission(input) => input.queue.clone(),
-            Self::ChangeMessageVisibility(input) => input.queue.clone(),
-            Self::ChangeMessageVisibilityBatch(input) => input.queue.clone(),
-            Self::CreateQueue(input) => QueueName::parse(&input.queue_name),
-            Self::DeleteMessage(input) => input.queue.clone(),
-            Self::DeleteMessageBatch(input) => input.queue.clone(),
+        let named = match self {
+            Self::AddPermission(input) => &input.queue,
+            Self::ChangeMessageVisibility(input) => &input.queue,
+            Self::ChangeMessageVisibilityBatch(input) => &input.queue,
+            Self::CreateQueue(input) => return QueueName::parse(&input.queue_name),
+            Self::DeleteMessage(input) => &input.queue,
+            Self::DeleteMessageBatch(input) => &input.queue,
             Self::DeleteQueue(queue) | Self::ListQueueTags(queue) | Self::PurgeQueue(queue) => {
-                queue.clone()
+                queue
             }
-            Self::GetQueueAttributes(input) => input.queue.clone(),
-            Self::GetQueueUrl(input) => input.queue_name.as_deref().and_then(QueueName::parse),
-            Self::ListDeadLetterSourceQueues(input) => input.queue.clone(),
-            Self::ReceiveMessage(input) => input.queue.clone(),
-            Self::RemovePermission(input) => input.queue.clone(),
-            Self::SendMessage(input) => input.queue.clone(),
-            Self::SendMessageBatch(input) => input.queue.clone(),
-            Self::SetQueueAttributes(input) => input.queue.clone(),
-            Self::TagQueue(input) => input.queue.clone(),
-            Self::UntagQueue(input) => input.queue.clone(),
+            Self::GetQueueAttributes(input) => &input.queue,
+            Self::GetQueueUrl(input) => {
+                return input.queue_name.as_deref().and_then(QueueName::parse);
+            }
+            Self::ListDeadLetterSourceQueues(input) => &input.queue,
+            Self::ReceiveMessage(input) => &input.queue,
+            Self::RemovePermission(input) => &input.queue,
+            Self::SendMessage(input) => &input.queue,
+            Self::SendMessageBatch(input) => &input.queue,
+            Self::SetQueueAttributes(input) => &input.queue,
+            Self::TagQueue(input) => &input.queue,
+            Self::UntagQueue(input) => &input.queue,
             Self::CancelMessageMoveTask(_)
             | Self::ListMessageMoveTasks(_)
             | Self::ListQueues(_)
-            | Self::StartMessageMoveTask(_) => None,
-        }
+            | Self::StartMessageMoveTask(_) => return None,
+        };
+        named.as_ref().ok().cloned()
     }
 }
 
-/// The queue a request names; `None` if what it gave can be no queue's name.
-pub type NamedQueue = Option<QueueName>;
+/// The queue a request names, or why it names none: [`SqsError::QueueDoesNotExist`] if what it gave
+/// can be no queue's name, [`SqsError::QueueOfAnotherAccount`] with `--strict-account`.
+pub type NamedQueue = Result<QueueName, SqsError>;
 
 /// AddPermission (sqs-contract §4.6).
 #[derive(Debug, PartialEq, Eq)]

@@ -1,28 +1,88 @@
 //! Making, changing, listing and deleting queues.
 
+use std::time::Duration;
+
+use redis::Cmd;
+
 use super::{QueueError, QueueInfo, QueueName, Queues, reply};
 
 /// Queues of one LIST at most (docs/commands.md).
 const LIST_PAGE_MAX: usize = 1_000;
+/// The marker of a queue that was deleted a moment ago.
+const GONE: &str = "gone";
+/// The marker of a queue that was purged a moment ago.
+const PURGED: &str = "purged";
 
 impl Queues {
-    /// Makes a queue. Errors: [`QueueError::Exists`], [`QueueError::Attribute`].
+    /// Makes a queue, and lets dead letters that have waited for it come.
+    /// Errors: [`QueueError::Exists`], [`QueueError::Attribute`].
     pub async fn create(
         &self,
         queue: &QueueName,
-        attributes: &[(String, String)],
+        attributes: &[(&str, String)],
         tags: &[(String, String)],
     ) -> Result<(), QueueError> {
         let mut command = self.command("KARIN.CREATE", queue);
-        for (name, value) in attributes {
-            command.arg(name).arg(value);
-        }
+        pairs(&mut command, attributes);
         for (name, value) in tags {
             command.arg("TAG").arg(name).arg(value);
         }
         self.0.client.call(&command).await?;
         self.0.table.with(|lines, now| lines.missing(queue, now));
+        if let Err(error) = self.resume_dead_letters(queue).await {
+            // The queue is there; that is what was asked for.
+            tracing::warn!(%queue, "queues whose dead letters go here were not found: {error}");
+        }
         Ok(())
+    }
+
+    /// Changes attributes, all or none; the empty text unsets one.
+    /// Errors: [`QueueError::Attribute`].
+    pub async fn set(
+        &self,
+        queue: &QueueName,
+        attributes: &[(&str, String)],
+    ) -> Result<(), QueueError> {
+        let mut command = self.command("KARIN.SET", queue);
+        pairs(&mut command, attributes);
+        self.0.client.call_idempotent(&command).await.map(|_| ())
+    }
+
+    /// The same if those of `expected` have these values now (the empty text: are unset).
+    /// Errors: [`QueueError::Changed`] if not; `Unavailable` leaves open whether they were set.
+    pub async fn set_if(
+        &self,
+        queue: &QueueName,
+        expected: &[(&str, &str)],
+        attributes: &[(&str, String)],
+    ) -> Result<(), QueueError> {
+        let mut command = self.command("KARIN.SET", queue);
+        for (name, value) in expected {
+            command.arg("IF").arg(name).arg(value);
+        }
+        pairs(&mut command, attributes);
+        self.0.client.call(&command).await.map(|_| ())
+    }
+
+    /// Adds or replaces tags, all or none. Errors: [`QueueError::Attribute`] if they become too
+    /// many.
+    pub async fn tag(
+        &self,
+        queue: &QueueName,
+        tags: &[(String, String)],
+    ) -> Result<(), QueueError> {
+        let mut command = self.command("KARIN.TAG", queue);
+        for (name, value) in tags {
+            command.arg(name).arg(value);
+        }
+        self.0.client.call_idempotent(&command).await.map(|_| ())
+    }
+
+    /// Removes tags, those that are there.
+    pub async fn untag(&self, queue: &QueueName, names: &[String]) -> Result<(), QueueError> {
+        let mut command = self.command("KARIN.UNTAG", queue);
+        command.arg(names);
+        self.0.client.call_idempotent(&command).await.map(|_| ())
     }
 
     /// Attributes, tags and counts.
@@ -38,21 +98,36 @@ impl Queues {
         self.0.client.call_idempotent(&command).await.map(|_page| ())
     }
 
-    /// Names of queues under our key prefix that start with `prefix`, sorted by key, after
-    /// `after`. Returns the page and whether more may follow.
+    /// Names of queues under our key prefix that start with `prefix`, sorted by key, `count` after
+    /// `after`. Returns the page and whether more follow.
     pub async fn list(
         &self,
         prefix: &str,
         after: Option<&str>,
         count: usize,
     ) -> Result<(Vec<QueueName>, bool), QueueError> {
+        self.page(prefix, None, after, count).await
+    }
+
+    /// The queues of [`Self::list`] whose dead letters go to `target`, if one is given.
+    pub(super) async fn page(
+        &self,
+        prefix: &str,
+        target: Option<&QueueName>,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<(Vec<QueueName>, bool), QueueError> {
         let naming = &self.0.naming;
         let mut names = Vec::new();
         let mut after = after.map(|name| format!("{}}}", naming.key_start(name)).into_bytes());
-        while names.len() < count {
+        // One more tells whether more follow.
+        while names.len() <= count {
             let mut command = redis::cmd("KARIN.LIST");
             command.arg("PREFIX").arg(naming.key_start(prefix));
-            command.arg("COUNT").arg((count - names.len()).min(LIST_PAGE_MAX));
+            command.arg("COUNT").arg((count + 1 - names.len()).min(LIST_PAGE_MAX));
+            if let Some(target) = target {
+                command.arg("TARGET").arg(format!(":{target}"));
+            }
             if let Some(after) = &after {
                 command.arg("AFTER").arg(after);
             }
@@ -61,23 +136,91 @@ impl Queues {
             names.extend(keys.filter_map(|key| naming.queue_of_key(&key)));
             match page.after {
                 Some(next) => after = Some(next),
-                None => return Ok((names, false)),
+                None => break,
             }
         }
-        Ok((names, true))
+        let more = names.len() > count;
+        names.truncate(count);
+        Ok((names, more))
     }
 
-    /// Drops all messages.
-    pub async fn purge(&self, queue: &QueueName) -> Result<(), QueueError> {
+    /// Drops all messages, and remembers for so long that it did, for
+    /// [`Self::was_purged_recently`].
+    pub async fn purge(&self, queue: &QueueName, remember_for: Duration) -> Result<(), QueueError> {
         let command = self.command("KARIN.PURGE", queue);
-        self.0.client.call_idempotent(&command).await.map(|_| ())
+        let purge = self.0.client.call_idempotent(&command);
+        // The commands leave one after the other. Should we die in between, or the marker be
+        // refused, the worst is a second purge.
+        let (purged, ()) = tokio::join!(purge, self.remember(queue, PURGED, remember_for));
+        if purged.is_err() {
+            self.forget(queue, PURGED, remember_for).await;
+        }
+        purged.map(|_| ())
     }
 
-    /// Deletes the queue with everything in it.
-    pub async fn delete(&self, queue: &QueueName) -> Result<(), QueueError> {
+    /// Whether [`Self::purge`] remembers a purge, of whichever gateway.
+    pub async fn was_purged_recently(&self, queue: &QueueName) -> Result<bool, QueueError> {
+        self.remembers(queue, PURGED).await
+    }
+
+    /// Deletes the queue with everything in it, and remembers for so long that it did, for
+    /// [`Self::was_deleted_recently`].
+    pub async fn delete(
+        &self,
+        queue: &QueueName,
+        remember_for: Duration,
+    ) -> Result<(), QueueError> {
         let command = self.command("UNLINK", queue);
         let deleted = reply::number(&self.0.client.call(&command).await?)?;
         self.0.table.with(|lines, now| lines.deleted(queue, now));
-        if deleted == 0 { Err(QueueError::NoQueue) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(QueueError::NoQueue);
+        }
+        // Only now: a queue that was not there can be created at once. Should we die before it,
+        // the worst is that this one can, too.
+        tokio::join!(
+            self.remember(queue, GONE, remember_for),
+            self.forget(queue, PURGED, remember_for)
+        );
+        Ok(())
+    }
+
+    /// Whether [`Self::delete`] remembers a deletion, of whichever gateway.
+    pub async fn was_deleted_recently(&self, queue: &QueueName) -> Result<bool, QueueError> {
+        self.remembers(queue, GONE).await
+    }
+
+    async fn remember(&self, queue: &QueueName, what: &str, remember_for: Duration) {
+        let Ok(milliseconds @ 1..) = u64::try_from(remember_for.as_millis()) else {
+            return;
+        };
+        let mut command = redis::cmd("SET");
+        command.arg(self.0.naming.marker(queue, what)).arg(1).arg("PX").arg(milliseconds);
+        if let Err(error) = self.0.client.call_idempotent(&command).await {
+            tracing::warn!(%queue, what, "not remembered: {error}");
+        }
+    }
+
+    async fn forget(&self, queue: &QueueName, what: &str, remember_for: Duration) {
+        if remember_for.is_zero() {
+            return;
+        }
+        let mut command = redis::cmd("UNLINK");
+        command.arg(self.0.naming.marker(queue, what));
+        if let Err(error) = self.0.client.call_idempotent(&command).await {
+            tracing::debug!(%queue, what, "not forgotten before its time: {error}");
+        }
+    }
+
+    async fn remembers(&self, queue: &QueueName, what: &str) -> Result<bool, QueueError> {
+        let mut command = redis::cmd("EXISTS");
+        command.arg(self.0.naming.marker(queue, what));
+        Ok(reply::number(&self.0.client.call_idempotent(&command).await?)? > 0)
+    }
+}
+
+fn pairs(command: &mut Cmd, attributes: &[(&str, String)]) {
+    for (name, value) in attributes {
+        command.arg(name).arg(value);
     }
 }

@@ -10,6 +10,7 @@ mod management;
 mod messages;
 mod naming;
 mod redis_url;
+mod redrive;
 mod reply;
 mod table;
 mod types;
@@ -18,6 +19,7 @@ mod waiting;
 
 pub use client::ConnectError;
 pub use redis_url::RedisUrl;
+pub use redrive::RedrivePolicy;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc};

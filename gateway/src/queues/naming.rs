@@ -29,6 +29,11 @@ impl Naming {
         Key { prefix: &self.prefix, queue: queue.as_str() }
     }
 
+    /// The key of something that is remembered about a queue, in the queue's slot.
+    pub(super) fn marker(&self, queue: &QueueName, what: &str) -> String {
+        format!("{}{{{queue}}}:{what}", self.prefix)
+    }
+
     /// What the keys of queues whose names start with `start` start with.
     pub(super) fn key_start(&self, start: &str) -> String {
         format!("{}{{{start}", self.prefix)
@@ -66,6 +71,7 @@ mod tests {
         let queue = QueueName::parse("orders.fifo").unwrap();
         assert_eq!(naming.key(&queue).to_redis_args(), [b"karin:{orders.fifo}".to_vec()]);
         assert_eq!(naming.queue_of_key("karin:{orders.fifo}"), Some(queue.clone()));
+        assert_eq!(naming.marker(&queue, "gone"), "karin:{orders.fifo}:gone");
         assert_eq!(naming.channel(&queue), "karin:due:karin:{orders.fifo}");
         assert_eq!(naming.queue_of_channel("karin:due:karin:{orders.fifo}"), Some(queue));
         for foreign in ["karin:orders", "other:{orders}", "karin:{or ders}", "karin:{orders}:gone"]

@@ -16,6 +16,7 @@ fn classify(code: &str, details: &str) -> QueueError {
     match code {
         "KARINNOQUEUE" => QueueError::NoQueue,
         "KARINEXISTS" => QueueError::Exists,
+        "KARINCHANGED" => QueueError::Changed,
         "KARINATTRIBUTE" => QueueError::Attribute(details.to_owned()),
         "KARINNOGROUP" => QueueError::NoGroup,
         "KARINNODEDUP" => QueueError::NoDeduplicationId,

@@ -184,6 +184,14 @@ pub struct QueueInfo {
     pub watermarks: Vec<(String, u64)>,
 }
 
+impl QueueInfo {
+    /// The value of an attribute; `None` if it is unset.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
 /// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -196,6 +204,9 @@ pub enum QueueError {
     /// An attribute the module refused, with its words.
     #[error("attribute refused: {0}")]
     Attribute(String),
+    /// An attribute has another value than was demanded.
+    #[error("an attribute was changed meanwhile")]
+    Changed,
     /// A FIFO queue's message without a group.
     #[error("a message of a FIFO queue needs a group")]
     NoGroup,

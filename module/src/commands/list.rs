@@ -1,7 +1,8 @@
-//! `KARIN.LIST [PREFIX p] [AFTER key] [COUNT n] [DUE s]`: the queues of the selected database.
+//! `KARIN.LIST [PREFIX p] [AFTER key] [COUNT n] [DUE s] [TARGET suffix]`: the queues of the
+//! selected database.
 
 use karin_core::limits::WALK_BUDGET;
-use karin_core::{Counts, Queue};
+use karin_core::{AttributeName, Counts, Queue};
 use redis_module::Context;
 
 use crate::args::Args;
@@ -21,6 +22,7 @@ pub(crate) const DOC: Doc = Doc {
         Arg::string(c"key").token(c"AFTER").optional(),
         Arg::integer(c"count").token(c"COUNT").optional(),
         Arg::double(c"seconds").token(c"DUE").optional(),
+        Arg::string(c"suffix").token(c"TARGET").optional(),
     ],
 };
 
@@ -33,6 +35,7 @@ struct Input<'a> {
     after: Option<&'a [u8]>,
     count: usize,
     due_within_ms: Option<u64>,
+    target: Option<&'a [u8]>,
 }
 
 struct Row {
@@ -56,11 +59,13 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
 }
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
-    let (mut prefix, mut after, mut count, mut due_within_ms) = (None, None, None, None);
+    let (mut prefix, mut after, mut count) = (None, None, None);
+    let (mut due_within_ms, mut target) = (None, None);
     while arguments.option("PREFIX", &mut prefix, |rest, _| rest.bytes())?
         || arguments.option("AFTER", &mut after, |rest, _| rest.bytes())?
         || arguments.option("COUNT", &mut count, Args::count)?
         || arguments.option("DUE", &mut due_within_ms, Args::seconds_ms)?
+        || arguments.option("TARGET", &mut target, |rest, _| rest.bytes())?
     {}
     arguments.finish()?;
     Ok(Input {
@@ -68,6 +73,7 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
         after,
         count: count.unwrap_or(COUNT_DEFAULT),
         due_within_ms,
+        target,
     })
 }
 
@@ -90,11 +96,7 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Page {
             looked_at += 1;
             match Key::look_at(ctx, &replicate::string(&name)).value() {
                 Value::Queue(queue) => {
-                    let next_ms = queue.next_wait_ms(now_ms);
-                    let is_due = |within_ms| {
-                        queue.dead() > 0 || next_ms.is_some_and(|next_ms| next_ms <= within_ms)
-                    };
-                    if input.due_within_ms.is_none_or(is_due) {
+                    if is_wanted(input, queue, now_ms) {
                         rows.push(row(name.clone(), queue, now_ms));
                     }
                 }
@@ -104,6 +106,21 @@ fn execute(ctx: &Context, input: &Input<'_>) -> Page {
             last = Some(name);
         }
     }
+}
+
+fn is_wanted(input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> bool {
+    // Asked first: it costs nothing, and most queues have no target.
+    let is_source = |suffix| {
+        let target = queue.attributes().text(AttributeName::DeadLetterTargetArn);
+        target.is_some_and(|target| target.ends_with(suffix))
+    };
+    if !input.target.is_none_or(is_source) {
+        return false;
+    }
+    let next_ms = queue.next_wait_ms(now_ms);
+    let is_due =
+        |within_ms| queue.dead() > 0 || next_ms.is_some_and(|next_ms| next_ms <= within_ms);
+    input.due_within_ms.is_none_or(is_due)
 }
 
 fn row(name: Box<[u8]>, queue: &mut Queue, now_ms: u64) -> Row {

@@ -1,4 +1,4 @@
-//! `KARIN.SET key attribute value [attribute value …]`: changes attributes.
+//! `KARIN.SET key [IF attribute value …] attribute value [attribute value …]`: changes attributes.
 
 use karin_core::AttributeName;
 use redis_module::{Context, RedisString};
@@ -18,12 +18,17 @@ pub(crate) const DOC: Doc = Doc {
     key: Some(KeyUse::UPDATE),
     arguments: &[
         Arg::KEY,
+        Arg::block(c"condition", &[Arg::string(c"attribute"), Arg::string(c"value")])
+            .token(c"IF")
+            .optional()
+            .repeated(),
         Arg::block(c"setting", &[Arg::string(c"attribute"), Arg::string(c"value")]).repeated(),
     ],
 };
 
 struct Input<'a> {
     key: &'a RedisString,
+    conditions: Vec<(AttributeName, &'a [u8])>,
     settings: Vec<(AttributeName, &'a [u8])>,
 }
 
@@ -35,18 +40,28 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
-    let mut settings = Vec::new();
+    let (mut conditions, mut settings) = (Vec::new(), Vec::new());
     while arguments.remaining() > 0 {
-        settings.push(parse_setting(&mut arguments)?);
+        let list = if arguments.word("IF") { &mut conditions } else { &mut settings };
+        list.push(parse_setting(&mut arguments)?);
     }
     arguments.finish()?;
-    Ok(Input { key, settings })
+    if settings.is_empty() {
+        return Err(Failure::Syntax);
+    }
+    Ok(Input { key, conditions, settings })
 }
 
 fn execute(ctx: &Context, input: &Input<'_>) -> Result<(), Failure> {
     let now_ms = clock::now_ms();
     let (header, hint, sweep_due_ms) = with_queue(ctx, input.key, WRITE, |queue| {
         let mut attributes = queue.attributes().clone();
+        let has = |&(name, value): &(AttributeName, &[u8])| {
+            attributes.get(name).unwrap_or_default() == value
+        };
+        if !input.conditions.iter().all(has) {
+            return Err(Failure::Changed);
+        }
         for &(name, value) in &input.settings {
             attributes.set(name, value)?;
         }

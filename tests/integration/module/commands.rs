@@ -90,6 +90,22 @@ fn set_changes_all_it_is_given_or_nothing() {
 }
 
 #[test]
+fn set_with_conditions_overwrites_nothing_that_was_changed_meanwhile() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q DelaySeconds 2.5");
+    client.call(&[b"KARIN.SET", b"q", b"if", b"Policy", b"", b"Policy", b"{}"]).unwrap();
+    client.ok("KARIN.SET q Policy [] IF Policy {} IF DelaySeconds 2.5 DelaySeconds 3");
+    for conditions in ["IF Policy {}", "IF Policy [] IF DelaySeconds 2", "IF maxReceiveCount 1"] {
+        let error = client.error(&format!("KARIN.SET q {conditions} Policy late DelaySeconds 9"));
+        assert!(error.starts_with("KARINCHANGED "), "{conditions}: {error}");
+    }
+    let attributes = fields(&client.info("q")["attributes"]);
+    assert_eq!(text(&attributes["Policy"]), "[]");
+    assert_eq!(text(&attributes["DelaySeconds"]), "3");
+}
+
+#[test]
 fn replies_are_maps_in_resp3_and_flat_in_resp2() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);

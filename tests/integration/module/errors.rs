@@ -74,7 +74,7 @@ fn a_missing_key_is_refused_by_every_command_that_makes_none() {
 }
 
 /// Each is wrong; `{}` is a receipt.
-const WRONG: [&str; 82] = [
+const WRONG: [&str; 86] = [
     "KARIN.ACK q",
     "KARIN.ACK q CURRENT",
     "KARIN.CREATE new FIFO FIFO",
@@ -101,6 +101,8 @@ const WRONG: [&str; 82] = [
     "KARIN.LIST COUNT 1001",
     "KARIN.LIST DUE x",
     "KARIN.LIST PREFIX",
+    "KARIN.LIST TARGET",
+    "KARIN.LIST TARGET a TARGET b",
     "KARIN.LIST nonsense",
     "KARIN.POPDUE q COUNT 0",
     "KARIN.POPDUE q COUNT 1001",
@@ -148,6 +150,8 @@ const WRONG: [&str; 82] = [
     "KARIN.SEND q x nonsense",
     "KARIN.SET q",
     "KARIN.SET q DelaySeconds",
+    "KARIN.SET q IF DelaySeconds 0",
+    "KARIN.SET q DelaySeconds 1 IF DelaySeconds",
     "KARIN.TAG q a",
     "KARIN.TAG q a b c",
     "KARIN.XATTEMPT q x",

@@ -127,6 +127,32 @@ fn list_is_sorted_and_paged_and_filtered_by_prefix() {
 }
 
 #[test]
+fn list_finds_the_queues_whose_dead_letters_go_to_another() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    for (name, target) in [
+        ("a", "arn:aws:sqs:us-east-1:000000000000:dead"),
+        ("b", "arn:aws:sqs:eu-west-1:123456789012:dead"),
+        ("c", "arn:aws:sqs:us-east-1:000000000000:undead"),
+        ("d", "dead"),
+    ] {
+        client.ok(&format!("KARIN.CREATE {name} deadLetterTargetArn {target} maxReceiveCount 1"));
+    }
+    client.ok("KARIN.CREATE none");
+    assert_eq!(list(&mut client, "TARGET :dead"), ["a", "b"]);
+    assert_eq!(list(&mut client, "TARGET dead PREFIX d"), ["d"]);
+    assert_eq!(list(&mut client, "TARGET :dead COUNT 1"), ["a", "b"]);
+    // Switched off, it is a source still.
+    client.ok("KARIN.SET a maxReceiveCount 0");
+    assert_eq!(list(&mut client, "TARGET :dead"), ["a", "b"]);
+    client.ok("KARIN.SEND b x");
+    assert_eq!(list(&mut client, "TARGET :dead DUE 1"), ["b"]);
+    client.call(&[b"KARIN.SET", b"b", b"deadLetterTargetArn", b""]).unwrap();
+    assert_eq!(list(&mut client, "TARGET :dead"), ["a"]);
+    assert_eq!(list(&mut client, "TARGET :none"), Vec::<String>::new());
+}
+
+#[test]
 fn a_row_has_the_counts_and_times_of_its_queue() {
     let server = RedisServer::start(&[]);
     let mut client = Client::new(&server);

@@ -6,6 +6,7 @@ mod bad_input;
 mod batches;
 mod change_visibility;
 mod change_visibility_batch;
+mod cooldown;
 mod deduplication;
 mod fifo;
 mod fifo_rules;
@@ -14,9 +15,14 @@ mod life_cycle;
 mod long_polls;
 mod message_attributes;
 mod messages;
+mod permissions;
+mod queue_attributes;
 mod queues;
+mod redrive_policy;
 mod selection;
 mod several_gateways;
+mod strict_account;
+mod tags;
 mod waiting;
 mod wire;
 
@@ -34,9 +40,18 @@ struct Sqs {
 
 impl Sqs {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let redis = RedisServer::start(&[]);
-        let gateway = Gateway::start(&redis, &[]);
+        let gateway = Gateway::start(&redis, options);
         Self { gateway, redis }
+    }
+
+    /// One that lets a queue be purged again, and created after its deletion, at once.
+    fn start_without_cooldown() -> Self {
+        Self::start_with(&["--queue-cooldown", "0"])
     }
 
     /// The same with a queue.
@@ -189,6 +204,18 @@ struct Refusal {
 impl Refusal {
     const fn new(kind: &'static str, code: &'static str, status: u16, text: &'static str) -> Self {
         Self { kind, code, status, text, text_in_query: text }
+    }
+
+    const fn invalid_attribute_name(text: &'static str) -> Self {
+        Self::new("InvalidAttributeName", "InvalidAttributeName", 400, text)
+    }
+
+    const fn invalid_attribute_value(text: &'static str) -> Self {
+        Self::new("InvalidAttributeValue", "InvalidAttributeValue", 400, text)
+    }
+
+    const fn over_limit(text: &'static str) -> Self {
+        Self::new("OverLimit", "OverLimit", 403, text)
     }
 
     const fn invalid_parameter(text: &'static str) -> Self {

@@ -105,14 +105,6 @@ fn names_and_attributes_that_cannot_be_are_refused() {
         invalid("Invalid value for the parameter VisibilityTimeout."),
     );
     refused(
-        "FifoQueue",
-        "true",
-        invalid(
-            "Invalid value for the parameter FifoQueue. Reason: this version of karin has \
-             standard queues without redrive only.",
-        ),
-    );
-    refused(
         "Foobar",
         "1",
         Refusal::new(
@@ -270,7 +262,8 @@ fn queues_are_listed_by_prefix_and_page() {
 
 #[test]
 fn a_purge_takes_every_message_and_leaves_the_queue() {
-    let sqs = Sqs::with_queue("q");
+    let sqs = Sqs::start_without_cooldown();
+    sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
     for purge in 0..2 {
         for delay in [0, 0, 60] {
             let message = json!({ "QueueUrl": "q", "MessageBody": "x", "DelaySeconds": delay });
@@ -292,32 +285,47 @@ fn a_purge_takes_every_message_and_leaves_the_queue() {
 
 #[test]
 fn a_deleted_queue_is_gone_for_every_action() {
-    let sqs = Sqs::with_queue("q");
+    let sqs = Sqs::start_without_cooldown();
+    sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
     sqs.send("q", "x");
     assert_eq!(sqs.json("DeleteQueue", &json!({ "QueueUrl": "q" })), json!(null));
-    let handle = "h";
     let members = json!({
-        "QueueUrl": "q", "QueueName": "q", "MessageBody": "x", "ReceiptHandle": handle,
-        "VisibilityTimeout": 1, "Entries": [],
+        "QueueUrl": "q", "QueueName": "q", "MessageBody": "x", "ReceiptHandle": "h",
+        "VisibilityTimeout": 1, "Entries": [], "Label": "l", "Actions": ["*"],
+        "Attributes": { "DelaySeconds": "1" }, "Tags": { "k": "v" }, "TagKeys": ["k"],
     });
     let parameters = [
         ("QueueUrl", "q"),
         ("QueueName", "q"),
         ("MessageBody", "x"),
-        ("ReceiptHandle", handle),
+        ("ReceiptHandle", "h"),
         ("VisibilityTimeout", "1"),
+        ("Label", "l"),
+        ("ActionName.1", "*"),
+        ("Attribute.1.Name", "DelaySeconds"),
+        ("Attribute.1.Value", "1"),
+        ("Tag.1.Key", "k"),
+        ("Tag.1.Value", "v"),
+        ("TagKey.1", "k"),
     ];
     for action in [
+        "AddPermission",
         "ChangeMessageVisibility",
         "DeleteMessage",
         "DeleteMessageBatch",
         "DeleteQueue",
         "GetQueueAttributes",
         "GetQueueUrl",
+        "ListDeadLetterSourceQueues",
+        "ListQueueTags",
         "PurgeQueue",
         "ReceiveMessage",
+        "RemovePermission",
         "SendMessage",
         "SendMessageBatch",
+        "SetQueueAttributes",
+        "TagQueue",
+        "UntagQueue",
     ] {
         sqs.refused(action, &members, &parameters, NO_QUEUE);
     }

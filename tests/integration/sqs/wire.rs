@@ -73,7 +73,7 @@ fn a_request_without_an_action_gets_the_recorded_answer() {
 #[test]
 fn actions_that_do_not_exist_here_are_refused_by_name() {
     let sqs = Sqs::with_queue("q");
-    for action in ["Foo", "TagQueue", "SetQueueAttributes"] {
+    for action in ["Foo", "sendmessage", "SendMessages"] {
         let response = sqs.http().json(action, "{}");
         assert_eq!(response.status, 400);
         assert_eq!(
