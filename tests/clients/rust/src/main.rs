@@ -7,6 +7,7 @@ mod fifo;
 mod support;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -125,13 +126,12 @@ async fn change_and_delete(sqs: &Sqs, url: &str, messages: &[aws_sdk_sqs::types:
 async fn long_poll(sqs: &Sqs) {
     let url = sqs.new_queue(&[]).await;
     let start = Instant::now();
-    let sender = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        sqs.send(&url, "at last").await;
-    };
     let call = sqs.client.receive_message().queue_url(&url).wait_time_seconds(15);
-    let (received, ()) = tokio::join!(call.send(), sender);
-    assert_eq!(received.expect("received").messages()[0].body(), Some("at last"));
+    let mut received = pin!(call.send());
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut received).await;
+    assert!(early.is_err(), "{early:?}");
+    sqs.send(&url, "at last").await;
+    assert_eq!(received.await.expect("received").messages()[0].body(), Some("at last"));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
