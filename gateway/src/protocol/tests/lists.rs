@@ -1,8 +1,9 @@
 //! Answers that list tags, source queues and move tasks.
 
-use super::super::response::*;
+use super::super::response::{
+    CancelledTask, MoveTask, MoveTasks, QueueTags, Response, SourceQueueUrls, StartedTask,
+};
 use super::answers::check;
-use super::*;
 
 fn task() -> MoveTask {
     MoveTask {

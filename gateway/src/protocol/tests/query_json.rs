@@ -8,8 +8,8 @@ use super::*;
 use crate::queues::ReceivedMessage;
 
 #[track_caller]
-fn check(answer: Result<Response, SqsError>, status: u16, expected: &str) {
-    let written = write(Protocol::QueryJson, RID, &answer);
+fn check(answer: &Result<Response, SqsError>, status: u16, expected: &str) {
+    let written = write(Protocol::QueryJson, RID, answer);
     assert_eq!(written.status(), status);
     assert_eq!(header(&written, "content-type").as_deref(), Some("application/json"));
     assert_eq!(header(&written, "x-amzn-requestid").as_deref(), Some(RID));
@@ -18,10 +18,10 @@ fn check(answer: Result<Response, SqsError>, status: u16, expected: &str) {
     assert_eq!(text_of(written), expected.replace('^', &metadata).replace('~', RID));
 }
 
-fn messages(messages: Vec<ReceivedMessage>, names: &[&str]) -> Result<Response, SqsError> {
+fn messages(messages: Vec<ReceivedMessage>, names: &[&str]) -> Response {
     let system_attribute_names = names.iter().map(|&name| name.to_owned()).collect();
     let selection = Selection { system_attribute_names, ..Selection::default() };
-    Ok(Response::ReceiveMessage(ReceivedMessages { messages, selection }))
+    Response::ReceiveMessage(ReceivedMessages { messages, selection })
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_sent_message_shows_null_for_what_it_has_not() {
         sequence_number: None,
     };
     check(
-        Ok(Response::SendMessage(sent)),
+        &Ok(Response::SendMessage(sent)),
         200,
         "{\"SendMessageResponse\":{\"SendMessageResult\":{\"MD5OfMessageAttributes\":null,\
          \"MD5OfMessageBody\":\"md5\",\"MD5OfMessageSystemAttributes\":null,\"MessageId\":\"id\",\
@@ -52,7 +52,7 @@ fn received_messages_are_a_list_in_lower_case_and_null_without_any() {
         ..ReceivedMessage::default()
     };
     check(
-        messages(vec![received], &["ApproximateReceiveCount"]),
+        &Ok(messages(vec![received], &["ApproximateReceiveCount"])),
         200,
         "{\"ReceiveMessageResponse\":{\"ReceiveMessageResult\":{\"messages\":[{\"Attributes\":\
          [{\"Name\":\"ApproximateReceiveCount\",\"Value\":\"3\"}],\"Body\":\"a\",\"MD5OfBody\":\
@@ -60,7 +60,7 @@ fn received_messages_are_a_list_in_lower_case_and_null_without_any() {
          \"MessageAttributes\":null,\"MessageId\":\"id\",\"ReceiptHandle\":\"r\"}]},^}}",
     );
     check(
-        messages(vec![], &[]),
+        &Ok(messages(vec![], &[])),
         200,
         "{\"ReceiveMessageResponse\":{\"ReceiveMessageResult\":{\"messages\":null},^}}",
     );
@@ -70,25 +70,25 @@ fn received_messages_are_a_list_in_lower_case_and_null_without_any() {
 fn lists_of_urls_and_attributes_have_their_old_names() {
     let urls = QueueUrls { queue_urls: vec!["u".into()], next_token: None };
     check(
-        Ok(Response::ListQueues(urls)),
+        &Ok(Response::ListQueues(urls)),
         200,
         "{\"ListQueuesResponse\":{\"ListQueuesResult\":{\"NextToken\":null,\"queueUrls\":[\"u\"]\
          },^}}",
     );
     let attributes = QueueAttributes { attributes: vec![("DelaySeconds", "0".into())] };
     check(
-        Ok(Response::GetQueueAttributes(attributes)),
+        &Ok(Response::GetQueueAttributes(attributes)),
         200,
         "{\"GetQueueAttributesResponse\":{\"GetQueueAttributesResult\":{\"Attributes\":[{\"Name\":\
          \"DelaySeconds\",\"Value\":\"0\"}]},^}}",
     );
-    check(Ok(Response::Void(Action::DeleteQueue)), 200, "{\"DeleteQueueResponse\":{^}}");
+    check(&Ok(Response::Void(Action::DeleteQueue)), 200, "{\"DeleteQueueResponse\":{^}}");
 }
 
 #[test]
 fn an_error_stands_in_an_object_beside_the_request_id() {
     check(
-        Err(SqsError::QueueDoesNotExist),
+        &Err(SqsError::QueueDoesNotExist),
         400,
         "{\"Error\":{\"Code\":\"AWS.SimpleQueueService.NonExistentQueue\",\"Message\":\"The \
          specified queue does not exist for this wsdl version.\",\"Type\":\"Sender\"},\

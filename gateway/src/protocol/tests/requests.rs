@@ -131,7 +131,7 @@ fn batches_are_read_in_the_order_of_their_numbers() {
 }
 
 #[test]
-fn the_other_actions_read_alike_in_both_protocols() {
+fn what_is_about_one_message_reads_alike_in_both_protocols() {
     check(
         "ChangeMessageVisibility",
         "QueueUrl=q&ReceiptHandle=r&VisibilityTimeout=-1",
@@ -143,6 +143,33 @@ fn the_other_actions_read_alike_in_both_protocols() {
         }),
     );
     check(
+        "DeleteMessage",
+        "QueueUrl=q&ReceiptHandle=r",
+        r#"{"QueueUrl":"q","ReceiptHandle":"r"}"#,
+        &Request::DeleteMessage(DeleteMessage { queue: queue("q"), receipt_handle: "r".into() }),
+    );
+    check(
+        "ReceiveMessage",
+        "QueueUrl=q&MaxNumberOfMessages=10&VisibilityTimeout=0&WaitTimeSeconds=20\
+         &AttributeName.1=SenderId&MessageSystemAttributeName.1=All&MessageAttributeName.1=Hel.*",
+        r#"{"QueueUrl":"q","MaxNumberOfMessages":10,"VisibilityTimeout":0,"WaitTimeSeconds":20,
+            "AttributeNames":["SenderId"],"MessageSystemAttributeNames":["All"],
+            "MessageAttributeNames":["Hel.*"]}"#,
+        &Request::ReceiveMessage(ReceiveMessage {
+            queue: queue("q"),
+            system_attribute_names: vec!["SenderId".into(), "All".into()],
+            message_attribute_names: vec!["Hel.*".into()],
+            max_number_of_messages: Some(10),
+            visibility_timeout: Some(0),
+            wait_time_seconds: Some(20),
+            attempt_id: None,
+        }),
+    );
+}
+
+#[test]
+fn what_is_about_queues_reads_alike_in_both_protocols() {
+    check(
         "CreateQueue",
         "QueueName=q&Attribute.1.Name=DelaySeconds&Attribute.1.Value=5&Tag.1.Key=k&Tag.1.Value=",
         r#"{"QueueName":"q","Attributes":{"DelaySeconds":"5"},"tags":{"k":""}}"#,
@@ -151,12 +178,6 @@ fn the_other_actions_read_alike_in_both_protocols() {
             attributes: vec![("DelaySeconds".into(), "5".into())],
             tags: vec![("k".into(), String::new())],
         }),
-    );
-    check(
-        "DeleteMessage",
-        "QueueUrl=q&ReceiptHandle=r",
-        r#"{"QueueUrl":"q","ReceiptHandle":"r"}"#,
-        &Request::DeleteMessage(DeleteMessage { queue: queue("q"), receipt_handle: "r".into() }),
     );
     let (parameters, members) = ("QueueUrl=q", r#"{"QueueUrl":"q"}"#);
     check("DeleteQueue", parameters, members, &Request::DeleteQueue(queue("q")));
@@ -187,23 +208,6 @@ fn the_other_actions_read_alike_in_both_protocols() {
             queue_name_prefix: "o".into(),
             next_token: Some("t".into()),
             max_results: Some(2),
-        }),
-    );
-    check(
-        "ReceiveMessage",
-        "QueueUrl=q&MaxNumberOfMessages=10&VisibilityTimeout=0&WaitTimeSeconds=20\
-         &AttributeName.1=SenderId&MessageSystemAttributeName.1=All&MessageAttributeName.1=Hel.*",
-        r#"{"QueueUrl":"q","MaxNumberOfMessages":10,"VisibilityTimeout":0,"WaitTimeSeconds":20,
-            "AttributeNames":["SenderId"],"MessageSystemAttributeNames":["All"],
-            "MessageAttributeNames":["Hel.*"]}"#,
-        &Request::ReceiveMessage(ReceiveMessage {
-            queue: queue("q"),
-            system_attribute_names: vec!["SenderId".into(), "All".into()],
-            message_attribute_names: vec!["Hel.*".into()],
-            max_number_of_messages: Some(10),
-            visibility_timeout: Some(0),
-            wait_time_seconds: Some(20),
-            attempt_id: None,
         }),
     );
 }
