@@ -199,8 +199,7 @@ CHECKS = [
     a_long_poll_ends_when_a_message_comes_and_a_delayed_one_when_it_is_due,
     attributes_and_tags_are_set,
     a_fifo_queue_keeps_order_and_drops_duplicates,
+    a_message_received_too_often_becomes_a_dead_letter,
 ]
-# For a gateway that brings dead letters to their queues.
-DEAD_LETTER_CHECKS = [a_message_received_too_often_becomes_a_dead_letter]
 
 sys.exit(run(CHECKS) > 0)

@@ -179,12 +179,9 @@ def a_presigned_url_works_in_a_plain_http_client():
 CHECKS = [
     attributes_are_changed,
     tags_are_set_listed_and_removed,
+    a_message_received_too_often_becomes_a_dead_letter,
+    a_move_task_gives_dead_letters_back,
     permissions_become_a_policy,
     visibilities_change_in_a_batch,
     a_presigned_url_works_in_a_plain_http_client,
-]
-# For a gateway that brings dead letters to their queues.
-DEAD_LETTER_CHECKS = [
-    a_message_received_too_often_becomes_a_dead_letter,
-    a_move_task_gives_dead_letters_back,
 ]

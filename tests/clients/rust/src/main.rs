@@ -34,14 +34,9 @@ async fn main() -> ExitCode {
     checks.run("attributes and tags are set", attributes_and_tags(&sqs)).await;
     checks.run("a FIFO queue keeps order and drops duplicates", fifo::order(&sqs)).await;
     checks.run("a FIFO batch keeps the order of its groups", fifo::batch(&sqs)).await;
-    checks.end()
-}
-
-/// For a gateway that brings dead letters to their queues.
-#[expect(dead_code, reason = "ours does not yet")]
-async fn dead_letters(sqs: &Sqs, mut checks: Checks) {
     checks.run("a message received too often is a dead letter", fifo::dead_letter(&sqs)).await;
     checks.run("a move task gives dead letters back", fifo::move_task(&sqs)).await;
+    checks.end()
 }
 
 async fn messages(sqs: &Sqs) {
