@@ -126,6 +126,7 @@ mod tests {
         QueueName::parse("orders").expect("a name")
     }
 
+    // contract: 1.2-arn
     #[test]
     fn without_configuration_the_first_mapping_names_account_and_region() {
         let identity = Identity::new(None, None, None);
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(clone.queue_url("http://h:1/~t", &queue()), "http://h:1/~t/123456789012/orders");
     }
 
+    // contract: 1.2-arn, 1.2-url-issued
     #[test]
     fn only_a_strict_identity_tells_accounts_and_regions_apart() {
         let arn = |text| QueueArn::parse(text).expect("an ARN");

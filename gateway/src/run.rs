@@ -23,7 +23,7 @@ use crate::{
     http::{self, App},
     identity::Identity,
     lambda,
-    queues::{ConnectError, Queues, QueuesOptions, RedisAddress},
+    queues::{ArnMaker, ConnectError, MoveTasks, Queues, QueuesOptions, RedisAddress},
     shutdown::{self, Shutdown, Stop},
 };
 
@@ -88,6 +88,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 struct Running {
     server: tokio::task::JoinHandle<()>,
     lambda: lambda::Lambda,
+    move_tasks: MoveTasks,
     embedded: Option<Embedded>,
     _data: Option<DataDir>,
 }
@@ -117,15 +118,22 @@ async fn start(
         (None, None) => return Err(io::Error::other("no Redis").into()),
     };
     let hint = redis_cli(&redis, &config);
-    let options = QueuesOptions { address: redis, key_prefix: config.key_prefix.clone(), module };
-    let queues = Queues::connect(options, shutdown.clone()).await?;
-    lambda::make_queues(&queues, &config).await;
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
             .with_strict_account(config.strict_account);
+    let names = identity.clone();
+    let options = QueuesOptions {
+        address: redis,
+        key_prefix: config.key_prefix.clone(),
+        module,
+        arns: ArnMaker::new(move |queue| names.queue_arn(queue)),
+    };
+    let queues = Queues::connect(options, shutdown.clone()).await?;
+    lambda::make_queues(&queues, &config).await;
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
+    let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let app = App::new(Sqs::new(queues, identity, config.queue_cooldown), auth, browsers);
@@ -134,7 +142,7 @@ async fn start(
     // Nobody may be reading it; karin works all the same.
     let _ = io::stdout().write_all(ready.as_bytes()).and_then(|()| io::stdout().flush());
     let server = tokio::spawn(http::serve(listener, app, shutdown));
-    Ok(Running { server, lambda, embedded, _data: data })
+    Ok(Running { server, lambda, move_tasks, embedded, _data: data })
 }
 
 impl Running {
@@ -145,14 +153,16 @@ impl Running {
         }
     }
 
-    /// First functions finish, which may send to us until then; then requests; then their Redis.
+    /// First functions finish, which may send to us until then; then requests and move tasks; then
+    /// their Redis.
     async fn stop(self, stop: &Stop) {
-        let Self { server, lambda, embedded, _data } = self;
+        let Self { server, lambda, move_tasks, embedded, _data } = self;
         lambda.stop().await;
         stop.request();
         if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");
         }
+        move_tasks.stopped().await;
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }

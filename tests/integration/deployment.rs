@@ -83,7 +83,9 @@ fn the_user_of_redis_conf_can_use_karin_and_nothing_else() {
 fn the_gateway_works_as_the_user_of_redis_conf() {
     let redis = RedisServer::start_with_config(&redis_conf(), &[]);
     let url = format!("redis://karin:{PASSWORD}@127.0.0.1:{}", redis.port());
-    works(&Gateway::start_with(&["--redis-url", &url], &[]));
+    let gateway = Gateway::start_with(&["--redis-url", &url], &[]);
+    works(&gateway);
+    moves(&gateway, &redis);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -123,6 +125,35 @@ fn works(gateway: &Gateway) {
     call("ListDeadLetterSourceQueues", json!({"QueueUrl": url}));
     call("ListQueues", json!({}));
     call("DeleteQueue", json!({"QueueUrl": url}));
+}
+
+/// Lets a message die, and moves it back.
+#[track_caller]
+fn moves(gateway: &Gateway, redis: &RedisServer) {
+    let arn = "arn:aws:sqs:us-east-1:000000000000:dlq";
+    let source = ["karin:{q}", "maxReceiveCount", "1", "deadLetterTargetArn", arn];
+    for create in [&source[..], &["karin:{dlq}"]] {
+        assert_eq!(redis.cli(&[&["KARIN.CREATE"], create].concat()), "OK");
+    }
+    let call = |action: &str, body: Value| gateway.http().json(action, &body.to_string());
+    call("SendMessage", json!({"QueueUrl": "q", "MessageBody": "hello"}));
+    for visibility in [0, 1] {
+        call("ReceiveMessage", json!({"QueueUrl": "q", "VisibilityTimeout": visibility}));
+    }
+    let poll = json!({"QueueUrl": "dlq", "WaitTimeSeconds": 20, "VisibilityTimeout": 0});
+    assert!(call("ReceiveMessage", poll).text().contains("hello"));
+    let task = call("StartMessageMoveTask", json!({"SourceArn": arn})).json();
+    let poll = json!({"QueueUrl": "q", "WaitTimeSeconds": 20});
+    assert!(call("ReceiveMessage", poll).text().contains("hello"));
+    call("CancelMessageMoveTask", task);
+    call("ListMessageMoveTasks", json!({"SourceArn": arn}));
+    // Nothing takes the next one: dying is switched off.
+    assert_eq!(redis.cli(&["KARIN.SET", "karin:{q}", "deadLetterTargetArn", "gone"]), "OK");
+    call("SendMessage", json!({"QueueUrl": "q", "MessageBody": "stays"}));
+    for _ in 0..3 {
+        let poll = json!({"QueueUrl": "q", "WaitTimeSeconds": 20, "VisibilityTimeout": 0});
+        assert!(call("ReceiveMessage", poll).text().contains("stays"));
+    }
 }
 
 /// `docker-compose.yml`, read by a real YAML parser.

@@ -12,6 +12,7 @@ mod clients;
 mod deployment;
 mod faults;
 mod gateway;
+mod golden;
 mod harness;
 mod lambda;
 mod module;

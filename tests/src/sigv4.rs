@@ -140,6 +140,12 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The time now as signatures write it, `yyyymmddThhmmssZ`.
+pub fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    date(i64::try_from(now.as_secs()).expect("a time"))
+}
+
 /// `yyyymmddThhmmssZ`, by counting years and months.
 fn date(unix_s: i64) -> String {
     let is_leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;

@@ -45,6 +45,7 @@ mod tests {
         assert_eq!(check(ids.iter().copied(), "SendMessageBatchRequestEntry"), Err(expected));
     }
 
+    // contract: 2.5-batch-order
     #[test]
     fn the_whole_batch_is_refused_for_its_ids_in_the_order_of_the_contract() {
         refused(&[], SqsError::EmptyBatchRequest("SendMessageBatchRequestEntry"));

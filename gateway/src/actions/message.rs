@@ -309,6 +309,7 @@ mod tests {
         assert_eq!(answer.md5_of_system_attributes, None);
     }
 
+    // contract: 6.1-size
     #[test]
     fn names_types_and_values_of_attributes_count_into_the_size() {
         let (_, value) = trace("12345");

@@ -293,6 +293,7 @@ mod tests {
         assert!(check_user(twice).is_err());
     }
 
+    // contract: 6.2-number
     #[test]
     fn numbers_are_decimal_and_of_38_digits() {
         let nines = "9".repeat(38);

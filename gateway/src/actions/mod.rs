@@ -20,6 +20,7 @@ mod list_queue_tags;
 mod list_queues;
 mod message;
 mod message_attributes;
+mod move_task;
 mod number;
 mod pages;
 mod permissions;

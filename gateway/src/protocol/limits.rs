@@ -34,6 +34,10 @@ pub const LABEL_BYTES_MAX: usize = 80;
 pub const MAX_RESULTS: RangeInclusive<i64> = 1..=1_000;
 /// Queues in one ListQueues answer without MaxResults (§4.4).
 pub const LIST_QUEUES_MAX: usize = 1_000;
+/// MaxNumberOfMessagesPerSecond of a move task (§4.11).
+pub const MESSAGES_MOVED_PER_SECOND: RangeInclusive<i64> = 1..=500;
+/// MaxResults of ListMessageMoveTasks (§4.11).
+pub const MOVE_TASKS_LISTED: RangeInclusive<i64> = 1..=10;
 /// User attributes of a message (§6.1).
 pub const MESSAGE_ATTRIBUTES_MAX: usize = 10;
 /// Length of an attribute's name (§6.2).

@@ -59,6 +59,7 @@ mod tests {
         assert_eq!(of_attributes(&attributes).as_deref(), Some(expected));
     }
 
+    // contract: 6.4-bodies
     #[test]
     fn bodies_have_the_recorded_md5() {
         for (body, expected) in [
@@ -72,6 +73,7 @@ mod tests {
         }
     }
 
+    // contract: 6.3-algorithm, 6.4-attributes
     #[test]
     fn attributes_have_the_recorded_md5() {
         check(&[("k", "String", b"x")], "a45daa70926828a2f0a1db3418e6feb4");
@@ -120,6 +122,7 @@ mod tests {
         );
     }
 
+    // contract: 6.4-attributes
     #[test]
     fn published_lambda_examples_and_the_trace_header_agree() {
         check(

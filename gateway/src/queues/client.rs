@@ -137,6 +137,53 @@ impl Client {
         self.attempt(command).await.map_err(Failure::into_error)
     }
 
+    /// Which connection there is. Errors: `Unavailable`.
+    pub(super) fn generation(&self) -> Result<u64, QueueError> {
+        self.current().map(|(_, generation)| generation).map_err(Failure::into_error)
+    }
+
+    /// Runs one command once, on the connection of that generation or not at all. Errors:
+    /// `Unavailable` also if that connection is gone.
+    pub(super) async fn call_on(&self, ours: u64, command: &Cmd) -> Result<Value, QueueError> {
+        let link = self.current_if(Some(ours)).map_err(Failure::into_error)?;
+        self.attempt_on(link, command).await.map_err(Failure::into_error)
+    }
+
+    /// Runs commands in one transaction, once, on the connection of that generation if one is
+    /// given. Errors: as [`Client::call`]; if one command is refused when the transaction runs,
+    /// the others may have had their effect.
+    pub(super) async fn transaction(
+        &self,
+        ours: Option<u64>,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Value>, QueueError> {
+        let mut all = vec![redis::cmd("MULTI")];
+        all.extend(commands);
+        all.push(redis::cmd("EXEC"));
+        let (connection, generation) = self.current_if(ours).map_err(Failure::into_error)?;
+        let executed = match connection.call_all(&all).await {
+            Ok(mut answers) => {
+                let executed = answers.pop().unwrap_or(Value::Nil);
+                match answers.iter().find_map(refusal).cloned() {
+                    // It was refused before the transaction began, for lack of memory perhaps.
+                    Some(error) if error.code() != READ_ONLY => {
+                        return Err(QueueError::Full(words(&error)));
+                    }
+                    Some(error) => Ok(Value::ServerError(error)),
+                    None => Ok(executed),
+                }
+            }
+            Err(lost) => Err(lost),
+        };
+        match self.judge(generation, executed).map_err(Failure::into_error)? {
+            Value::Array(answers) => match answers.iter().find_map(refusal) {
+                Some(error) => Err(reply::error(error)),
+                None => Ok(answers),
+            },
+            _ => Err(QueueError::Unexpected("no answers to a transaction".to_owned())),
+        }
+    }
+
     /// Runs a command that may run twice: if the connection breaks under it, once more.
     pub(super) async fn call_idempotent(&self, command: &Cmd) -> Result<Value, QueueError> {
         match self.attempt(command).await {
@@ -181,13 +228,41 @@ impl Client {
     }
 
     async fn attempt(&self, command: &Cmd) -> Result<Value, Failure> {
-        let (connection, generation) = match &*self.link.borrow() {
-            Link::Up { connection, generation } => (connection.clone(), *generation),
-            Link::Down { why } => {
-                return Err(Failure::Final(QueueError::Unavailable(why.to_string())));
+        self.attempt_on(self.current()?, command).await
+    }
+
+    /// The connection there is.
+    fn current(&self) -> Result<(Pipeline, u64), Failure> {
+        match &*self.link.borrow() {
+            Link::Up { connection, generation } => Ok((connection.clone(), *generation)),
+            Link::Down { why } => Err(Failure::Final(QueueError::Unavailable(why.to_string()))),
+        }
+    }
+
+    /// The connection there is, if it is that of this generation or any will do.
+    fn current_if(&self, ours: Option<u64>) -> Result<(Pipeline, u64), Failure> {
+        let link = self.current()?;
+        match ours {
+            Some(ours) if ours != link.1 => {
+                let why = "the connection is another one".to_owned();
+                Err(Failure::Final(QueueError::Unavailable(why)))
             }
-        };
-        match connection.call(command).await {
+            _ => Ok(link),
+        }
+    }
+
+    async fn attempt_on(
+        &self,
+        (connection, generation): (Pipeline, u64),
+        command: &Cmd,
+    ) -> Result<Value, Failure> {
+        let answer = connection.call(command).await;
+        self.judge(generation, answer)
+    }
+
+    /// What an answer on that connection means, for the connection too.
+    fn judge(&self, generation: u64, answer: Result<Value, Lost>) -> Result<Value, Failure> {
+        match answer {
             Ok(Value::ServerError(error)) if error.code() == READ_ONLY => {
                 // After a failover the same address may lead to the new master.
                 self.lost(generation, "it is a read-only replica");
@@ -337,6 +412,13 @@ impl Client {
 /// What an error says, its class first.
 fn words(error: &ServerError) -> String {
     format!("{} {}", error.code(), error.details().unwrap_or_default())
+}
+
+fn refusal(value: &Value) -> Option<&ServerError> {
+    match value {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }
 }
 
 /// A call that failed.

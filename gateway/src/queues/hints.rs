@@ -10,7 +10,10 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
-use super::{Naming, QueueError, QueueName, client::Client, reply, table::Table, waiting::Source};
+use super::{
+    Naming, QueueError, QueueName, carrier::Carrier, client::Client, dead_letters::DeadLetters,
+    reply, table::Table, waiting::Source,
+};
 
 /// How often a lost hint is made good for (design §4).
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
@@ -80,15 +83,20 @@ async fn listen_once(client: &Client, table: &Table, naming: &Naming) -> String 
     }
 }
 
-/// Looks every minute for what no hint told, for ever. Apart from listening, because hints may not
-/// be had at all, and so that they do not wait for a sweep of many queues.
-pub(super) async fn sweep(client: Arc<Client>, table: Arc<Table>, naming: Naming) {
+/// Looks at the start, every minute and after each reconnect for what no hint told and for dead
+/// letters nobody brought, for ever. Apart from listening, because hints may not be had at all,
+/// and so that they do not wait for a sweep of many queues.
+pub(super) async fn sweep(carrier: Carrier, dead_letters: Arc<DeadLetters>) {
     let mut minute = every_minute();
     loop {
-        minute.tick().await;
+        let generation = carrier.client.up().await;
         // What went wrong shows at the connection all commands share.
-        if let Err(error) = look(&client, &table, &naming).await {
+        if let Err(error) = look(&carrier, &dead_letters).await {
             tracing::debug!("the sweep failed: {error}");
+        }
+        select! {
+            _ = minute.tick() => {}
+            () = carrier.client.left(generation) => {}
         }
     }
 }
@@ -141,13 +149,11 @@ async fn confirmed(request: impl Future<Output = redis::RedisResult<()>>) -> Res
     }
 }
 
-/// Asks for everything that is due soon, in case a hint was lost.
-async fn look(client: &Client, table: &Table, naming: &Naming) -> Result<(), QueueError> {
+/// Asks for everything that is due soon, in case a hint was lost, and for dead letters.
+async fn look(carrier: &Carrier, dead_letters: &Arc<DeadLetters>) -> Result<(), QueueError> {
+    let Carrier { client, table, naming, .. } = carrier;
     let mut after = None;
     loop {
-        if table.with(|lines, _| lines.is_empty()) {
-            return Ok(());
-        }
         let mut command = redis::cmd("KARIN.LIST");
         command.arg("PREFIX").arg(naming.key_start(""));
         command.arg("COUNT").arg(SWEEP_PAGE).arg("DUE").arg(SWEEP_REACH_SECONDS);
@@ -157,8 +163,11 @@ async fn look(client: &Client, table: &Table, naming: &Naming) -> Result<(), Que
         let page = reply::page(client.call_idempotent(&command).await?)?;
         for row in page.rows {
             let key = String::from_utf8(row.key).ok();
-            if let Some(queue) = key.and_then(|key| naming.queue_of_key(&key)) {
+            if let Some(queue) = key.and_then(|key| naming.any_queue_of_key(&key)) {
                 table.with(|lines, now| lines.outlook(&queue, row.outlook, Source::List, now));
+                if row.dead > 0 {
+                    dead_letters.found(&queue);
+                }
             }
         }
         if page.after.is_none() {

@@ -197,7 +197,12 @@ impl Queues {
         }
         let answer = self.0.client.call(&command).await.and_then(reply::popped);
         match &answer {
-            Ok(popped) => self.0.table.popped(queue, Outlook::of(popped)),
+            Ok(popped) => {
+                self.0.table.popped(queue, Outlook::of(popped));
+                if popped.dead > 0 {
+                    self.0.dead_letters.found(queue);
+                }
+            }
             Err(QueueError::NoQueue) => {
                 self.0.table.with(|lines, now| lines.missing(queue, now));
             }

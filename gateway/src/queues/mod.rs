@@ -4,10 +4,13 @@
 //! "Waiting"): attributes are the module's business at each command.
 
 pub mod attributes;
+mod carrier;
 mod client;
+mod dead_letters;
 mod hints;
 mod management;
 mod messages;
+mod move_tasks;
 mod naming;
 mod pipeline;
 mod redis_url;
@@ -19,7 +22,9 @@ mod types;
 mod unclaimed;
 mod waiting;
 
+pub use carrier::ArnMaker;
 pub use client::ConnectError;
+pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use types::*;
@@ -30,7 +35,9 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::task::JoinHandle;
 
 use crate::shutdown::Shutdown;
+use carrier::Carrier;
 use client::Client;
+use dead_letters::DeadLetters;
 use naming::Naming;
 use table::Table;
 
@@ -52,6 +59,8 @@ pub struct QueuesOptions {
     pub key_prefix: String,
     /// Where the module's file probably is, for the error that says it is not loaded.
     pub module: PathBuf,
+    /// How queues are called where a dead letter says where it came from.
+    pub arns: ArnMaker,
 }
 
 /// The queues of one Redis. Cheap to clone; all clones share one connection and one table of
@@ -64,6 +73,7 @@ struct Inner {
     client: Arc<Client>,
     table: Arc<Table>,
     naming: Naming,
+    dead_letters: Arc<DeadLetters>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -90,12 +100,30 @@ impl Queues {
         }
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
         let naming = Naming::new(&options.key_prefix);
+        let carrier = Carrier {
+            client: Arc::clone(&client),
+            table: Arc::clone(&table),
+            naming: naming.clone(),
+            pinned: None,
+        };
+        let dead_letters = Arc::new(DeadLetters::new(carrier.clone(), options.arns));
         let tasks = vec![
             tokio::spawn(Arc::clone(&client).keep()),
             tokio::spawn(hints::listen(Arc::clone(&client), Arc::clone(&table), naming.clone())),
-            tokio::spawn(hints::sweep(Arc::clone(&client), Arc::clone(&table), naming.clone())),
+            tokio::spawn(hints::sweep(carrier, Arc::clone(&dead_letters))),
         ];
-        Ok(Self(Arc::new(Inner { client, table, naming, shutdown, tasks })))
+        Ok(Self(Arc::new(Inner { client, table, naming, dead_letters, shutdown, tasks })))
+    }
+
+    /// What movers of messages need.
+    fn carrier(&self) -> Carrier {
+        let Inner { client, table, naming, .. } = &*self.0;
+        Carrier {
+            client: Arc::clone(client),
+            table: Arc::clone(table),
+            naming: naming.clone(),
+            pinned: None,
+        }
     }
 
     fn command(&self, name: &str, queue: &QueueName) -> Cmd {

@@ -48,8 +48,17 @@ impl Naming {
         QueueName::parse(name)
     }
 
+    /// The same, and the queue of move tasks, which only gateways know.
+    pub(super) fn any_queue_of_key(&self, key: &str) -> Option<QueueName> {
+        let own = QueueName::of_move_tasks();
+        let is_own = key.strip_prefix(&*self.prefix).is_some_and(|rest| {
+            rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(own.as_str())
+        });
+        if is_own { Some(own) } else { self.queue_of_key(key) }
+    }
+
     pub(super) fn queue_of_channel(&self, channel: &str) -> Option<QueueName> {
-        self.queue_of_key(channel.strip_prefix(CHANNEL_PREFIX)?)
+        self.any_queue_of_key(channel.strip_prefix(CHANNEL_PREFIX)?)
     }
 }
 
@@ -78,5 +87,10 @@ mod tests {
         {
             assert_eq!(naming.queue_of_key(foreign), None, "{foreign}");
         }
+        let own = QueueName::of_move_tasks();
+        let (key, channel) = (format!("karin:{{{own}}}"), naming.channel(&own));
+        assert_eq!(naming.queue_of_key(&key), None, "no client sees it");
+        assert_eq!(naming.any_queue_of_key(&key).as_ref(), Some(&own));
+        assert_eq!(naming.queue_of_channel(&channel), Some(own));
     }
 }

@@ -78,6 +78,15 @@ struct Waiting {
     since: Instant,
 }
 
+impl Calls {
+    fn add(&mut self, command: &Cmd) -> oneshot::Receiver<Value> {
+        let (answer, receiver) = oneshot::channel();
+        command.write_packed_command(&mut self.output);
+        self.waiting.push_back(Waiting { answer, since: Instant::now() });
+        receiver
+    }
+}
+
 impl Pipeline {
     /// Takes a connection into use. `patience`: after how long without an answer it counts as
     /// lost. When it is lost, `lost` hears why.
@@ -99,7 +108,19 @@ impl Pipeline {
     /// take the command back.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, Lost> {
         let shared = &self.0.shared;
-        shared.push(command)?.await.map_err(|_| shared.why_lost())
+        let answer = shared.change(|calls| calls.add(command))?;
+        answer.await.map_err(|_| shared.why_lost())
+    }
+
+    /// Runs commands with none of another caller's between them; otherwise as [`Self::call`].
+    pub(super) async fn call_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, Lost> {
+        let shared = &self.0.shared;
+        let add = |calls: &mut Calls| commands.iter().map(|c| calls.add(c)).collect::<Vec<_>>();
+        let mut answers = Vec::with_capacity(commands.len());
+        for answer in shared.change(add)? {
+            answers.push(answer.await.map_err(|_| shared.why_lost())?);
+        }
+        Ok(answers)
     }
 }
 
@@ -109,21 +130,20 @@ impl Shared {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, command: &Cmd) -> Result<oneshot::Receiver<Value>, Lost> {
-        let (answer, receiver) = oneshot::channel();
+    /// Adds calls, unless the connection is lost.
+    fn change<T>(&self, add: impl FnOnce(&mut Calls) -> T) -> Result<T, Lost> {
         let mut calls = self.lock();
         if let Some(lost) = &calls.lost {
             return Err(lost.clone());
         }
-        command.write_packed_command(&mut calls.output);
         let first = calls.waiting.is_empty();
-        calls.waiting.push_back(Waiting { answer, since: Instant::now() });
+        let added = add(&mut calls);
         drop(calls);
         self.called.notify_one();
         if first {
             self.begun.notify_one();
         }
-        Ok(receiver)
+        Ok(added)
     }
 
     fn why_lost(&self) -> Lost {
@@ -250,6 +270,26 @@ mod tests {
         }
         assert_eq!(answers[..2], [Value::Int(1), Value::Int(2)]);
         assert!(matches!(&answers[2], Value::ServerError(error) if error.code() == "ERR"));
+    }
+
+    #[tokio::test]
+    async fn calls_that_belong_together_stand_together() {
+        let (pipeline, mut server, _lost) = started(PATIENT);
+        let together = {
+            let pipeline = pipeline.clone();
+            tokio::spawn(async move {
+                pipeline.call_all(&[redis::cmd("MULTI"), redis::cmd("EXEC")]).await
+            })
+        };
+        let other = ping(&pipeline);
+        let commands = [&b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n"[..], PING].concat();
+        let mut asked = vec![0; commands.len()];
+        server.read_exact(&mut asked).await.unwrap();
+        assert_eq!(asked, commands);
+        server.write_all(b"+OK\r\n*0\r\n:3\r\n").await.unwrap();
+        let answers = [Value::Okay, Value::Array(vec![])];
+        assert_eq!(together.await.unwrap().unwrap(), answers);
+        assert_eq!(other.await.unwrap(), Ok(Value::Int(3)));
     }
 
     #[tokio::test]

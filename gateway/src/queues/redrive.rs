@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{QueueError, QueueName, Queues};
 
-const POLICY: &str = "RedrivePolicy";
-const TARGET: &str = "deadLetterTargetArn";
-const COUNT: &str = "maxReceiveCount";
+/// Both of the others as SQS shows them; stays when dying is switched off.
+pub(super) const POLICY: &str = "RedrivePolicy";
+/// Where letters go.
+pub(super) const TARGET: &str = "deadLetterTargetArn";
+/// After how many receives a message dies; unset: it does not.
+pub(super) const COUNT: &str = "maxReceiveCount";
 /// Sources looked through at a time.
 const PAGE: usize = 100;
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use redis::{ServerError, Value};
 
-use super::{Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent};
+use super::{Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent, StoredMessage};
 
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
 pub(super) fn error(error: &ServerError) -> QueueError {
@@ -31,7 +31,7 @@ fn classify(code: &str, details: &str) -> QueueError {
             Some(maximum_message_size) => QueueError::TooLarge { maximum_message_size },
             None => QueueError::Unexpected(format!("{code} {details}")),
         },
-        "OOM" | "KARINFULL" => QueueError::Full(format!("{code} {details}")),
+        "OOM" | "KARINFULL" | "EXECABORT" => QueueError::Full(format!("{code} {details}")),
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK"
         | "BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED" => {
             QueueError::Unavailable(format!("{code} {details}"))
@@ -70,6 +70,8 @@ pub(super) struct Row {
     pub(super) key: Vec<u8>,
     /// When to look there.
     pub(super) outlook: Outlook,
+    /// Messages in its dead list.
+    pub(super) dead: u64,
 }
 
 /// A page of a LIST.
@@ -152,6 +154,47 @@ fn message(value: Value) -> Result<ReceivedMessage, QueueError> {
     })
 }
 
+/// DEAD's array.
+pub(super) fn letters(value: Value) -> Result<Vec<StoredMessage>, QueueError> {
+    array(value)?.into_iter().map(stored).collect()
+}
+
+/// The messages of PEEK's map.
+pub(super) fn peeked(value: Value) -> Result<Vec<StoredMessage>, QueueError> {
+    let messages = map(value)?.into_iter().find(|(name, _)| name == b"messages");
+    messages.map_or_else(|| Ok(Vec::new()), |(_, value)| letters(value))
+}
+
+fn stored(value: Value) -> Result<StoredMessage, QueueError> {
+    let [
+        id,
+        _state,
+        body,
+        attributes,
+        count,
+        sent,
+        first,
+        _due,
+        sequence,
+        group,
+        _dedup,
+        source,
+        dead,
+    ] = first_of(value)?;
+    Ok(StoredMessage {
+        id: text(id)?,
+        body: bytes(body)?.into(),
+        attributes: bytes(attributes)?.into(),
+        receive_count: number(&count)?,
+        sent_ms: number(&sent)?,
+        first_received_ms: number(&first)?,
+        sequence: number(&sequence)?,
+        group: bytes(group)?,
+        source_arn: lossy(source)?,
+        dead_number: number(&dead)?,
+    })
+}
+
 /// One answer a receipt.
 pub(super) fn outcomes(value: Value, count: usize) -> Result<Vec<ReceiptOutcome>, QueueError> {
     let outcomes = array(value)?.into_iter().map(outcome).collect::<Result<Vec<_>, _>>()?;
@@ -200,7 +243,8 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
     Ok(info)
 }
 
-fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
+/// A map of texts.
+pub(super) fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
     let pairs = map(value)?.into_iter();
     pairs.map(|(name, value)| Ok((utf8(name)?, text(value)?))).collect()
 }
@@ -226,9 +270,9 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, _ready, _delayed, _in_flight, _dead, next, hint, _wait] = first_of(value)?;
+    let [key, _ready, _delayed, _in_flight, dead, next, hint, _wait] = first_of(value)?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row { key: bytes(key)?, outlook })
+    Ok(Row { key: bytes(key)?, outlook, dead: number(&dead)? })
 }
 
 /// A number that counts something.

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+/// What no queue of a client can be called.
+const MOVE_TASKS: &str = "#move-tasks";
+
 /// What ends the name of a FIFO queue and of no other.
 pub const FIFO_SUFFIX: &str = ".fifo";
 
@@ -18,6 +21,17 @@ impl QueueName {
             && !base.is_empty()
             && base.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         valid.then(|| Self(name.into()))
+    }
+
+    /// The queue an ARN names, by its last part, whatever stands before it.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        Self::parse(arn.rsplit(':').next()?)
+    }
+
+    /// The queue in which gateways tell each other of move tasks (ARCHITECTURE, "Dead letters and
+    /// move tasks"). No client can name it.
+    pub(super) fn of_move_tasks() -> Self {
+        Self(MOVE_TASKS.into())
     }
 
     /// The name as text.
@@ -127,6 +141,31 @@ pub struct ReceivedMessage {
     pub deduplication_id: String,
     /// The ARN of the queue it died in; empty if it did not.
     pub source_arn: String,
+}
+
+/// A message as KARIN.DEAD and KARIN.PEEK show it, all bytes verbatim.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StoredMessage {
+    /// The MessageId.
+    pub(super) id: String,
+    /// The body.
+    pub(super) body: Bytes,
+    /// Attributes as packed by [`super::attributes::encode`].
+    pub(super) attributes: Bytes,
+    /// How often it was received.
+    pub(super) receive_count: u64,
+    /// When it was sent, epoch milliseconds.
+    pub(super) sent_ms: u64,
+    /// When it was first received, epoch milliseconds; 0: never.
+    pub(super) first_received_ms: u64,
+    /// The sequence number.
+    pub(super) sequence: u64,
+    /// Its group; empty if there is none.
+    pub(super) group: Vec<u8>,
+    /// The ARN of the queue it died in before; empty if it did not.
+    pub(super) source_arn: String,
+    /// Its number in the dead list, else 0.
+    pub(super) dead_number: u64,
 }
 
 /// Which leases a receipt may act on.

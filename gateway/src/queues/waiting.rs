@@ -229,6 +229,7 @@ impl<W> Lines<W> {
     }
 
     /// Whether there is any line.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.by_queue.is_empty()
     }

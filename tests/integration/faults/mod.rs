@@ -1,5 +1,7 @@
 //! Everything is killed under load, again and again, and no acknowledged message is lost.
 
+mod movers;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

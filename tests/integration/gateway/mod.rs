@@ -2,6 +2,7 @@
 
 mod configuration;
 mod embedded;
+mod moved_once;
 mod never_twice;
 mod redis_away;
 mod requests;

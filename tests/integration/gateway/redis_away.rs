@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Queue;
 
+// contract: 2.3-internal-and-unavailable
 #[test]
 fn redis_away_is_said_at_once_and_ends_by_itself() {
     let mut redis = RedisServer::start(&["--appendonly", "yes"]);

@@ -121,6 +121,7 @@ fn a_message_from_redis_cli_wakes_a_poll_at_once() {
     assert!(came - sent < Duration::from_secs(1), "{:?}", came - sent);
 }
 
+// contract: 7.2-wakes-send
 #[test]
 fn a_message_of_our_own_wakes_a_poll_at_once() {
     let scene = Scene::new();
@@ -133,6 +134,7 @@ fn a_message_of_our_own_wakes_a_poll_at_once() {
     assert!(came - sent < Duration::from_secs(1), "{:?}", came - sent);
 }
 
+// contract: 7.2-wakes-delay
 #[test]
 fn a_delayed_message_comes_when_it_is_due_and_not_before() {
     let scene = Scene::new();
@@ -147,6 +149,7 @@ fn a_delayed_message_comes_when_it_is_due_and_not_before() {
     assert!(came - accepted < Duration::from_millis(900), "{:?} is late", came - accepted);
 }
 
+// contract: 7.2-wakes-lapse
 #[test]
 fn a_message_that_was_not_deleted_comes_back_to_a_poll_when_its_lease_ends() {
     let scene = Scene::new();
@@ -159,6 +162,7 @@ fn a_message_that_was_not_deleted_comes_back_to_a_poll_when_its_lease_ends() {
     assert!(came - taken < Duration::from_secs(3), "{:?}", came - taken);
 }
 
+// contract: 7.2-wakes-change, 7.1-change
 #[test]
 fn visibility_0_wakes_a_poll() {
     let scene = Scene::new();
@@ -174,6 +178,7 @@ fn visibility_0_wakes_a_poll() {
     assert!(came - changed < Duration::from_secs(1));
 }
 
+// contract: 7.2-long-poll, 7.2-in-time
 #[test]
 fn a_poll_that_gets_nothing_ends_empty_at_its_time() {
     let scene = Scene::new();
@@ -183,6 +188,7 @@ fn a_poll_that_gets_nothing_ends_empty_at_its_time() {
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
 }
 
+// contract: 7.2-effective-wait
 #[test]
 fn the_queues_own_wait_counts_where_none_is_given() {
     let scene = Scene::new();
@@ -242,6 +248,7 @@ fn who_waits_asks_nothing() {
     assert_eq!(commands() - after_one_look, after_one_look - before, "only we have asked");
 }
 
+// contract: 7.2-queue-deleted
 #[test]
 fn a_queue_deleted_during_a_poll_ends_it() {
     let scene = Scene::new();
@@ -267,6 +274,7 @@ fn a_queue_that_was_deleted_and_made_again_still_wakes_its_polls() {
     assert_eq!(messages[0]["Body"], "reborn");
 }
 
+// contract: 7.2-client-gone
 #[test]
 fn what_was_taken_for_one_who_left_comes_back_uncounted() {
     let scene = Scene::new();

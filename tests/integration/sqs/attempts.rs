@@ -25,6 +25,7 @@ fn sent() -> Sqs {
     sqs
 }
 
+// contract: 9-attempt-id
 #[test]
 fn the_same_attempt_gets_the_same_messages_and_handles_hidden_anew() {
     let sqs = sent();
@@ -41,6 +42,7 @@ fn the_same_attempt_gets_the_same_messages_and_handles_hidden_anew() {
     assert_eq!(sqs.counts("q.fifo"), ("0".into(), "0".into()));
 }
 
+// contract: 9-attempt-id
 #[test]
 fn an_attempt_whose_messages_were_touched_is_a_receive_like_any_other() {
     let sqs = sent();
@@ -56,6 +58,7 @@ fn an_attempt_whose_messages_were_touched_is_a_receive_like_any_other() {
     assert!(attempt(&sqs, "q.fifo", "A").is_empty(), "its visibility was changed");
 }
 
+// contract: 9-attempt-id
 #[test]
 fn an_attempt_whose_messages_are_visible_again_or_that_is_old_is_a_fresh_one() {
     let sqs = sent();
@@ -88,6 +91,7 @@ fn a_long_poll_in_an_attempt_can_be_repeated_too() {
     assert_eq!(sqs.json("ReceiveMessage", &poll), first);
 }
 
+// contract: 4.9-attempt-id
 #[test]
 fn a_bad_id_is_refused_by_a_fifo_queue_and_any_is_ignored_by_a_standard_one() {
     let sqs = sent();

@@ -85,6 +85,7 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
     provided. Check your AWS Secret Access Key and signing method. Consult the service \
     documentation for details.";
 
+// contract: 11.4-none, 2.3-access-denied, 2.4-denied-resource
 #[test]
 fn with_a_key_nothing_is_done_without_credentials() {
     let sqs = with_key();
@@ -103,6 +104,7 @@ fn with_a_key_nothing_is_done_without_credentials() {
     assert!(!sqs.gateway.log().contains(SECRET));
 }
 
+// contract: 11.1-header
 #[test]
 fn signed_requests_are_answered_in_both_protocols_and_any_region() {
     let sqs = with_key();
@@ -144,6 +146,8 @@ fn headers_may_come_in_any_order_case_and_number() {
     assert_eq!((error.status, error.text.as_str()), (403, MISMATCH));
 }
 
+// contract: 11.4-unknown-key, 11.4-wrong-signature, 2.3-unrecognized-client
+// contract: 2.3-invalid-signature, 2.5-signature-hides
 #[test]
 fn wrong_credentials_are_refused_with_their_reasons() {
     let sqs = with_key();
@@ -170,6 +174,7 @@ fn wrong_credentials_are_refused_with_their_reasons() {
     }
 }
 
+// contract: 11.4-wrong-signature
 #[test]
 fn query_tells_what_should_have_been_signed() {
     let sqs = with_key();
@@ -224,6 +229,7 @@ fn an_action_that_is_not_signed_is_refused() {
     assert!(error.text.contains("'X-Amz-Target' must be"), "{error:?}");
 }
 
+// contract: 11.4-malformed, 2.3-incomplete-signature
 #[test]
 fn a_malformed_authorization_is_named() {
     let sqs = with_key();
@@ -276,6 +282,7 @@ fn a_request_without_host_is_refused_and_one_in_chunks_is_not() {
     assert_eq!(Error::of_json(&unsigned), DENIED.in_json());
 }
 
+// contract: 11.2-presigned, 11.4-presigned-expired
 #[test]
 fn a_presigned_url_works_alone_until_it_expires() {
     let sqs = with_key();
@@ -317,6 +324,7 @@ fn a_presigned_url_works_alone_until_it_expires() {
     assert!(text.starts_with("Signature not yet current: "), "{text}");
 }
 
+// contract: 2.4-denied-identity
 #[test]
 fn keys_are_limited_to_actions_and_queues() {
     let key = "AKIDLIMITED:secret,actions=SendMessage|Get*|ListQueues,queues=orders|logs-*";

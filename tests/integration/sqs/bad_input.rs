@@ -8,6 +8,7 @@ const JSON: [(&str, &str); 2] =
     [("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", "AmazonSQS.SendMessage")];
 const FORM: [(&str, &str); 1] = [("Content-Type", "application/x-www-form-urlencoded")];
 
+// contract: 2.3-serialization
 #[test]
 fn every_cut_of_a_json_request_is_a_serialization_error() {
     let sqs = Sqs::with_queue("q");
@@ -22,6 +23,7 @@ fn every_cut_of_a_json_request_is_a_serialization_error() {
     assert!(sqs.receive("q").is_empty());
 }
 
+// contract: 2.3-wrong-types
 #[test]
 fn wrong_types_and_deep_json_are_serialization_errors() {
     let sqs = Sqs::with_queue("q");
@@ -48,6 +50,7 @@ fn wrong_types_and_deep_json_are_serialization_errors() {
     assert!(sqs.receive("q").is_empty());
 }
 
+// contract: 2.3-malformed-query-string, 2.3-query-not-integer
 #[test]
 fn bad_forms_are_refused() {
     let sqs = Sqs::with_queue("q");
@@ -62,6 +65,7 @@ fn bad_forms_are_refused() {
     assert!(sqs.receive("q").is_empty());
 }
 
+// contract: 4.8-characters, 4.8-attribute-characters
 #[test]
 fn characters_no_message_may_have_are_refused() {
     let sqs = Sqs::with_queue("q");
@@ -128,6 +132,7 @@ fn redis_words_in_names_and_handles_stay_text() {
     assert!(sqs.http().query(&twice).status < 500);
 }
 
+// contract: 4.8-too-large, 10-too-long
 #[test]
 fn a_body_far_over_the_limit_is_refused_in_the_protocol_it_came_in() {
     let sqs = Sqs::with_queue("q");

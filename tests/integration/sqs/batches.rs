@@ -137,6 +137,7 @@ fn an_entry_fails_alone_with_its_own_text() {
     assert_eq!(text(&sqs.receive_one("q"), "Body"), "x");
 }
 
+// contract: 2.5-batch-order
 #[test]
 fn a_batch_that_fails_whole_is_refused_in_the_words_of_sqs() {
     let sqs = Sqs::with_queue("q");

@@ -52,6 +52,7 @@ fn handle(message: &Value) -> &str {
     text(message, "ReceiptHandle")
 }
 
+// contract: 4.10-delete-lapsed, 4.10-delete-lapsed-fifo
 #[test]
 fn a_lapsed_handle_deletes_from_a_standard_queue_and_has_expired_in_a_fifo_queue() {
     let sqs = scene();
@@ -64,6 +65,7 @@ fn a_lapsed_handle_deletes_from_a_standard_queue_and_has_expired_in_a_fifo_queue
     assert_eq!(sqs.receive("q.fifo").len(), 1);
 }
 
+// contract: 4.10-delete-extended
 #[test]
 fn within_an_extended_visibility_a_handle_deletes_from_both() {
     let sqs = scene();
@@ -78,6 +80,7 @@ fn within_an_extended_visibility_a_handle_deletes_from_both() {
     }
 }
 
+// contract: 4.10-delete-extended, 4.10-delete-twice
 #[test]
 fn an_extended_handle_deletes_after_the_first_timeout_and_twice() {
     let sqs = scene();
@@ -91,6 +94,7 @@ fn an_extended_handle_deletes_after_the_first_timeout_and_twice() {
     }
 }
 
+// contract: 4.10-delete-older-handle, 4.10-delete-older-handle-fifo, 7.1-old-handle
 #[test]
 fn an_older_handle_works_on_a_standard_queue_and_has_expired_in_a_fifo_queue() {
     let sqs = scene();
@@ -107,6 +111,7 @@ fn an_older_handle_works_on_a_standard_queue_and_has_expired_in_a_fifo_queue() {
     assert_eq!(sqs.counts("q.fifo"), ("0".into(), "0".into()));
 }
 
+// contract: 4.10-delete-expired
 #[test]
 fn a_message_that_expired_is_deleted_without_complaint() {
     let sqs = scene();
@@ -129,6 +134,7 @@ fn a_message_that_expired_is_deleted_without_complaint() {
     }
 }
 
+// contract: 4.10-change-deleted
 #[test]
 fn the_visibility_of_a_deleted_message_cannot_be_changed() {
     let sqs = scene();
@@ -140,6 +146,7 @@ fn the_visibility_of_a_deleted_message_cannot_be_changed() {
     }
 }
 
+// contract: 4.10-change-lapsed, 4.10-change-lapsed-fifo
 #[test]
 fn a_visible_message_is_hidden_again_in_a_standard_queue_only() {
     let sqs = scene();
@@ -152,6 +159,7 @@ fn a_visible_message_is_hidden_again_in_a_standard_queue_only() {
     assert_eq!(sqs.counts("q.fifo"), ("1".into(), "0".into()));
 }
 
+// contract: 4.10-change-zero-then-ten
 #[test]
 fn to_0_and_then_to_10_hides_again_in_a_standard_queue_only() {
     let sqs = scene();
@@ -166,6 +174,7 @@ fn to_0_and_then_to_10_hides_again_in_a_standard_queue_only() {
     assert_eq!(change(&sqs, "q.fifo", fifo, 10), Some(invalid_handle(fifo, NOT_AVAILABLE)));
 }
 
+// contract: 7.1-12h, 4.10-change-beyond-12h
 #[test]
 fn twelve_hours_count_from_the_receive_and_are_not_clipped() {
     let sqs = scene();
@@ -188,6 +197,7 @@ fn twelve_hours_count_from_the_receive_and_are_not_clipped() {
     }
 }
 
+// contract: 7.1-change
 #[test]
 fn a_change_is_not_remembered_for_the_next_receive() {
     let sqs = scene();

@@ -91,6 +91,7 @@ fn the_same_handle_may_stand_in_several_entries() {
     assert_eq!(sqs.receive("q").len(), 1);
 }
 
+// contract: 10-entry-visibility, 10-entry-handle
 #[test]
 fn an_entry_fails_alone_with_its_own_text() {
     let sqs = Sqs::with_queue("q");
@@ -161,6 +162,7 @@ fn a_batch_of_which_every_entry_fails_is_answered_unless_the_queue_is_missing() 
     }
 }
 
+// contract: 10-entry-stale
 #[test]
 fn stale_handles_of_a_fifo_queue_fail_in_their_entries() {
     let sqs = Sqs::with_fifo();

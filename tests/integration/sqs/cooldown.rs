@@ -40,6 +40,7 @@ fn let_time_pass(sqs: &Sqs, marker: &str) {
     wait::until(wait::PATIENCE, "its end", || sqs.redis.cli(&["EXISTS", marker]) == "0");
 }
 
+// contract: 4.2-deleted-recently
 #[test]
 fn a_deleted_queue_cannot_be_created_for_a_minute_by_any_gateway() {
     let mut sqs = Sqs::with_queue("orders");
@@ -88,6 +89,7 @@ fn a_queue_that_came_back_another_way_is_there_whatever_was_deleted() {
     sqs.json("PurgeQueue", &json!({ "QueueUrl": "orders" }));
 }
 
+// contract: 4.3-purge-in-progress
 #[test]
 fn a_purge_cannot_be_repeated_for_a_minute_at_any_gateway_and_takes_nothing_then() {
     let mut sqs = Sqs::with_queue("orders");

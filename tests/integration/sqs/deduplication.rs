@@ -16,6 +16,7 @@ fn send(sqs: &Sqs, group: &str, id: &str, body: &str) -> Value {
     sqs.json("SendMessage", &members)
 }
 
+// contract: 9-duplicate
 #[test]
 fn a_duplicate_answers_as_the_first_and_is_not_sent() {
     let sqs = Sqs::with_fifo();
@@ -28,6 +29,7 @@ fn a_duplicate_answers_as_the_first_and_is_not_sent() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["first"]);
 }
 
+// contract: 9-window
 #[test]
 fn the_window_is_five_minutes_from_the_first_whatever_became_of_it() {
     let sqs = Sqs::with_fifo();
@@ -44,6 +46,7 @@ fn the_window_is_five_minutes_from_the_first_whatever_became_of_it() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["b"]);
 }
 
+// contract: 9-dedup-key
 #[test]
 fn the_body_stands_for_an_id_and_an_id_of_its_own_wins() {
     let sqs = Sqs::with_fifo();
@@ -66,6 +69,7 @@ fn the_body_stands_for_an_id_and_an_id_of_its_own_wins() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["same", "same"]);
 }
 
+// contract: 9-scope-queue, 9-scope-group, 9-scope-change
 #[test]
 fn the_scope_is_the_queue_or_the_group_and_changing_it_counts_at_once() {
     let sqs = Sqs::with_fifo();
@@ -81,6 +85,7 @@ fn the_scope_is_the_queue_or_the_group_and_changing_it_counts_at_once() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["a", "c", "d"]);
 }
 
+// contract: 9-purge, 4.3-purge-fifo
 #[test]
 fn a_purge_forgets_the_ids() {
     let sqs = Sqs::with_fifo();
@@ -90,6 +95,7 @@ fn a_purge_forgets_the_ids() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["b"]);
 }
 
+// contract: 10-fifo-order
 #[test]
 fn duplicates_in_one_batch_are_sent_once_and_all_succeed() {
     let sqs = Sqs::with_fifo();
@@ -105,6 +111,7 @@ fn duplicates_in_one_batch_are_sent_once_and_all_succeed() {
     assert_eq!(bodies(&sqs.receive("q.fifo")), ["same", "other"]);
 }
 
+// contract: 2.2-request-throttled
 #[test]
 fn more_ids_than_can_be_remembered_are_throttled() {
     let sqs = Sqs::with_fifo();

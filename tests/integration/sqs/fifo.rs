@@ -194,6 +194,8 @@ impl Stage<'_> {
     }
 }
 
+// contract: 9.1-one-group-first, 9.1-blocked, 9.1-group-released, 9.1-partly-deleted
+// contract: 9.1-first-in-flight, 9.1-zero, 9.1-visibility-0, 9.1-lapse, 9.1-empty-group
 #[test]
 fn order_and_blocking_are_as_recorded() {
     let sqs = Sqs::start();
@@ -205,6 +207,7 @@ fn order_and_blocking_are_as_recorded() {
     }
 }
 
+// contract: 9-delay, 4.8-delay-on-fifo
 #[test]
 fn a_queues_delay_holds_back_its_group_in_order_and_a_delay_of_0_leaves_it() {
     let sqs = Sqs::start();
@@ -237,6 +240,7 @@ fn what_a_client_that_left_had_taken_of_a_group_comes_in_order_to_the_next() {
     }
 }
 
+// contract: 9.2-no-fifo
 #[test]
 fn a_standard_queue_gives_groups_fair_turns_and_blocks_nobody() {
     let sqs = Sqs::with_queue("q");

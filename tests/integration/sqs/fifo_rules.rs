@@ -40,6 +40,7 @@ fn batch_refused(sqs: &Sqs, entries: &[&[(&str, &str)]], why: Refusal) {
     assert!(sqs.receive("q.fifo").is_empty());
 }
 
+// contract: 6.5-sequence-number, 6.5-dedup-id, 6.5-group-id, 9-sequence-number
 #[test]
 fn a_message_shows_its_number_its_ids_and_its_group_in_both_protocols() {
     let sqs = Sqs::with_fifo();
@@ -83,6 +84,7 @@ fn a_message_shows_its_number_its_ids_and_its_group_in_both_protocols() {
     assert_eq!(elements(&xml, "Value"), [second.as_str(), "order-1", "h"]);
 }
 
+// contract: 10-fifo-order
 #[test]
 fn a_batch_numbers_its_messages_in_the_order_of_the_request() {
     let sqs = Sqs::with_fifo();
@@ -105,6 +107,7 @@ fn a_batch_numbers_its_messages_in_the_order_of_the_request() {
     assert_eq!(seen, numbers);
 }
 
+// contract: 4.8-fifo-without-group, 4.8-fifo-without-dedup, 9-group
 #[test]
 fn a_message_without_what_fifo_demands_is_refused() {
     let sqs = Sqs::start();
@@ -142,6 +145,7 @@ fn a_message_without_what_fifo_demands_is_refused() {
     assert!(sqs.receive("q.fifo").is_empty());
 }
 
+// contract: 10-fifo-group, 10-fifo-dedup
 #[test]
 fn a_batch_with_one_entry_without_what_fifo_demands_is_refused_whole() {
     let sqs = Sqs::start();

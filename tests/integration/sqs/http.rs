@@ -33,6 +33,7 @@ fn assert_is_sent(response: &Response) {
     assert!(response.text().contains("MessageId"), "{response:?}");
 }
 
+// contract: 1.1-keep-alive
 #[test]
 fn pipelined_requests_are_answered_in_their_order() {
     let sqs = Sqs::with_queue("q");
@@ -73,6 +74,7 @@ fn a_request_may_come_byte_by_byte_and_in_chunks() {
     assert_eq!(bodies(&sqs), ["slow", "chunks"]);
 }
 
+// contract: 1.1-expect-continue
 #[test]
 fn old_and_careful_clients_are_served() {
     let sqs = Sqs::with_queue("q");
@@ -91,6 +93,7 @@ fn old_and_careful_clients_are_served() {
     assert_eq!(bodies(&sqs), ["1.0", "careful", "absolute"]);
 }
 
+// contract: 1.1-json, 1.1-query-form
 #[test]
 fn content_types_may_have_any_case_and_charset() {
     let sqs = Sqs::with_queue("q");

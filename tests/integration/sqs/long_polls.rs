@@ -50,6 +50,7 @@ fn blocked(visibility: u32) -> (Sqs, Value) {
     (sqs, first)
 }
 
+// contract: 7.2-wakes-group
 #[test]
 fn deleting_what_blocks_a_group_ends_a_poll() {
     let (sqs, first) = blocked(100);
@@ -67,6 +68,7 @@ fn deleting_it_in_a_batch_ends_a_poll() {
     ends_with(poll, &["b"]);
 }
 
+// contract: 7.2-wakes-change
 #[test]
 fn visibility_0_ends_a_poll_alone_and_in_a_batch() {
     for in_batch in [false, true] {
@@ -84,6 +86,7 @@ fn visibility_0_ends_a_poll_alone_and_in_a_batch() {
     }
 }
 
+// contract: 7.2-wakes-lapse
 #[test]
 fn a_lease_that_ends_ends_a_poll() {
     let (sqs, _) = blocked(2);
@@ -100,6 +103,7 @@ fn a_message_of_another_group_ends_a_poll_and_one_of_the_blocked_group_does_not(
     ends_with(poll, &["d"]);
 }
 
+// contract: 7.2-wakes-delay
 #[test]
 fn a_queues_delay_that_is_over_ends_a_poll() {
     let sqs = Sqs::start();
@@ -109,6 +113,7 @@ fn a_queues_delay_that_is_over_ends_a_poll() {
     ends_with(poll, &["a"]);
 }
 
+// contract: 7.2-queue-deleted
 #[test]
 fn a_fifo_queue_deleted_during_a_poll_ends_it() {
     let sqs = Sqs::with_fifo();
@@ -119,6 +124,7 @@ fn a_fifo_queue_deleted_during_a_poll_ends_it() {
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
+// contract: 7.1-in-flight-limit, 4.9-over-limit
 #[test]
 fn too_many_in_flight_is_an_error_of_short_polls_of_standard_queues_only() {
     let sqs = Sqs::with_fifo();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Refusal, Sqs, element, elements, text};
 
+// contract: 6.4-attributes, 6.3-send, 6.3-receive
 #[test]
 fn attributes_come_back_with_the_recorded_md5_in_both_protocols() {
     let sqs = Sqs::with_queue("q");
@@ -46,6 +47,7 @@ fn attributes_come_back_with_the_recorded_md5_in_both_protocols() {
     assert_eq!(text(&sent["Successful"][0], "MD5OfMessageAttributes"), md5);
 }
 
+// contract: 6.7-all, 6.7-exact, 6.7-prefix, 6.7-nothing, 6.7-union
 #[test]
 fn filters_select_attributes_and_the_md5_is_over_the_selected() {
     let sqs = Sqs::with_queue("q");
@@ -74,6 +76,7 @@ fn filters_select_attributes_and_the_md5_is_over_the_selected() {
     }
 }
 
+// contract: 6.2-trace-http-header, 6.5-trace-header
 #[test]
 fn the_trace_header_comes_from_the_request_or_from_http() {
     let sqs = Sqs::with_queue("q");
@@ -110,6 +113,7 @@ fn the_trace_header_comes_from_the_request_or_from_http() {
     assert_eq!(text(&sqs.receive_one("q")["Attributes"], "AWSTraceHeader"), "Root=2");
 }
 
+// contract: 6.2-data-type, 6.2-value-member, 6.2-value-characters
 #[test]
 fn attributes_that_cannot_be_are_refused() {
     let sqs = Sqs::with_queue("q");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Refusal, Sqs, element, elements, text};
 
+// contract: 6.1-body-untouched, 1.5-cr
 #[test]
 fn a_message_comes_as_it_was_sent_in_both_protocols() {
     let sqs = Sqs::with_queue("q");
@@ -81,6 +82,7 @@ fn a_delay_holds_a_message_back_and_the_messages_own_wins() {
     assert_eq!(bodies, ["now", "later"]);
 }
 
+// contract: 7.1-receive, 7.1-change
 #[test]
 fn a_received_message_is_hidden_until_its_timeout_and_changing_it_counts_from_now() {
     let sqs = Sqs::with_queue("q");
@@ -106,6 +108,7 @@ fn a_received_message_is_hidden_until_its_timeout_and_changing_it_counts_from_no
     assert_ne!(text(&again, "ReceiptHandle"), handle);
 }
 
+// contract: 4.10-delete-older-handle, 4.10-delete-twice
 #[test]
 fn deleting_takes_any_handle_of_the_message_and_may_be_repeated() {
     let sqs = Sqs::with_queue("q");
@@ -133,6 +136,7 @@ fn deleting_takes_any_handle_of_the_message_and_may_be_repeated() {
     );
 }
 
+// contract: 7.1-handle, 4.10-garbage, 4.10-other-queue
 #[test]
 fn handles_that_are_none_or_of_another_queue_are_told_apart() {
     let sqs = Sqs::with_queue("q");

@@ -22,6 +22,7 @@ fn with_permission(label: &str) -> Value {
     permission("q", label, &["123456789012"], &["SendMessage"])
 }
 
+// contract: 4.6-add, 4.6-remove-last
 #[test]
 fn a_permission_is_a_statement_of_the_policy() {
     let sqs = Sqs::with_queue("q");
@@ -132,6 +133,7 @@ fn no_permission_is_lost_when_two_gateways_add_at_once() {
     assert_eq!(policy["Statement"].as_array().map(Vec::len), Some(16), "{policy}");
 }
 
+// contract: 4.5-set-empty-removes
 #[test]
 fn a_policy_is_kept_as_it_was_written_and_the_empty_one_removes_it() {
     let sqs = Sqs::start();
@@ -163,6 +165,7 @@ fn a_policy_is_kept_as_it_was_written_and_the_empty_one_removes_it() {
     assert_eq!(policy(&sqs), None);
 }
 
+// contract: 5.3-policy, 5.3-policy-quotas
 #[test]
 fn policies_that_are_none_or_too_large_are_refused() {
     let sqs = Sqs::with_queue("q");

@@ -50,6 +50,7 @@ fn fifo(sqs: &Sqs, queue: &str) {
     sqs.json("CreateQueue", &json!({ "QueueName": queue, "Attributes": attributes }));
 }
 
+// contract: 4.5-at-once
 #[test]
 fn what_is_set_is_shown_by_any_gateway_at_once() {
     let sqs = Sqs::with_queue("q");
@@ -88,6 +89,7 @@ fn what_is_set_is_shown_by_any_gateway_at_once() {
     assert_eq!(sqs.receive("q").len(), 1);
 }
 
+// contract: 4.5-set-all-or-nothing
 #[test]
 fn of_several_attributes_with_a_bad_one_none_is_set() {
     let sqs = Sqs::with_queue("q");
@@ -244,6 +246,7 @@ fn a_fifo_queue_changes_all_but_its_type() {
     refuses_to_create(&sqs, "q.fifo", &different, refusal);
 }
 
+// contract: 4.2-other-value
 #[test]
 fn a_repeated_creation_is_held_against_what_was_set_since() {
     let sqs = Sqs::with_queue("q");
@@ -261,6 +264,7 @@ fn a_repeated_creation_is_held_against_what_was_set_since() {
     refuses_to_create(&sqs, "q", &[("DelaySeconds", "0")], refusal);
 }
 
+// contract: 5.2-both, 5.2-kms-switches-sse-off, 5.2-kms-removed, 5.2-sse-switches-kms-off
 #[test]
 fn a_key_and_the_encryption_of_sqs_exclude_each_other() {
     let sqs = Sqs::with_queue("q");

@@ -26,6 +26,7 @@ fn a_created_queue_is_found_by_the_url_of_the_host_that_asked() {
     );
 }
 
+// contract: 1.2-url-host-ignored
 #[test]
 fn any_account_region_or_host_names_the_queue() {
     let sqs = Sqs::with_queue("orders");
@@ -197,6 +198,7 @@ fn attributes_are_kept_and_shown_as_asked() {
     );
 }
 
+// contract: 5.1-counts-exact
 #[test]
 fn counts_follow_the_messages() {
     let sqs = Sqs::with_queue("q");
@@ -260,6 +262,7 @@ fn queues_are_listed_by_prefix_and_page() {
     assert_eq!(response.status, 400);
 }
 
+// contract: 4.3-purge
 #[test]
 fn a_purge_takes_every_message_and_leaves_the_queue() {
     let sqs = Sqs::start_without_cooldown();
@@ -283,6 +286,7 @@ fn a_purge_takes_every_message_and_leaves_the_queue() {
     sqs.refused("PurgeQueue", &json!({ "QueueUrl": "x" }), &[("QueueUrl", "x")], NO_QUEUE);
 }
 
+// contract: 4.3-delete
 #[test]
 fn a_deleted_queue_is_gone_for_every_action() {
     let sqs = Sqs::start_without_cooldown();

@@ -64,6 +64,7 @@ fn sources(sqs: &Sqs, queue: &str) -> Vec<String> {
     names(&sqs.json("ListDeadLetterSourceQueues", &json!({ "QueueUrl": queue })))
 }
 
+// contract: 5.3-stored-form, 5.3-removed
 #[test]
 fn a_redrive_policy_is_kept_in_the_canonical_form_and_removed_by_the_empty_text() {
     let sqs = Sqs::with_queue("dead");
@@ -93,6 +94,7 @@ fn a_redrive_policy_is_kept_in_the_canonical_form_and_removed_by_the_empty_text(
     assert_eq!(sources(&sqs, "dead"), ["q"]);
 }
 
+// contract: 5.3-other-owner
 #[test]
 fn redrive_policies_that_cannot_be_are_refused_with_the_reason() {
     let sqs = Sqs::with_queue("q");
@@ -126,6 +128,7 @@ fn redrive_policies_that_cannot_be_are_refused_with_the_reason() {
     assert_eq!(list, json!({}));
 }
 
+// contract: 5.3-target-denies, 5.3-allow-form
 #[test]
 fn a_redrive_allow_policy_says_whose_dead_letters_may_come() {
     let sqs = Sqs::with_queue("q");
@@ -180,6 +183,7 @@ fn redrive_allow_policies_that_cannot_be_are_refused_with_the_reason() {
     }
 }
 
+// contract: 4.4-sources, 4.4-sources-paged
 #[test]
 fn the_sources_of_a_dead_letter_queue_are_listed_in_pages() {
     let sqs = Sqs::with_queue("dead");

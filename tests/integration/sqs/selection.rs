@@ -38,6 +38,7 @@ fn scene() -> Sqs {
     sqs
 }
 
+// contract: 6.6-all
 #[test]
 fn all_are_those_that_the_type_of_queue_has() {
     let sqs = scene();
@@ -51,6 +52,7 @@ fn all_are_those_that_the_type_of_queue_has() {
     assert!(message["Attributes"].as_object().expect("a map").values().all(Value::is_string));
 }
 
+// contract: 6.6-nothing
 #[test]
 fn nothing_asked_for_is_nothing_shown() {
     let sqs = scene();
@@ -61,6 +63,7 @@ fn nothing_asked_for_is_nothing_shown() {
     }
 }
 
+// contract: 6.6-not-applying, 6.6-union
 #[test]
 fn names_that_do_not_apply_are_skipped_and_both_lists_count() {
     let sqs = scene();
@@ -99,6 +102,7 @@ fn names_that_do_not_apply_are_skipped_and_both_lists_count() {
     assert!(message.get("Attributes").is_none(), "{message}");
 }
 
+// contract: 3.1-system-attribute-names, 3.3-system-attribute-order
 #[test]
 fn query_takes_both_lists_and_shows_the_recorded_order() {
     let sqs = scene();
@@ -126,6 +130,7 @@ fn query_takes_both_lists_and_shows_the_recorded_order() {
     assert_eq!(elements(&xml, "Value")[1], "Root=1");
 }
 
+// contract: 6.5-sent-timestamp, 6.5-first-receive
 #[test]
 fn the_times_of_a_message_are_milliseconds_and_the_first_receive_stays() {
     let sqs = scene();
@@ -146,6 +151,7 @@ fn the_times_of_a_message_are_milliseconds_and_the_first_receive_stays() {
     assert_eq!(number(&second, "ApproximateReceiveCount"), 2);
 }
 
+// contract: 6.3-receive, 6.7-union
 #[test]
 fn filters_are_united_and_an_md5_is_over_what_is_shown_in_both_protocols() {
     let sqs = Sqs::with_queue("q");

@@ -28,6 +28,7 @@ fn redrive(target: &str) -> Value {
     json!({ "QueueUrl": "q", "Attributes": { "RedrivePolicy": policy } })
 }
 
+// contract: 2.4-queue-invisible
 #[test]
 fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     let sqs = start(&["--strict-account"]);
@@ -76,6 +77,7 @@ fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     assert_eq!(sqs.receive("q").len(), 4);
 }
 
+// contract: 4.4-url-owner, 2.4-queue-invisible
 #[test]
 fn a_strict_gateway_looks_at_the_path_and_the_owner_too() {
     let sqs = start(&["--strict-account"]);
@@ -137,4 +139,28 @@ fn any_other_gateway_takes_every_account_and_region_for_its_own() {
     let owner = json!({ "QueueName": "q", "QueueOwnerAWSAccountId": "444455556666" });
     let found = sqs.json("GetQueueUrl", &owner);
     assert!(found["QueueUrl"].as_str().is_some_and(|url| url.ends_with("/111122223333/q")));
+}
+
+#[test]
+fn move_tasks_take_arns_of_the_own_account_only_where_that_is_strict() {
+    let [ours, theirs] = ["111122223333", "444455556666"]
+        .map(|account| format!("arn:aws:sqs:eu-west-1:{account}:dead"));
+    let not_there = Refusal::new(
+        "ResourceNotFoundException",
+        "ResourceNotFoundException",
+        404,
+        "The resource that you specified for the SourceArn parameter doesn't exist.",
+    );
+    let strict = start(&["--strict-account"]);
+    strict.json("SetQueueAttributes", &redrive(&ours));
+    strict.json("StartMessageMoveTask", &json!({ "SourceArn": ours }));
+    for action in ["StartMessageMoveTask", "ListMessageMoveTasks"] {
+        let members = json!({ "SourceArn": theirs });
+        strict.refused(action, &members, &[("SourceArn", &theirs)], not_there);
+    }
+    let loose = start(&[]);
+    loose.json("SetQueueAttributes", &redrive(&ours));
+    loose.json("StartMessageMoveTask", &json!({ "SourceArn": theirs }));
+    let tasks = loose.json("ListMessageMoveTasks", &json!({ "SourceArn": ours }));
+    assert_eq!(tasks["Results"][0]["SourceArn"], json!(theirs));
 }

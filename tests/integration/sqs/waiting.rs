@@ -17,6 +17,7 @@ fn in_flight(sqs: &Sqs) -> String {
     text(&answer["Attributes"], names[0]).to_owned()
 }
 
+// contract: 7.2-long-poll, 7.2-wakes-send
 #[test]
 fn a_poll_ends_when_a_message_is_sent_through_the_gateway_or_past_it() {
     let sqs = Sqs::with_queue("q");
@@ -37,6 +38,7 @@ fn a_poll_ends_when_a_message_is_sent_through_the_gateway_or_past_it() {
     }
 }
 
+// contract: 7.2-wakes-delay
 #[test]
 fn a_poll_ends_when_a_delayed_message_becomes_due() {
     let sqs = Sqs::with_queue("q");
@@ -48,6 +50,7 @@ fn a_poll_ends_when_a_delayed_message_becomes_due() {
     assert!((Duration::from_millis(800)..SOON).contains(&elapsed), "{elapsed:?}");
 }
 
+// contract: 7.2-effective-wait, 7.2-in-time, 7.2-long-poll
 #[test]
 fn a_poll_of_an_empty_queue_ends_empty_after_its_time_or_the_queues() {
     let sqs = Sqs::start();
@@ -63,6 +66,7 @@ fn a_poll_of_an_empty_queue_ends_empty_after_its_time_or_the_queues() {
     assert!(start.elapsed() < Duration::from_millis(900), "0 does not wait");
 }
 
+// contract: 7.2-client-gone
 #[test]
 fn a_client_that_left_its_poll_is_handed_nothing() {
     let sqs = Sqs::with_queue("q");

@@ -11,6 +11,8 @@ fn is_uuid(text: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
+// contract: 1.3-request-id, 1.3-content-type-json, 1.3-content-type-query, 1.3-date
+// contract: 1.3-query-error
 #[test]
 fn every_answer_has_a_request_id_a_date_and_its_protocols_content_type() {
     let sqs = Sqs::with_queue("q");
@@ -36,6 +38,7 @@ fn every_answer_has_a_request_id_a_date_and_its_protocols_content_type() {
     }
 }
 
+// contract: 1.3-content-length, 1.4-void
 #[test]
 fn a_void_action_answers_200_with_length_0() {
     let sqs = Sqs::with_queue("q");
@@ -43,6 +46,7 @@ fn a_void_action_answers_200_with_length_0() {
     assert_eq!((response.status, response.header("Content-Length")), (200, Some("0")));
 }
 
+// contract: 1.1-both-at-once, 1.1-keep-alive, 1.1-query-mode-ignored
 #[test]
 fn one_connection_serves_both_protocols_in_turn() {
     let sqs = Sqs::with_queue("q");
@@ -61,6 +65,7 @@ fn one_connection_serves_both_protocols_in_turn() {
     }
 }
 
+// contract: 1.1-query-without-action
 #[test]
 fn a_request_without_an_action_gets_the_recorded_answer() {
     let sqs = Sqs::with_queue("q");
@@ -97,6 +102,7 @@ fn actions_that_do_not_exist_here_are_refused_by_name() {
     }
 }
 
+// contract: 1.2-path-names-queue, 1.1-version-absent
 #[test]
 fn old_kombu_posts_to_the_queues_path_without_url_and_version() {
     let sqs = Sqs::with_queue("q");

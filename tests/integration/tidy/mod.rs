@@ -1,5 +1,7 @@
 //! The rules of the tree that no compiler and no lint holds, as a test (CONTRIBUTING.md).
 
+mod compatibility;
+mod contract;
 mod manifests;
 mod rules;
 
@@ -37,7 +39,7 @@ impl File {
 
 type Rule = fn(&[File]) -> Vec<String>;
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 15] = [
     manifests::core_and_module_and_gateway_depend_in_one_direction,
     manifests::versions_stand_only_in_the_workspace_table,
     manifests::every_package_takes_the_lints_of_the_workspace,
@@ -51,6 +53,8 @@ const RULES: [Rule; 13] = [
     rules::no_path_of_one_machine_is_named,
     rules::an_allow_carries_its_reason,
     rules::every_option_is_in_the_readme,
+    contract::every_fact_about_sqs_is_proved,
+    compatibility::the_compatibility_page_is_what_the_facts_make,
 ];
 
 #[test]
@@ -84,6 +88,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
 fn every_rule_finds_its_seed() {
     check_manifest_seeds();
     check_text_seeds();
+    check_contract_seeds();
     let long = "//!\n".repeat(501);
     check(&[("gateway/src/a.rs", &long)], "gateway/src/a.rs: 501 lines");
     let tested =
@@ -137,6 +142,24 @@ fn check_text_seeds() {
     check(&[option, ("README.md", "KARIN_OLD")], "README.md: KARIN_NEW is not explained");
     check(&[option, ("README.md", "`KARIN_NEW`")], "");
     check(&[option, ("README.md", "KARIN_NEWER")], "README.md: KARIN_NEW is not explained");
+}
+
+fn check_contract_seeds() {
+    let fact = "[\"1-a\"]\nsource = \"R\"\nabout = [\"TagQueue\"]\nsays = \"It tags.\"\n";
+    let left_out = format!("{fact}left_out = \"no\"\n");
+    let test = "// contract: 1-a\n#[test]\nfn f() {}\n";
+    let with = |facts: &str, test: &str, expected: &str| {
+        check(&[("tests/contract.toml", facts), ("tests/integration/a.rs", test)], expected);
+    };
+    with(fact, "", "no test names 1-a");
+    with(fact, "let x = \"contract: 1-a\";", "no test names 1-a");
+    with(&left_out, test, "tests/integration/a.rs:1: 1-a is left out");
+    with(fact, &test.replace("1-a", "1-a, 1-b"), "\"1-b\" is no row");
+    with(&format!("{fact}{fact}"), test, "duplicate");
+    with(&fact.replace("TagQueue", "Tags"), test, "1-a: is about Tags");
+    with(&fact.replace("\"R\"", "\"Q\""), test, "1-a: source");
+    with(&fact.replace("says", "sais"), test, "1-a: what is sais?");
+    with(fact, test, "docs/sqs-compatibility.md: make it anew");
 }
 
 /// These files violate what `expected` says (a part of the message); "" means nothing.

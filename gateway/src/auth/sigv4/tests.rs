@@ -103,6 +103,7 @@ fn json_authorization() -> String {
     authorization(CREDENTIAL, "content-type;host;x-amz-date;x-amz-target", SIGNATURES[0])
 }
 
+// contract: 11.3-json, 11.3-query, 11.3-presigned, 11.1-canonical
 #[test]
 fn the_three_vectors_of_the_contract_verify() {
     let json = json_with(&json_authorization());
@@ -115,6 +116,7 @@ fn the_three_vectors_of_the_contract_verify() {
     passes(&request("GET", &presigned, &[HOST]), b"");
 }
 
+// contract: 11.4-wrong-signature
 #[test]
 fn what_should_have_been_signed_is_told_to_the_byte() {
     let zeros = "0".repeat(64);
@@ -145,6 +147,7 @@ fn what_should_have_been_signed_is_told_to_the_byte() {
     );
 }
 
+// contract: 11.1-header
 #[test]
 fn order_and_case_of_headers_and_separators_do_not_matter() {
     let written = format!(
@@ -164,6 +167,7 @@ fn order_and_case_of_headers_and_separators_do_not_matter() {
     passes(&parts, b"{}");
 }
 
+// contract: 11.1-header
 #[test]
 fn the_header_date_stands_in_for_x_amz_date() {
     let at = |date: &str| {
@@ -224,6 +228,7 @@ fn any_changed_byte_is_noticed() {
     }
 }
 
+// contract: 11.1-body-hash
 #[test]
 fn a_body_hash_the_client_claims_counts_for_nothing() {
     for claimed in ["UNSIGNED-PAYLOAD", &"0".repeat(64)] {
@@ -234,6 +239,7 @@ fn a_body_hash_the_client_claims_counts_for_nothing() {
     }
 }
 
+// contract: 11.1-skew, 11.4-too-old, 11.4-future
 #[test]
 fn clocks_may_differ_15_minutes_back_and_5_ahead() {
     let parts = json_with(&json_authorization());
@@ -261,6 +267,7 @@ fn clocks_may_differ_15_minutes_back_and_5_ahead() {
     }
 }
 
+// contract: 11.2-presigned, 11.4-presigned-expired
 #[test]
 fn a_presigned_url_holds_as_long_as_it_says() {
     let presigned = format!("{PRESIGNED}&X-Amz-Signature={}", SIGNATURES[2]);
@@ -291,6 +298,7 @@ fn a_presigned_url_holds_as_long_as_it_says() {
     mismatch(&request("GET", &week, &[HOST]), b"");
 }
 
+// contract: 11.4-malformed
 #[test]
 fn what_is_missing_is_named() {
     refuses(
@@ -331,6 +339,7 @@ fn what_is_missing_is_named() {
     }
 }
 
+// contract: 11.4-unknown-key, 11.4-scope
 #[test]
 fn a_credential_must_be_known_and_for_here() {
     let with = |credential: &str| {
@@ -362,6 +371,7 @@ fn a_credential_must_be_known_and_for_here() {
     mismatch(&with("AKIDEXAMPLE/20260102/eu-west-1/sqs/aws4_request"), b"{}");
 }
 
+// contract: 11.1-signed-headers
 #[test]
 fn the_headers_that_matter_must_be_signed() {
     let with = |headers: &str| json_with(&authorization(CREDENTIAL, headers, SIGNATURES[0]));
@@ -382,6 +392,7 @@ fn canonical(push: impl FnOnce(&mut Vec<u8>), expected: &str) {
     assert_eq!(String::from_utf8(out).unwrap(), format!("before{expected}"));
 }
 
+// contract: 11.1-path
 #[test]
 fn paths_are_normalised_and_encoded_once_more() {
     for (path, expected) in [
@@ -401,6 +412,7 @@ fn paths_are_normalised_and_encoded_once_more() {
     }
 }
 
+// contract: 11.1-query
 #[test]
 fn queries_are_sorted_and_encoded_one_way() {
     for (query, expected) in [
@@ -420,6 +432,7 @@ fn queries_are_sorted_and_encoded_one_way() {
     canonical(|out| push_query(out, "X-Amz-Signature=x", None), "X-Amz-Signature=x");
 }
 
+// contract: 11.1-header-values
 #[test]
 fn values_of_headers_are_trimmed_and_joined() {
     let headers =

@@ -390,6 +390,7 @@ fn errors_have_the_codes_and_texts_of_the_contract() {
     }
 }
 
+// contract: 2.1-same-status, 2.3-internal-and-unavailable
 #[test]
 fn statuses_other_than_400_are_those_of_the_contract() {
     let statuses = [

@@ -40,6 +40,7 @@ fn string(value: &str) -> AttributeValue {
     }
 }
 
+// contract: 3.1-example, 3.2-example
 #[test]
 fn the_example_of_the_contract_reads_alike_in_both_protocols() {
     // sqs-contract §§3.1 and 3.2; the Query example with the JSON one's members added.
@@ -77,6 +78,7 @@ fn the_example_of_the_contract_reads_alike_in_both_protocols() {
     );
 }
 
+// contract: 3.1-indices
 #[test]
 fn batches_are_read_in_the_order_of_their_numbers() {
     let entry = |id: &str, body: &str, delay_seconds| SendMessageBatchEntry {
@@ -212,6 +214,7 @@ fn what_is_about_queues_reads_alike_in_both_protocols() {
     );
 }
 
+// contract: 1.1-null-is-absent, 1.1-unknown-members
 #[test]
 fn null_unknown_and_empty_are_absent() {
     check(
@@ -231,6 +234,7 @@ fn null_unknown_and_empty_are_absent() {
     );
 }
 
+// contract: 3.1-attribute-without-index, 3.1-attribute-name-bare
 #[test]
 fn old_clients_need_no_numbers_for_single_elements() {
     let got = parse(&form("/", "Action=GetQueueAttributes&QueueUrl=q&AttributeName=All"));
@@ -321,6 +325,7 @@ fn malformed_json(body: &str, text: &str) {
     assert_eq!(got, Err(SqsError::Serialization(text.into())), "{body}");
 }
 
+// contract: 2.3-wrong-types
 #[test]
 fn wrong_types_are_named_as_aws_names_them() {
     for (member, text) in [
