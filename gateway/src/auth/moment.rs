@@ -16,15 +16,15 @@ impl Moment {
 
     /// Reads `yyyymmddThhmmssZ`, the form of X-Amz-Date.
     pub fn from_basic(text: &str) -> Option<Self> {
-        let [c1, c2, y1, y2, m1, m2, d1, d2, b'T', time @ .., b'Z'] = text.as_bytes() else {
+        let bytes: [u8; 16] = text.as_bytes().try_into().ok()?;
+        let [c1, c2, y1, y2, m1, m2, d1, d2, b'T', h1, h2, n1, n2, s1, s2, b'Z'] = bytes else {
             return None;
         };
-        let [h1, h2, n1, n2, s1, s2] = time else { return None };
         let year = i32::from(two_digits(c1, c2)?) * 100 + i32::from(two_digits(y1, y2)?);
         let month = Month::try_from(two_digits(m1, m2)?).ok()?;
         let date = Date::from_calendar_date(year, month, two_digits(d1, d2)?).ok()?;
-        let time = (two_digits(h1, h2)?, two_digits(n1, n2)?, two_digits(s1, s2)?);
-        let moment = date.with_hms(time.0, time.1, time.2).ok()?;
+        let (hour, minute) = (two_digits(h1, h2)?, two_digits(n1, n2)?);
+        let moment = date.with_hms(hour, minute, two_digits(s1, s2)?).ok()?;
         Some(Self(moment.assume_utc()))
     }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Moment {
     }
 }
 
-fn two_digits(tens: &u8, ones: &u8) -> Option<u8> {
+fn two_digits(tens: u8, ones: u8) -> Option<u8> {
     (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
 
