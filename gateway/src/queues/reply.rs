@@ -243,10 +243,10 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
     Ok(info)
 }
 
-/// A map of texts.
+/// A map of texts anybody may have written with redis-cli.
 pub(super) fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
     let pairs = map(value)?.into_iter();
-    pairs.map(|(name, value)| Ok((utf8(name)?, text(value)?))).collect()
+    pairs.map(|(name, value)| Ok((lossy_utf8(name), lossy(value)?))).collect()
 }
 
 fn numbers(value: Value) -> Result<Vec<(String, u64)>, QueueError> {
@@ -303,9 +303,12 @@ fn text(value: Value) -> Result<String, QueueError> {
 
 /// Text anybody may have written with redis-cli.
 fn lossy(value: Value) -> Result<String, QueueError> {
-    let bytes = bytes(value)?;
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    bytes(value).map(lossy_utf8)
+}
+
+fn lossy_utf8(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, QueueError> {

@@ -302,3 +302,19 @@ fn a_key_and_the_encryption_of_sqs_exclude_each_other() {
         ),
     );
 }
+
+#[test]
+fn a_queue_that_redis_cli_gave_bytes_is_shown_and_mended() {
+    let sqs = Sqs::with_queue("q");
+    for script in [
+        r"return redis.call('KARIN.SET', KEYS[1], 'Policy', '\255')",
+        r"return redis.call('KARIN.TAG', KEYS[1], '\254', '\255')",
+    ] {
+        assert_eq!(sqs.redis.cli(&["EVAL", script, "1", "karin:{q}"]).trim(), "OK");
+    }
+    assert_eq!(all(&sqs, "q")["Policy"], "\u{fffd}");
+    let tags = sqs.json("ListQueueTags", &json!({ "QueueUrl": "q" }));
+    assert_eq!(tags["Tags"], json!({ "\u{fffd}": "\u{fffd}" }));
+    set(&sqs, "q", &json!({ "Policy": "" }));
+    assert_eq!(all(&sqs, "q").get("Policy"), None);
+}
