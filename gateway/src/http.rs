@@ -37,6 +37,9 @@ const HEADERS_MAX: usize = 100;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long the body of one request may take.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// Largest body of somebody whose credentials cannot be right, whatever is in it: enough to say
+/// what else is wrong with a request, and no way to fill the memory.
+const STRANGERS_BYTES_MAX: usize = 64 * 1024;
 /// How much of a body that is too large is still read, so that the client hears the answer
 /// instead of a broken connection.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -99,7 +102,8 @@ impl App {
     }
 
     async fn sqs(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
-        match timeout(BODY_TIMEOUT, read(body)).await {
+        let bytes_max = body_bytes_max(entrance, parts, &body);
+        match timeout(BODY_TIMEOUT, read(body, bytes_max)).await {
             Ok(Ok(body)) => self.sqs.answer(entrance, parts, body).await,
             Ok(Err(BodyError::TooLarge)) => closing(self.sqs.body_too_large(entrance, parts)),
             // Nobody is left to hear the answer.
@@ -181,11 +185,22 @@ enum BodyError {
     Broken,
 }
 
+/// How much of the body may be read. Most are so small that it does not matter whose they are.
+fn body_bytes_max(entrance: Entrance<'_>, parts: &Parts, body: &Incoming) -> usize {
+    let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    let is_small = announced.is_some_and(|length| length <= STRANGERS_BYTES_MAX);
+    if is_small || entrance.before_body(SQS_SERVICE, parts, Moment::now()).is_ok() {
+        REQUEST_BYTES_MAX
+    } else {
+        STRANGERS_BYTES_MAX
+    }
+}
+
 /// Reads a body; one frame's bytes are not copied.
-async fn read(body: Incoming) -> Result<Bytes, BodyError> {
+async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
     let announced = body.size_hint().lower();
-    if usize::try_from(announced).is_ok_and(|length| length <= REQUEST_BYTES_MAX) {
-        let mut limited = Limited::new(body, REQUEST_BYTES_MAX);
+    if usize::try_from(announced).is_ok_and(|length| length <= bytes_max) {
+        let mut limited = Limited::new(body, bytes_max);
         return match (&mut limited).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
@@ -227,7 +242,7 @@ async fn nothing_here(
 ) -> Answer {
     let mut seen = entrance.before_body(service, parts, Moment::now());
     if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
-        seen = match timeout(BODY_TIMEOUT, read(body)).await {
+        seen = match timeout(BODY_TIMEOUT, read(body, REQUEST_BYTES_MAX)).await {
             Ok(Ok(body)) => entrance.caller(service, parts, &body, Moment::now()).map(|_caller| ()),
             Ok(Err(_)) | Err(_) => Err(Refused::NoCredentials),
         };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 
 use super::Sqs;
+use super::move_task::Handle;
 use crate::auth::{Caller, Entrance, Moment, Refused, permitted_as};
 use crate::protocol::request::{Action, Request};
 use crate::protocol::{AccessError, Incoming, SqsError, echo, name_in_path};
@@ -84,12 +85,15 @@ impl Sqs {
 
 /// The queues a request is about; `None`: one that cannot be, or no single one.
 fn queues(request: &Request) -> Vec<Option<QueueName>> {
-    let of_arn = |arn: &str| arn.rsplit(':').next().and_then(QueueName::parse);
     match request {
-        Request::ListMessageMoveTasks(input) => vec![of_arn(&input.source_arn)],
+        Request::CancelMessageMoveTask(input) => {
+            let handle = Handle::parse(&input.task_handle).ok();
+            vec![handle.and_then(|handle| QueueName::of_arn(&handle.source_arn))]
+        }
+        Request::ListMessageMoveTasks(input) => vec![QueueName::of_arn(&input.source_arn)],
         Request::StartMessageMoveTask(input) => {
-            let destination = input.destination_arn.as_deref().map(of_arn);
-            std::iter::once(of_arn(&input.source_arn)).chain(destination).collect()
+            let destination = input.destination_arn.as_deref().map(QueueName::of_arn);
+            std::iter::once(QueueName::of_arn(&input.source_arn)).chain(destination).collect()
         }
         other => vec![other.queue()],
     }
