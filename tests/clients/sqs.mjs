@@ -1,107 +1,39 @@
-// What a JavaScript program does with SQS, through AWS's SDK v3: `sqs.mjs ENDPOINT json|query`.
-//
-// Runs every check even when one fails; ends with status 1 if any did. The SDK itself compares
-// the MD5 of every body it sends and receives.
+// What a JavaScript program does with SQS, through AWS's SDK v3 or v2:
+// `sqs.mjs ENDPOINT json|query|v2-json|v2-query`.
 
 import assert from "node:assert/strict";
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 
-const [endpoint, protocol] = process.argv.slice(2);
-const aws = await import(`client-sqs-${protocol}`);
-const sqs = new aws.SQS({
-  endpoint,
-  region: "us-east-1",
-  credentials: { accessKeyId: "test", secretAccessKey: "test" },
-  maxAttempts: 1,
-});
+import {
+  attributes, attributesMd5, attributesOf, aws, bodies, counts, endpoint, isV2, md5, newQueue,
+  protocol, receive, refused, run, sameAttributes, sqs,
+} from "./javascript.mjs";
+import { fifoChecks } from "./sqs-fifo.mjs";
+import { queueChecks } from "./sqs-queues.mjs";
 
-const bodies = [
-  "hello",
-  "a\r\nb\rc\nd\te",
-  " spaces around, a tab at the end\t",
-  "&<>\"' &amp; &#13; ]]> <![CDATA[x]]>",
-  "ü€😀 \u0085\u2028\ud7ff\ue000\ufffd",
-  '{"json": ["\\r\\n", "\\u0041"]}',
-  "a=b&c=d+e%20f?g#h;i",
-  "x".repeat(300_000),
-];
-const attributes = {
-  color: { DataType: "String", StringValue: "blue\r\n&<>\"' ü€😀" },
-  count: { DataType: "Number.int", StringValue: "-1.50" },
-  blob: { DataType: "Binary", BinaryValue: Uint8Array.from({ length: 256 }, (_, n) => n) },
-};
+const types = { json: "application/x-amz-json-1.0", query: "application/x-www-form-urlencoded" };
 
-const md5 = (data) => createHash("md5").update(data).digest("hex");
-
-function attributesMd5(all) {
-  const field = (bytes) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    return Buffer.concat([length, bytes]);
-  };
-  const parts = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, a]) => {
-    const binary = a.BinaryValue !== undefined;
-    const value = Buffer.from(binary ? a.BinaryValue : a.StringValue);
-    const head = [field(Buffer.from(name)), field(Buffer.from(a.DataType))];
-    return Buffer.concat([...head, Buffer.from([binary ? 2 : 1]), field(value)]);
-  });
-  return md5(Buffer.concat(parts));
-}
-
-function sameAttributes(received) {
-  const plain = (all) => Object.fromEntries(Object.entries(all).map(([name, a]) => {
-    const value = a.BinaryValue ? Buffer.from(a.BinaryValue).toString("hex") : a.StringValue;
-    return [name, [a.DataType, value]];
-  }));
-  assert.deepEqual(plain(received), plain(attributes));
-}
-
-async function newQueue(Attributes = {}) {
-  return (await sqs.createQueue({ QueueName: `client-${randomUUID()}`, Attributes })).QueueUrl;
-}
-
-async function receive(QueueUrl, options = {}) {
-  const all = { QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5, ...options };
-  return (await sqs.receiveMessage(all)).Messages ?? [];
-}
-
-async function counts(QueueUrl) {
-  const names = ["", "NotVisible", "Delayed"].map((n) => `ApproximateNumberOfMessages${n}`);
-  const answer = await sqs.getQueueAttributes({ QueueUrl, AttributeNames: names });
-  return names.map((name) => Number(answer.Attributes[name]));
-}
-
-// What an SDK calls an error it does not expect of this action: in the Query protocol the code.
-const otherNames = {
-  InvalidParameterValue: "InvalidParameterValueException",
-  QueueDoesNotExist: "AWS.SimpleQueueService.NonExistentQueue",
-};
-
-/** The call must fail with this name and HTTP status; returns the error. */
-async function refused(name, status, call) {
-  const error = await call.then(
-    (answer) => assert.fail(`${name} was expected, the answer is ${JSON.stringify(answer)}`),
-    (error) => error,
-  );
-  assert.ok(error.$metadata, error.stack);
-  assert.ok([name, otherNames[name]].includes(error.name), `${error.name} is not ${name}`);
-  assert.equal(error.$metadata.httpStatusCode, status);
-  return error;
+/** The content type of the request the SDK makes of ListQueues. */
+async function contentType() {
+  let type;
+  if (isV2) {
+    const request = sqs.v2.listQueues({});
+    request.on("send", () => { type = request.httpRequest.headers["Content-Type"]; });
+    await request.promise();
+  } else {
+    const spy = (next) => (args) => {
+      type = args.request.headers["content-type"];
+      return next(args);
+    };
+    sqs.middlewareStack.add(spy, { step: "finalizeRequest", name: "spy", override: true });
+    await sqs.listQueues({});
+  }
+  return type.split(";")[0];
 }
 
 const checks = {
   async "the client speaks the protocol it is here for"() {
-    let type;
-    sqs.middlewareStack.add(
-      (next) => (args) => {
-        type = args.request.headers["content-type"];
-        return next(args);
-      },
-      { step: "finalizeRequest", name: "spy", override: true },
-    );
-    await sqs.listQueues({});
-    const types = { json: "x-amz-json-1.0", query: "x-www-form-urlencoded" };
-    assert.equal(type, `application/${types[protocol]}`);
+    assert.equal(await contentType(), types[protocol]);
   },
 
   async "a queue is created, found and listed"() {
@@ -112,6 +44,39 @@ const checks = {
     assert.deepEqual((await sqs.listQueues({ QueueNamePrefix: QueueName })).QueueUrls, [QueueUrl]);
     const Attributes = { DelaySeconds: "1" };
     await refused("QueueNameExists", 400, sqs.createQueue({ QueueName, Attributes }));
+  },
+
+  async "the list of queues comes in pages"() {
+    const QueueNamePrefix = `page-${randomUUID()}`;
+    const names = Array.from({ length: 5 }, (_, n) => `${QueueNamePrefix}-${n}`);
+    const created = await Promise.all(names.map((QueueName) => sqs.createQueue({ QueueName })));
+    const pages = [];
+    if (isV2) {
+      await new Promise((resolve, reject) => {
+        sqs.v2.listQueues({ QueueNamePrefix, MaxResults: 2 }).eachPage((error, page) => {
+          if (error) return reject(error);
+          return page ? pages.push(page) : resolve();
+        });
+      });
+    } else {
+      const options = { client: sqs, pageSize: 2 };
+      for await (const page of aws.paginateListQueues(options, { QueueNamePrefix })) {
+        pages.push(page);
+      }
+    }
+    const urls = pages.map((page) => page.QueueUrls ?? []);
+    assert.deepEqual(urls.slice(0, 2).map((page) => page.length), [2, 2]);
+    assert.deepEqual(urls.flat().sort(), created.map((queue) => queue.QueueUrl));
+  },
+
+  async "SDK v2 connects to the URL it got, not to its endpoint"() {
+    if (!isV2) return;
+    const QueueUrl = await newQueue();
+    // The path of its endpoint stays: a token stands there.
+    const elsewhere = `http://127.0.0.1:1${new URL(endpoint).pathname}`;
+    const client = new aws.SQS({ ...sqs.v2.config, endpoint: elsewhere });
+    await client.sendMessage({ QueueUrl, MessageBody: "x" }).promise();
+    assert.equal((await receive(QueueUrl))[0].Body, "x");
   },
 
   async "attributes are those of the queue"() {
@@ -234,9 +199,9 @@ const checks = {
     const QueueName = QueueUrl.split("/").at(-1);
     await sqs.deleteQueue({ QueueUrl });
     const error = await refused("QueueDoesNotExist", 400, sqs.getQueueUrl({ QueueName }));
-    assert.ok(error instanceof aws.QueueDoesNotExist);
+    assert.ok(isV2 || error instanceof aws.QueueDoesNotExist);
     const legacy = error.Error?.Code ?? error.Code;
-    assert.equal(legacy, "AWS.SimpleQueueService.NonExistentQueue");
+    if (!isV2) assert.equal(legacy, "AWS.SimpleQueueService.NonExistentQueue");
     const call = sqs.sendMessage({ QueueUrl, MessageBody: "x" });
     await refused("QueueDoesNotExist", 400, call);
   },
@@ -252,15 +217,5 @@ const checks = {
   },
 };
 
-let failures = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log(`ok     ${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`FAILED ${name}\n${error.stack}`);
-  }
-}
-sqs.destroy();
-process.exitCode = failures === 0 ? 0 : 1;
+await run({ ...checks, ...fifoChecks, ...queueChecks });
+if (!isV2) sqs.destroy();

@@ -1,102 +1,17 @@
-"""What a Python program does with SQS, through boto3: `sqs.py ENDPOINT json|query`.
+"""What a Python program does with SQS, through boto3: `sqs.py ENDPOINT json|query`."""
 
-Runs every check even when one fails; ends with status 1 if any did.
-"""
-
-import hashlib
-import struct
 import sys
 import threading
 import time
-import traceback
 import urllib.request
 import uuid
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-ENDPOINT, PROTOCOL = sys.argv[1:]
-SQS = boto3.client(
-    "sqs",
-    endpoint_url=ENDPOINT,
-    region_name="us-east-1",
-    aws_access_key_id="test",
-    aws_secret_access_key="test",
-    config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+import sqs_fifo
+import sqs_queues
+from boto import (
+    ENDPOINT, MISSING_QUEUE, PROTOCOL, SQS, counts, new_queue, receive, receive_now, refused,
 )
-MISSING_QUEUE = "AWS.SimpleQueueService.NonExistentQueue"
-BODIES = [
-    "hello",
-    "a\r\nb\rc\nd\te",
-    " spaces around, a tab at the end\t",
-    "&<>\"' &amp; &#13; ]]> <![CDATA[x]]>",
-    "ü€😀 \u0085\u2028\ud7ff\ue000\ufffd\U0010ffff",
-    '{"json": ["\\r\\n", "\\u0041"]}',
-    "a=b&c=d+e%20f?g#h;i",
-    "x" * 300_000,
-]
-ATTRIBUTES = {
-    "color": {"DataType": "String", "StringValue": "blue\r\n&<>\"' ü€😀"},
-    "color.code": {"DataType": "Number.int", "StringValue": "-1.50"},
-    "blob": {"DataType": "Binary", "BinaryValue": bytes(range(256))},
-    "Ümlaut": {"DataType": "String.label", "StringValue": "x"},
-}
-
-
-def md5(body):
-    return hashlib.md5(body.encode()).hexdigest()
-
-
-def attributes_md5(attributes):
-    packed = b""
-    for name, attribute in sorted(attributes.items()):
-        binary = attribute["DataType"].startswith("Binary")
-        value = attribute["BinaryValue"] if binary else attribute["StringValue"].encode()
-        for text in (name.encode(), attribute["DataType"].encode()):
-            packed += struct.pack(">I", len(text)) + text
-        packed += (b"\2" if binary else b"\1") + struct.pack(">I", len(value)) + value
-    return hashlib.md5(packed).hexdigest()
-
-
-def new_queue(**attributes):
-    name = f"client-{uuid.uuid4().hex}"
-    return SQS.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-
-
-def receive(url, **options):
-    """The messages of one receive, up to 10, waiting for the first up to 5 s."""
-    options = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": 5, **options}
-    return SQS.receive_message(QueueUrl=url, **options).get("Messages", [])
-
-
-def receive_now(url, **options):
-    return receive(url, WaitTimeSeconds=0, **options)
-
-
-def counts(url):
-    names = ["", "NotVisible", "Delayed"]
-    names = [f"ApproximateNumberOfMessages{name}" for name in names]
-    attributes = SQS.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return [int(attributes[name]) for name in names]
-
-
-def equal(actual, expected):
-    if actual != expected:
-        raise AssertionError(f"{str(actual)[:400]!r} is not {str(expected)[:400]!r}")
-
-
-def refused(code, status, call, exception=None):
-    """The call must fail with this legacy code and HTTP status; returns the message."""
-    try:
-        answer = call()
-    except ClientError as error:
-        equal(error.response["Error"]["Code"], code)
-        equal(error.response["ResponseMetadata"]["HTTPStatusCode"], status)
-        if exception is not None and not isinstance(error, exception):
-            raise AssertionError(f"{type(error)} is not {exception}") from error
-        return error.response["Error"]["Message"]
-    raise AssertionError(f"{code} was expected, the answer is {answer}")
+from harness import ATTRIBUTES, BODIES, attributes_md5, equal, md5, run
 
 
 def the_client_speaks_the_protocol_it_is_here_for():
@@ -409,18 +324,4 @@ CHECKS = [
     bad_values_are_refused_with_their_codes,
 ]
 
-
-def main():
-    failures = 0
-    for check in CHECKS:
-        try:
-            check()
-            print("ok    ", check.__name__)
-        except Exception:
-            failures += 1
-            print("FAILED", check.__name__)
-            traceback.print_exc(file=sys.stdout)
-    sys.exit(failures > 0)
-
-
-main()
+sys.exit(run(CHECKS + sqs_fifo.CHECKS + sqs_queues.CHECKS) > 0)

@@ -12,25 +12,54 @@ pub enum Packages {
     BotoJson,
     /// A boto3 from before November 2023, which speaks the Query protocol.
     BotoQuery,
+    /// Celery and kombu, on a botocore that speaks JSON.
+    Celery,
+    /// Celery and kombu from before November 2023, on a botocore that speaks Query.
+    CeleryOld,
     /// The AWS CLI.
     Cli,
+    /// dramatiq-sqs.
+    Dramatiq,
+    /// The last generation of AWS's SDK for JavaScript v2, in JSON and in Query.
+    JavaScriptV2,
     /// AWS's Lambda runtime client for Python, and ministack.
     Lambda,
-    /// Both generations of the JavaScript SDK.
+    /// Both generations of the JavaScript SDK v3.
     Node,
+    /// AWS's SDK for Rust.
+    Rust,
+    /// serverless-offline-sqs.
+    Serverless,
+    /// sqs-producer and sqs-consumer.
+    SqsConsumer,
+    /// taskiq-sqs.
+    Taskiq,
 }
 
 impl Packages {
-    /// Installs the packages unless they are there; returns the interpreter, beside which the
-    /// packages' own programs stand.
-    pub fn interpreter(self) -> PathBuf {
-        let name = match self {
+    /// What `prepare` calls them.
+    fn name(self) -> &'static str {
+        match self {
             Self::BotoJson => "json",
             Self::BotoQuery => "query",
+            Self::Celery => "celery",
+            Self::CeleryOld => "celery-old",
             Self::Cli => "cli",
+            Self::Dramatiq => "dramatiq",
+            Self::JavaScriptV2 => "javascript-v2",
             Self::Lambda => "lambda",
             Self::Node => "node",
-        };
+            Self::Rust => "rust",
+            Self::Serverless => "serverless",
+            Self::SqsConsumer => "sqs-consumer",
+            Self::Taskiq => "taskiq",
+        }
+    }
+
+    /// Installs the packages unless they are there; returns the interpreter, beside which the
+    /// packages' own programs stand. Rust's has none: it is the program of `rust`.
+    pub fn interpreter(self) -> PathBuf {
+        let name = self.name();
         let output = Command::new(folder().join("prepare")).arg(name).output();
         let output = output.unwrap_or_else(|e| panic!("tests/clients/prepare: {e}"));
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -61,10 +90,20 @@ pub fn command(program: &Path) -> Command {
 #[track_caller]
 pub fn run(packages: Packages, script: &str, arguments: &[&str]) {
     let mut command = command(&packages.interpreter());
-    command.current_dir(folder()).arg(script).args(arguments);
-    let output = command.output().unwrap_or_else(|e| panic!("{script}: {e}"));
+    finish(command.current_dir(folder()).arg(script).args(arguments));
+}
+
+/// Runs the program of `tests/clients/rust`, as [`run`] does a script.
+#[track_caller]
+pub fn run_rust(endpoint: &str) {
+    finish(command(&Packages::Rust.interpreter()).arg(endpoint));
+}
+
+#[track_caller]
+fn finish(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let (printed, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{printed}");
-    assert!(output.status.success(), "{script} {arguments:?}:\n{printed}\n{errors}");
+    assert!(output.status.success(), "{command:?}:\n{printed}\n{errors}");
 }

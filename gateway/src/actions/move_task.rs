@@ -68,6 +68,7 @@ pub(super) fn no_such_resource(member: &'static str) -> SqsError {
 mod tests {
     use super::*;
 
+    // contract: 4.11-task-handle
     #[test]
     fn a_handle_is_read_as_it_was_written() {
         let handle = Handle { task_id: "t".to_owned(), source_arn: "arn:aws:sqs:r:1:q".to_owned() };

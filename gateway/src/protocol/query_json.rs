@@ -1,5 +1,5 @@
 //! Writes what a Query request with `Accept: application/json` is answered with: the tree of the
-//! XML as JSON, with lists in the lower case of an older time and null for what has no value.
+//! XML as JSON, with lists in the lower case of an older time.
 //!
 //! Source: sqs-contract §1.5; the form API Gateway's SQS integrations show their callers.
 
@@ -47,13 +47,11 @@ fn result(response: &Response) -> serde_json::Result<Option<Value>> {
             json!({ "Attributes": pairs("Name", &output.attributes) })
         }
         Response::ListDeadLetterSourceQueues(output) => {
-            json!({ "NextToken": output.next_token, "queueUrls": output.queue_urls })
+            urls(&output.queue_urls, output.next_token.as_deref())
         }
         Response::ListMessageMoveTasks(output) => json!({ "Results": output.results }),
         Response::ListQueueTags(output) => json!({ "Tags": pairs("Key", &output.tags) }),
-        Response::ListQueues(output) => {
-            json!({ "NextToken": output.next_token, "queueUrls": output.queue_urls })
-        }
+        Response::ListQueues(output) => urls(&output.queue_urls, output.next_token.as_deref()),
         Response::ReceiveMessage(output) => json!({ "messages": messages(output) }),
         Response::SendMessage(output) => Value::Object(sent(output)),
         Response::SendMessageBatch(output) => batch(output, |entry| {
@@ -64,6 +62,13 @@ fn result(response: &Response) -> serde_json::Result<Option<Value>> {
         }),
         Response::StartMessageMoveTask(output) => serde_json::to_value(output)?,
     }))
+}
+
+fn urls(urls: &[String], next_token: Option<&str>) -> Value {
+    match next_token {
+        Some(token) => json!({ "NextToken": token, "queueUrls": urls }),
+        None => json!({ "queueUrls": urls }),
+    }
 }
 
 fn pairs<N: Serialize>(name: &str, pairs: &[(N, String)]) -> Vec<Value> {
@@ -103,16 +108,22 @@ fn failed_entry(entry: &FailedEntry) -> Value {
 fn messages(output: &ReceivedMessages) -> Option<Vec<Value>> {
     let shown = output.messages.iter().map(|message| {
         let view = output.selection.view(message);
-        let list = |values: Vec<Value>| (!values.is_empty()).then_some(values);
-        json!({
-            "Attributes": list(pairs("Name", &view.system_attributes)),
+        let system = pairs("Name", &view.system_attributes);
+        let mut shown = json!({
+            "Attributes": (!system.is_empty()).then_some(system),
             "Body": view.body,
             "MD5OfBody": view.md5_of_body,
-            "MD5OfMessageAttributes": view.md5_of_message_attributes,
-            "MessageAttributes": list(view.user_attributes.iter().map(attribute).collect()),
             "MessageId": message.id,
             "ReceiptHandle": message.receipt,
-        })
+        });
+        if let (Some(md5), Some(members)) = (&view.md5_of_message_attributes, shown.as_object_mut())
+        {
+            let user: Vec<Value> = view.user_attributes.iter().map(attribute).collect();
+            members.insert("MD5OfMessageAttributes".to_owned(), md5.as_str().into());
+            members.insert("MessageAttributes".to_owned(), user.into());
+            members.sort_keys();
+        }
+        shown
     });
     (!output.messages.is_empty()).then(|| shown.collect())
 }

@@ -137,8 +137,9 @@ fn a_receive_whose_answer_is_lost_is_not_repeated() {
     let scene = Scene::new();
     scene.queue.send("one");
     scene.queue.send("two");
-    // How often it was given says nothing: karin looks for move tasks with the same command.
-    assert_eq!(scene.lose("KARIN.POPDUE", "ReceiveMessage", json!({})).0, 503);
+    // With its key, and not counted: karin looks for move tasks with the same command.
+    let command = "KARIN.POPDUE\r\n$14\r\nkarin:{orders}";
+    assert_eq!(scene.lose(command, "ReceiveMessage", json!({})).0, 503);
     assert_eq!(scene.queue.bodies(json!({ "MaxNumberOfMessages": 10 })), ["two"]);
 }
 

@@ -79,6 +79,7 @@ pub(super) fn attribute<'a>(message: &'a Value, name: &str) -> &'a str {
     text(&message["Attributes"], name)
 }
 
+// contract: 8-long-poll, 8-kept, 7.2-wakes-move
 #[test]
 fn a_dead_letter_wakes_a_poll_and_keeps_what_it_had() {
     let sqs = Sqs::start();
@@ -128,6 +129,7 @@ fn a_dead_letter_wakes_a_poll_and_keeps_what_it_had() {
     assert_eq!(attribute(&sqs.receive_one("dlq"), "ApproximateReceiveCount"), "3");
 }
 
+// contract: 8-fifo, 8-timestamps-fifo
 #[test]
 fn letters_of_a_fifo_queue_arrive_in_order_as_sent_now() {
     let sqs = Sqs::start();
@@ -159,6 +161,7 @@ fn letters_of_a_fifo_queue_arrive_in_order_as_sent_now() {
     }
 }
 
+// contract: 8-chain
 #[test]
 fn a_letter_can_die_again_in_the_dead_letter_queue_of_its_dead_letter_queue() {
     let sqs = Sqs::start();
@@ -195,6 +198,7 @@ fn stays_receivable(sqs: &Sqs) {
     assert_eq!(told, 1);
 }
 
+// contract: 5.3-target-deleted
 #[test]
 fn without_its_dead_letter_queue_a_message_stays_receivable() {
     let sqs = Sqs::start();

@@ -79,6 +79,7 @@ fn moved(task: &Value) -> u64 {
     task["ApproximateNumberOfMessagesMoved"].as_u64().unwrap_or_else(|| panic!("{task}"))
 }
 
+// contract: 4.11-back-to-source, 4.11-moved-is-new, 4.11-members
 #[test]
 fn messages_return_to_where_they_came_from_as_new_ones() {
     let sqs = Sqs::with_letters(&[]);
@@ -175,6 +176,7 @@ fn a_fifo_queue_is_emptied_in_order() {
     assert_eq!(sqs.info_of("dlq.fifo", "ready"), "0");
 }
 
+// contract: 4.11-rate
 #[test]
 fn a_task_keeps_to_its_rate() {
     let sqs = Sqs::with_letters(&numbers(30));
@@ -191,6 +193,7 @@ fn a_task_keeps_to_its_rate() {
     assert!(took > Duration::from_millis(1_300) && took < Duration::from_secs(10), "{took:?}");
 }
 
+// contract: 4.11-cancel, 4.11-status
 #[test]
 fn a_cancelled_task_leaves_the_rest() {
     let sqs = Sqs::with_letters(&numbers(100));
@@ -211,6 +214,7 @@ fn a_cancelled_task_leaves_the_rest() {
     sqs.refused("CancelMessageMoveTask", &cancel, &[("TaskHandle", &handle)], again);
 }
 
+// contract: 4.11-no-source, 4.11-status
 #[test]
 fn a_message_that_did_not_die_has_nowhere_to_return_to() {
     let sqs = Sqs::with_letters(&numbers(3));
@@ -224,6 +228,7 @@ fn a_message_that_did_not_die_has_nowhere_to_return_to() {
     assert_eq!(attribute(&left, "ApproximateReceiveCount"), "1", "given back uncounted");
 }
 
+// contract: 4.11-destination-deleted
 #[test]
 fn a_task_fails_when_its_destination_is_deleted() {
     let sqs = Sqs::with_letters(&numbers(50));
@@ -280,6 +285,7 @@ fn another_gateway_goes_on_with_the_task_of_one_that_died_or_hangs() {
     assert_eq!(sqs.info_of("dlq", "in_flight"), "0");
 }
 
+// contract: 4.11-list
 #[test]
 fn the_last_ten_tasks_are_listed_newest_first() {
     let sqs = Sqs::with_letters(&[]);
@@ -303,6 +309,7 @@ fn the_last_ten_tasks_are_listed_newest_first() {
     assert_eq!(sqs.tasks(10).len(), 1);
 }
 
+// contract: 4.11-already-running
 #[test]
 fn only_one_task_runs_in_a_queue() {
     let sqs = Sqs::with_letters(&numbers(30));
@@ -331,6 +338,7 @@ fn start_refused(sqs: &Sqs, members: &[(&str, &str)], expected: Refusal) {
     sqs.refused("StartMessageMoveTask", &json, members, expected);
 }
 
+// contract: 4.11-source-no-dlq
 #[test]
 fn a_start_is_refused_for_what_is_wrong_first() {
     let sqs = Sqs::with_letters(&[]);
@@ -427,6 +435,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+// contract: 3.3-list-tasks
 #[test]
 fn query_shows_a_task_with_its_elements() {
     let sqs = Sqs::with_letters(&numbers(2));

@@ -56,8 +56,7 @@ fn received_messages_are_a_list_in_lower_case_and_null_without_any() {
         200,
         "{\"ReceiveMessageResponse\":{\"ReceiveMessageResult\":{\"messages\":[{\"Attributes\":\
          [{\"Name\":\"ApproximateReceiveCount\",\"Value\":\"3\"}],\"Body\":\"a\",\"MD5OfBody\":\
-         \"0cc175b9c0f1b6a831c399e269772661\",\"MD5OfMessageAttributes\":null,\
-         \"MessageAttributes\":null,\"MessageId\":\"id\",\"ReceiptHandle\":\"r\"}]},^}}",
+         \"0cc175b9c0f1b6a831c399e269772661\",\"MessageId\":\"id\",\"ReceiptHandle\":\"r\"}]},^}}",
     );
     check(
         &Ok(messages(vec![], &[])),
@@ -72,7 +71,7 @@ fn lists_of_urls_and_attributes_have_their_old_names() {
     check(
         &Ok(Response::ListQueues(urls)),
         200,
-        "{\"ListQueuesResponse\":{\"ListQueuesResult\":{\"NextToken\":null,\"queueUrls\":[\"u\"]\
+        "{\"ListQueuesResponse\":{\"ListQueuesResult\":{\"queueUrls\":[\"u\"]\
          },^}}",
     );
     let attributes = QueueAttributes { attributes: vec![("DelaySeconds", "0".into())] };
