@@ -157,21 +157,27 @@ impl Client {
         ours: Option<u64>,
         commands: Vec<Cmd>,
     ) -> Result<Vec<Value>, QueueError> {
-        let mut together = vec![redis::cmd("MULTI")];
-        together.extend(commands);
-        together.push(redis::cmd("EXEC"));
+        let mut all = vec![redis::cmd("MULTI")];
+        all.extend(commands);
+        all.push(redis::cmd("EXEC"));
         let (connection, generation) = self.current_if(ours).map_err(Failure::into_error)?;
-        let executed = connection.call_together(&together).await;
-        let executed = executed.map(|mut answers| answers.pop().unwrap_or(Value::Nil));
-        // A command was refused before the transaction began, for lack of memory perhaps.
-        if let Ok(Value::ServerError(error)) = &executed
-            && error.code() == "EXECABORT"
-        {
-            return Err(QueueError::Full(words(error)));
-        }
+        let executed = match connection.call_all(&all).await {
+            Ok(mut answers) => {
+                let executed = answers.pop().unwrap_or(Value::Nil);
+                match answers.iter().find_map(refusal).cloned() {
+                    // It was refused before the transaction began, for lack of memory perhaps.
+                    Some(error) if error.code() != READ_ONLY => {
+                        return Err(QueueError::Full(words(&error)));
+                    }
+                    Some(error) => Ok(Value::ServerError(error)),
+                    None => Ok(executed),
+                }
+            }
+            Err(lost) => Err(lost),
+        };
         match self.judge(generation, executed).map_err(Failure::into_error)? {
-            Value::Array(answers) => match answers.iter().find_map(server_error) {
-                Some(error) => Err(error),
+            Value::Array(answers) => match answers.iter().find_map(refusal) {
+                Some(error) => Err(reply::error(error)),
                 None => Ok(answers),
             },
             _ => Err(QueueError::Unexpected("no answers to a transaction".to_owned())),
@@ -403,16 +409,16 @@ impl Client {
     }
 }
 
-fn server_error(value: &Value) -> Option<QueueError> {
+/// What an error says, its class first.
+fn words(error: &ServerError) -> String {
+    format!("{} {}", error.code(), error.details().unwrap_or_default())
+}
+
+fn refusal(value: &Value) -> Option<&ServerError> {
     match value {
         Value::ServerError(error) => Some(reply::error(error)),
         _ => None,
     }
-}
-
-/// What an error says, its class first.
-fn words(error: &ServerError) -> String {
-    format!("{} {}", error.code(), error.details().unwrap_or_default())
 }
 
 /// A call that failed.

@@ -72,15 +72,6 @@ struct Calls {
     lost: Option<Lost>,
 }
 
-impl Calls {
-    fn push(&mut self, command: &Cmd) -> oneshot::Receiver<Value> {
-        let (answer, receiver) = oneshot::channel();
-        command.write_packed_command(&mut self.output);
-        self.waiting.push_back(Waiting { answer, since: Instant::now() });
-        receiver
-    }
-}
-
 #[derive(Debug)]
 struct Waiting {
     answer: oneshot::Sender<Value>,
@@ -110,16 +101,6 @@ impl Pipeline {
         let shared = &self.0.shared;
         shared.push(command)?.await.map_err(|_| shared.why_lost())
     }
-
-    /// Runs commands one after the other with nobody else's in between.
-    pub(super) async fn call_together(&self, commands: &[Cmd]) -> Result<Vec<Value>, Lost> {
-        let shared = &self.0.shared;
-        let mut answers = Vec::with_capacity(commands.len());
-        for answer in shared.push_all(commands)? {
-            answers.push(answer.await.map_err(|_| shared.why_lost())?);
-        }
-        Ok(answers)
-    }
 }
 
 impl Shared {
@@ -128,14 +109,7 @@ impl Shared {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, command: &Cmd) -> Result<oneshot::Receiver<Value>, Lost> {
-        self.change(|calls| calls.push(command))
-    }
-
-    fn push_all(&self, commands: &[Cmd]) -> Result<Vec<oneshot::Receiver<Value>>, Lost> {
-        self.change(|calls| commands.iter().map(|command| calls.push(command)).collect())
-    }
-
+    /// Adds calls, unless the connection is lost.
     fn change<T>(&self, add: impl FnOnce(&mut Calls) -> T) -> Result<T, Lost> {
         let mut calls = self.lock();
         if let Some(lost) = &calls.lost {
@@ -278,16 +252,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_runs_together_goes_out_together() {
+    async fn calls_that_belong_together_stand_together() {
         let (pipeline, mut server, _lost) = started(PATIENT);
-        let commands = [redis::cmd("PING"), redis::cmd("PING")];
-        let together = pipeline.call_together(&commands);
-        let serve = async {
-            server.read_exact(&mut [0; 2 * PING.len()]).await.unwrap();
-            server.write_all(b":1\r\n:2\r\n").await.unwrap();
+        let together = {
+            let pipeline = pipeline.clone();
+            tokio::spawn(async move {
+                pipeline.call_all(&[redis::cmd("MULTI"), redis::cmd("EXEC")]).await
+            })
         };
-        let (answers, ()) = tokio::join!(together, serve);
-        assert_eq!(answers.unwrap(), [Value::Int(1), Value::Int(2)]);
+        let other = ping(&pipeline);
+        let commands = [&b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n"[..], PING].concat();
+        let mut asked = vec![0; commands.len()];
+        server.read_exact(&mut asked).await.unwrap();
+        assert_eq!(asked, commands);
+        server.write_all(b"+OK\r\n*0\r\n:3\r\n").await.unwrap();
+        let answers = [Value::Okay, Value::Array(vec![])];
+        assert_eq!(together.await.unwrap().unwrap(), answers);
+        assert_eq!(other.await.unwrap(), Ok(Value::Int(3)));
     }
 
     #[tokio::test]
