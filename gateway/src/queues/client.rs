@@ -416,7 +416,7 @@ fn words(error: &ServerError) -> String {
 
 fn refusal(value: &Value) -> Option<&ServerError> {
     match value {
-        Value::ServerError(error) => Some(reply::error(error)),
+        Value::ServerError(error) => Some(error),
         _ => None,
     }
 }

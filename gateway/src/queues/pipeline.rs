@@ -78,6 +78,15 @@ struct Waiting {
     since: Instant,
 }
 
+impl Calls {
+    fn add(&mut self, command: &Cmd) -> oneshot::Receiver<Value> {
+        let (answer, receiver) = oneshot::channel();
+        command.write_packed_command(&mut self.output);
+        self.waiting.push_back(Waiting { answer, since: Instant::now() });
+        receiver
+    }
+}
+
 impl Pipeline {
     /// Takes a connection into use. `patience`: after how long without an answer it counts as
     /// lost. When it is lost, `lost` hears why.
@@ -99,7 +108,19 @@ impl Pipeline {
     /// take the command back.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, Lost> {
         let shared = &self.0.shared;
-        shared.push(command)?.await.map_err(|_| shared.why_lost())
+        let answer = shared.change(|calls| calls.add(command))?;
+        answer.await.map_err(|_| shared.why_lost())
+    }
+
+    /// Runs commands with none of another caller's between them; otherwise as [`Self::call`].
+    pub(super) async fn call_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, Lost> {
+        let shared = &self.0.shared;
+        let add = |calls: &mut Calls| commands.iter().map(|c| calls.add(c)).collect::<Vec<_>>();
+        let mut answers = Vec::with_capacity(commands.len());
+        for answer in shared.change(add)? {
+            answers.push(answer.await.map_err(|_| shared.why_lost())?);
+        }
+        Ok(answers)
     }
 }
 
