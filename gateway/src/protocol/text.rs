@@ -24,7 +24,7 @@ pub(super) fn any_byte(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
 /// U+FFFE and U+FFFF are `EF BF BE` and `EF BF BF`; a lead byte cannot stand inside another
 /// character.
 fn has_noncharacter(utf8: &[u8]) -> bool {
-    if !utf8.contains(&0xEF) {
+    if !any_byte(utf8, |b| b == 0xEF) {
         return false;
     }
     utf8.windows(3).any(|w| matches!(w, [0xEF, 0xBF, 0xBE | 0xBF]))
