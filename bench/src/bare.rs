@@ -16,8 +16,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use karin_tests::redis::RedisServer;
 use karin_tests::{port, wait};
-use redis::Value;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Value};
 use tokio::net::TcpListener;
 
 /// As long as SQS's answer to SendMessage.
@@ -71,7 +71,10 @@ pub(crate) fn empty(redis: &RedisServer) {
 /// Serves for ever on `listener`.
 pub(crate) async fn serve(listener: TcpListener, redis_url: &str) {
     let client = redis::Client::open(redis_url).expect("a Redis URL");
-    let connection = client.get_multiplexed_async_connection().await.expect("Redis");
+    // By itself it gives up after half a second, which a busy machine can take.
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    let connection = client.get_multiplexed_async_connection_with_config(&patient);
+    let connection = connection.await.expect("Redis");
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
         stream.set_nodelay(true).expect("TCP_NODELAY");

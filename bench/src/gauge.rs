@@ -47,8 +47,6 @@ pub(crate) struct ProcessMemory {
     pub(crate) resident: f64,
     /// Those that are its own and no file's.
     pub(crate) anonymous: f64,
-    /// The most that all its pages were since [`forget_peak`].
-    pub(crate) peak: f64,
 }
 
 impl ProcessMemory {
@@ -56,13 +54,8 @@ impl ProcessMemory {
         let path = format!("/proc/{process}/status");
         let status = std::fs::read_to_string(path).expect("/proc/…/status");
         let bytes = |name| field(&status.replace(" kB", ""), name) * 1_024.0;
-        Self { resident: bytes("VmRSS:"), anonymous: bytes("RssAnon:"), peak: bytes("VmHWM:") }
+        Self { resident: bytes("VmRSS:"), anonymous: bytes("RssAnon:") }
     }
-}
-
-/// From now on a process's peak counts anew.
-pub(crate) fn forget_peak(process: u32) {
-    std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("/proc/…/clear_refs");
 }
 
 /// Seconds of CPU the server took so far, all its threads, in user and kernel.

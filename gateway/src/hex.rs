@@ -2,17 +2,19 @@
 
 /// The bytes as text.
 pub(crate) fn text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for &byte in bytes {
-        push(&mut text, byte);
-    }
-    text
+    let mut text = Vec::new();
+    push(&mut text, bytes);
+    String::from_utf8(text).unwrap_or_default()
 }
 
-/// Appends one byte's two digits.
-pub(crate) fn push(text: &mut String, byte: u8) {
-    for digit in [byte >> 4, byte & 0xF] {
-        text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
+/// Appends two digits for each byte.
+pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + 2 * bytes.len(), 0);
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let (pairs, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 0xF)];
     }
 }
 
@@ -22,5 +24,8 @@ mod tests {
     fn each_byte_is_two_digits() {
         assert_eq!(super::text(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
         assert_eq!(super::text(&[]), "");
+        let mut out = b"x".to_vec();
+        super::push(&mut out, &[0x9f]);
+        assert_eq!(out, b"x9f");
     }
 }

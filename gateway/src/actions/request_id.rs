@@ -38,12 +38,13 @@ impl RequestIds {
 
 /// The bytes in the groups of a UUID.
 fn uuid(bytes: [u8; 16]) -> String {
+    let digits = hex::text(&bytes);
     let mut text = String::with_capacity(36);
-    for (place, byte) in bytes.into_iter().enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
+    for group in [0..8, 8..12, 12..16, 16..20, 20..32] {
+        if group.start > 0 {
             text.push('-');
         }
-        hex::push(&mut text, byte);
+        text.push_str(digits.get(group).unwrap_or_default());
     }
     text
 }

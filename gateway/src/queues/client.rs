@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     QueueError,
-    pipeline::{Lost, Pipeline},
+    pipeline::{Large, Lost, Pipeline},
     reply,
 };
 
@@ -135,6 +135,17 @@ impl Client {
     /// the command ran.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, QueueError> {
         self.attempt(command).await.map_err(Failure::into_error)
+    }
+
+    /// The same with arguments that are too large to be copied.
+    pub(super) async fn call_with(
+        &self,
+        command: &Cmd,
+        large: &[Large],
+    ) -> Result<Value, QueueError> {
+        let (connection, generation) = self.current().map_err(Failure::into_error)?;
+        let answer = connection.call(command, large).await;
+        self.judge(generation, answer).map_err(Failure::into_error)
     }
 
     /// Which connection there is. Errors: `Unavailable`.
@@ -256,7 +267,7 @@ impl Client {
         (connection, generation): (Pipeline, u64),
         command: &Cmd,
     ) -> Result<Value, Failure> {
-        let answer = connection.call(command).await;
+        let answer = connection.call(command, &[]).await;
         self.judge(generation, answer)
     }
 
@@ -342,7 +353,7 @@ impl Client {
         connection: &Pipeline,
         command: &Cmd,
     ) -> Result<Result<Value, ServerError>, ConnectError> {
-        match connection.call(command).await {
+        match connection.call(command, &[]).await {
             Ok(Value::ServerError(error)) => Ok(Err(error)),
             Ok(value) => Ok(Ok(value)),
             Err(lost) => Err(self.away(&lost)),
@@ -394,7 +405,7 @@ impl Client {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
         // A minimal user may not ask; then there is nothing to say.
-        let Ok(Value::BulkString(info)) = connection.call(&command).await else {
+        let Ok(Value::BulkString(info)) = connection.call(&command, &[]).await else {
             return;
         };
         let info = String::from_utf8_lossy(&info);

@@ -8,12 +8,17 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     Demand, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome,
     Sent,
+    pipeline::Large,
     reply::{self, Outlook},
     unclaimed::Unclaimed,
 };
 
 /// What one RELEASE by holder gives back at most (docs/commands.md).
 const RELEASE_HOLDER_PAGE: u64 = 1_000;
+
+/// A body of so many bytes goes to the socket on its own: below that a copy costs less than a
+/// write more.
+const LARGE_BYTES: usize = 64 * 1024;
 
 impl Queues {
     /// Sends one message; wakes who waits for it.
@@ -22,12 +27,11 @@ impl Queues {
         queue: &QueueName,
         message: OutgoingMessage,
     ) -> Result<Sent, QueueError> {
-        let size = message.body.len() + message.attributes.len();
-        let mut command = self.command_of_size("KARIN.SEND", queue, size);
-        command.arg(&*message.body);
+        let mut command = self.command_of_size("KARIN.SEND", queue, size_in_command(&message));
+        let large = body_argument(&mut command, &message);
         send_options(&mut command, &message);
         command.arg("NOMKQUEUE");
-        let answer = self.0.client.call(&command).await;
+        let answer = self.0.client.call_with(&command, large.as_slice()).await;
         let (sent, hint) = self.heard(queue, answer).and_then(reply::sent)?;
         self.sent(queue, hint, message.delay_seconds);
         Ok(sent)
@@ -39,14 +43,16 @@ impl Queues {
         queue: &QueueName,
         messages: Vec<OutgoingMessage>,
     ) -> Result<Vec<Result<Sent, QueueError>>, QueueError> {
-        let size = messages.iter().map(|m| m.body.len() + m.attributes.len()).sum();
+        let size = messages.iter().map(size_in_command).sum();
         let mut command = self.command_of_size("KARIN.SENDM", queue, size);
         command.arg(messages.len()).arg("NOMKQUEUE");
+        let mut large = Vec::new();
         for message in &messages {
-            command.arg("MSG").arg(&*message.body);
+            command.arg("MSG");
+            large.extend(body_argument(&mut command, message));
             send_options(&mut command, message);
         }
-        let answer = self.0.client.call(&command).await;
+        let answer = self.0.client.call_with(&command, &large).await;
         let answer = self.heard(queue, answer)?;
         let (hint, results) = reply::sent_batch(answer, messages.len())?;
         let accepted = messages.iter().zip(&results).filter(|(_, result)| result.is_ok());
@@ -217,6 +223,20 @@ impl Queues {
         let delay_ms = u64::from(delay_seconds.unwrap_or(0)) * 1_000;
         self.0.table.with(|lines, now| lines.sent(queue, hint, delay_ms, now));
     }
+}
+
+/// How many bytes of a message are copied into its command.
+fn size_in_command(message: &OutgoingMessage) -> usize {
+    let body = Some(message.body.len()).filter(|length| *length < LARGE_BYTES);
+    message.attributes.len() + body.unwrap_or(0)
+}
+
+/// Adds the body, or an empty argument in the place of a large one.
+fn body_argument(command: &mut Cmd, message: &OutgoingMessage) -> Option<Large> {
+    let is_large = message.body.len() >= LARGE_BYTES;
+    let place = command.args_iter().len();
+    command.arg(if is_large { &[] } else { &*message.body });
+    is_large.then(|| (place, message.body.clone()))
 }
 
 fn send_options(command: &mut Cmd, message: &OutgoingMessage) {

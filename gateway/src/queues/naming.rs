@@ -1,5 +1,7 @@
 //! How a queue's name, its key and its channel hang together.
 
+use std::io::Write as _;
+
 use redis::{RedisWrite, ToRedisArgs};
 
 use super::QueueName;
@@ -64,7 +66,11 @@ impl Naming {
 
 impl ToRedisArgs for Key<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        out.write_arg_fmt(format_args!("{}{{{}}}", self.prefix, self.queue));
+        let mut argument = out.writer_for_next_arg();
+        for part in [self.prefix, "{", self.queue, "}"] {
+            // Into memory: it does not fail.
+            let _ = argument.write_all(part.as_bytes());
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
-use redis::{Cmd, Value};
+use bytes::{Bytes, BytesMut};
+use redis::{Arg, Cmd, Value};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     select,
@@ -65,8 +65,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// Commands on their way to the socket.
-    output: Vec<u8>,
+    output: Output,
     /// Whose answers are to come, the next one first.
     waiting: VecDeque<Waiting>,
     lost: Option<Lost>,
@@ -78,10 +77,64 @@ struct Waiting {
     since: Instant,
 }
 
+/// An argument that is not copied: which one it is of its command, where an empty one keeps its
+/// place, and what it says.
+pub(super) type Large = (usize, Bytes);
+
+/// Commands on their way to the socket.
+#[derive(Debug, Default)]
+struct Output {
+    bytes: Vec<u8>,
+    /// What is to be written between these bytes, and how many of them before it.
+    between: Vec<Large>,
+}
+
+impl Output {
+    fn push(&mut self, command: &Cmd, large: &[Large]) {
+        if large.is_empty() {
+            return command.write_packed_command(&mut self.bytes);
+        }
+        let arguments = command.args_iter();
+        self.push_head(b'*', arguments.len());
+        for (index, argument) in arguments.enumerate() {
+            if let Some((_, content)) = large.iter().find(|(place, _)| *place == index) {
+                self.push_head(b'$', content.len());
+                self.between.push((self.bytes.len(), content.clone()));
+            } else {
+                // Cursors are the only other arguments, and we have none.
+                let content = if let Arg::Simple(content) = argument { content } else { b"" };
+                self.push_head(b'$', content.len());
+                self.bytes.extend_from_slice(content);
+            }
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn push_head(&mut self, kind: u8, length: usize) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes all; then there is room for more.
+    async fn write_to(&mut self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
+        let mut written = 0;
+        for (place, content) in self.between.drain(..) {
+            socket.write_all(self.bytes.get(written..place).unwrap_or_default()).await?;
+            socket.write_all(&content).await?;
+            written = place;
+        }
+        socket.write_all(self.bytes.get(written..).unwrap_or_default()).await?;
+        self.bytes.clear();
+        self.bytes.shrink_to(BUFFER_BYTES);
+        Ok(())
+    }
+}
+
 impl Calls {
-    fn add(&mut self, command: &Cmd) -> oneshot::Receiver<Value> {
+    fn add(&mut self, command: &Cmd, large: &[Large]) -> oneshot::Receiver<Value> {
         let (answer, receiver) = oneshot::channel();
-        command.write_packed_command(&mut self.output);
+        self.output.push(command, large);
         self.waiting.push_back(Waiting { answer, since: Instant::now() });
         receiver
     }
@@ -106,16 +159,17 @@ impl Pipeline {
 
     /// Runs a command. An error that Redis answers is a value here. Dropping the future does not
     /// take the command back.
-    pub(super) async fn call(&self, command: &Cmd) -> Result<Value, Lost> {
+    pub(super) async fn call(&self, command: &Cmd, large: &[Large]) -> Result<Value, Lost> {
         let shared = &self.0.shared;
-        let answer = shared.change(|calls| calls.add(command))?;
+        let answer = shared.change(|calls| calls.add(command, large))?;
         answer.await.map_err(|_| shared.why_lost())
     }
 
     /// Runs commands with none of another caller's between them; otherwise as [`Self::call`].
     pub(super) async fn call_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, Lost> {
         let shared = &self.0.shared;
-        let add = |calls: &mut Calls| commands.iter().map(|c| calls.add(c)).collect::<Vec<_>>();
+        let add =
+            |calls: &mut Calls| commands.iter().map(|c| calls.add(c, &[])).collect::<Vec<_>>();
         let mut answers = Vec::with_capacity(commands.len());
         for answer in shared.change(add)? {
             answers.push(answer.await.map_err(|_| shared.why_lost())?);
@@ -203,15 +257,13 @@ impl Shared {
         &self,
         mut socket: impl AsyncWrite + Unpin,
     ) -> io::Result<std::convert::Infallible> {
-        let mut output = Vec::new();
+        let mut output = Output::default();
         loop {
             self.called.notified().await;
             // The requests that are ready add what they have first.
             yield_now().await;
             std::mem::swap(&mut self.lock().output, &mut output);
-            socket.write_all(&output).await?;
-            output.clear();
-            output.shrink_to(BUFFER_BYTES);
+            output.write_to(&mut socket).await?;
         }
     }
 
@@ -250,7 +302,7 @@ mod tests {
 
     fn ping(pipeline: &Pipeline) -> JoinHandle<Result<Value, Lost>> {
         let pipeline = pipeline.clone();
-        tokio::spawn(async move { pipeline.call(&redis::cmd("PING")).await })
+        tokio::spawn(async move { pipeline.call(&redis::cmd("PING"), &[]).await })
     }
 
     #[tokio::test]
@@ -270,6 +322,28 @@ mod tests {
         }
         assert_eq!(answers[..2], [Value::Int(1), Value::Int(2)]);
         assert!(matches!(&answers[2], Value::ServerError(error) if error.code() == "ERR"));
+    }
+
+    #[tokio::test]
+    async fn a_large_argument_stands_in_its_place_without_being_copied() {
+        let (pipeline, mut server, _lost) = started(PATIENT);
+        let mut command = redis::cmd("SET");
+        command.arg("").arg("k").arg("").arg("");
+        let large = [(1, Bytes::from_static(b"one")), (3, Bytes::from_static(b"two"))];
+        let call = async { pipeline.call(&command, &large).await };
+        let expected = b"*5\r\n$3\r\nSET\r\n$3\r\none\r\n$1\r\nk\r\n$3\r\ntwo\r\n$0\r\n\r\n";
+        let asked = [&expected[..], PING, &expected[..]].concat();
+        let serve = async {
+            let mut heard = vec![0; asked.len()];
+            server.read_exact(&mut heard).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(&asked));
+            server.write_all(b":1\r\n:2\r\n:3\r\n").await.unwrap();
+        };
+        let again = async { pipeline.call(&command, &large).await };
+        let small = async { pipeline.call(&redis::cmd("PING"), &[]).await };
+        let (first, second, third, ()) = tokio::join!(call, small, again, serve);
+        let answers = [first.unwrap(), second.unwrap(), third.unwrap()];
+        assert_eq!(answers, [Value::Int(1), Value::Int(2), Value::Int(3)]);
     }
 
     #[tokio::test]

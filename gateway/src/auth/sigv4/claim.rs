@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, DATE, HOST, HeaderName};
 use hyper::http::request::Parts;
 
 use super::canonical::{self, decode};
@@ -17,15 +17,11 @@ const REGION_LENGTH_MAX: usize = 64;
 /// Room for what is signed.
 const STRING_TO_SIGN_BYTES: usize = 192;
 /// The header with the moment of signing.
-const AMZ_DATE: &str = "x-amz-date";
-/// The header that may stand in for it.
-const DATE: &str = "date";
-/// The header that every signature covers.
-const HOST: &str = "host";
+static AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 /// The header with the token of temporary credentials, of which we give out none.
-const SECURITY_TOKEN: &str = "x-amz-security-token";
+static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// The header that names the action of a JSON request.
-const TARGET: &str = "x-amz-target";
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// The parameter of a presigned URL that is not signed.
 const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
@@ -93,7 +89,7 @@ impl<'a> Claim<'a> {
                 _ => {}
             }
         }
-        let date = headers.get(AMZ_DATE).or_else(|| headers.get(DATE));
+        let date = headers.get(&AMZ_DATE).or_else(|| headers.get(DATE));
         let date = date.and_then(|value| value.to_str().ok());
         let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
             (credential, signature, signed_headers, date)
@@ -118,7 +114,7 @@ impl<'a> Claim<'a> {
             signed_at,
             signed_at_text,
             form: Form::Header,
-            has_session_token: headers.get(SECURITY_TOKEN).is_some_and(|token| !token.is_empty()),
+            has_session_token: headers.get(&SECURITY_TOKEN).is_some_and(|token| !token.is_empty()),
         })
     }
 
@@ -161,7 +157,7 @@ impl<'a> Claim<'a> {
         now: Moment,
     ) -> Result<&'k AccessKey, Refused> {
         self.check_clock(now)?;
-        for (name, spoken) in [(HOST, "Host' or ':authority"), (TARGET, "X-Amz-Target")] {
+        for (name, spoken) in [(&HOST, "Host' or ':authority"), (&TARGET, "X-Amz-Target")] {
             let is_signed = self.signed_headers.split(';').any(|signed| signed == name);
             if !is_signed && (name == HOST || parts.headers.contains_key(name)) {
                 return Err(Refused::Invalid(format!(

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::TERMINATOR;
+use crate::hex;
 
 /// An HMAC that has taken in its key; a clone of it signs.
 type Signer = Hmac<Sha256>;
@@ -105,11 +106,7 @@ fn signer(key: &[u8]) -> Option<Signer> {
 
 /// Appends the SHA-256 of `bytes` in lower-case hexadecimal digits.
 pub(super) fn push_sha256(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-    for byte in Sha256::digest(bytes) {
-        out.extend([digit(byte >> 4), digit(byte & 0xF)]);
-    }
+    hex::push(out, &Sha256::digest(bytes));
 }
 
 /// The 32 bytes that 64 hexadecimal digits stand for.
