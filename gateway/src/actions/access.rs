@@ -91,21 +91,23 @@ impl Sqs {
 /// the queue whose task is cancelled. A task that moves each message to where it came from may
 /// reach any queue, so who is limited to some has to name one.
 fn queues(request: &Request) -> Vec<Option<QueueName>> {
-    let of_arn = |arn: &str| arn.rsplit(':').next().and_then(QueueName::parse);
     match request {
         Request::CancelMessageMoveTask(input) => {
             let handle = Handle::parse(&input.task_handle).ok();
-            vec![handle.and_then(|handle| of_arn(&handle.source_arn))]
+            vec![handle.and_then(|handle| QueueName::of_arn(&handle.source_arn))]
         }
         Request::CreateQueue(input) => {
             [request.queue()].into_iter().chain(redrive_targets(&input.attributes)).collect()
         }
-        Request::ListMessageMoveTasks(input) => vec![of_arn(&input.source_arn)],
+        Request::ListMessageMoveTasks(input) => vec![QueueName::of_arn(&input.source_arn)],
         Request::SetQueueAttributes(input) => {
             [request.queue()].into_iter().chain(redrive_targets(&input.attributes)).collect()
         }
         Request::StartMessageMoveTask(input) => {
-            vec![of_arn(&input.source_arn), input.destination_arn.as_deref().and_then(of_arn)]
+            vec![
+                QueueName::of_arn(&input.source_arn),
+                input.destination_arn.as_deref().and_then(QueueName::of_arn),
+            ]
         }
         other => vec![other.queue()],
     }

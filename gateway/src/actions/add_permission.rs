@@ -3,7 +3,7 @@
 //! Source: sqs-contract §4.6;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html>.
 
-use super::{Sqs, named, permissions};
+use super::{Sqs, permissions};
 use crate::protocol::SqsError;
 use crate::protocol::policy::Policy;
 use crate::protocol::request::AddPermission;
@@ -12,7 +12,7 @@ pub(super) async fn handle(sqs: &Sqs, input: AddPermission) -> Result<(), SqsErr
     if input.actions.is_empty() {
         return Err(SqsError::MissingParameter("Actions".into()));
     }
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let (actions, principals) =
         match check(sqs, &input.label, &input.actions, &input.aws_account_ids) {
             Ok(checked) => checked,

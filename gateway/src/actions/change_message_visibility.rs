@@ -4,13 +4,13 @@
 //! APIReference/API_ChangeMessageVisibility.html>.
 
 use super::number::within;
-use super::{Sqs, failure, named, receipt_handle};
+use super::{Sqs, failure, receipt_handle};
 use crate::protocol::request::ChangeMessageVisibility;
 use crate::protocol::{SqsError, limits};
 use crate::queues::Demand;
 
 pub(super) async fn handle(sqs: &Sqs, input: ChangeMessageVisibility) -> Result<(), SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let handle = input.receipt_handle;
     let Some(seconds) = within(input.visibility_timeout, &limits::VISIBILITY_TIMEOUT_SECONDS)
     else {

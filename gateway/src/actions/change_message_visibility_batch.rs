@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html>.
 
 use super::number::within;
-use super::{Sqs, batch, failure, named, receipt_handle};
+use super::{Sqs, batch, failure, receipt_handle};
 use crate::protocol::request::{ChangeMessageVisibilityBatch, ChangeMessageVisibilityBatchEntry};
 use crate::protocol::response::{BatchResult, DoneEntry, FailedEntry};
 use crate::protocol::{SqsError, limits};
@@ -21,7 +21,7 @@ pub(super) async fn handle(
     sqs: &Sqs,
     input: ChangeMessageVisibilityBatch,
 ) -> Result<BatchResult<DoneEntry>, SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let ids = input.entries.iter().map(|entry| entry.id.as_str());
     if let Err(error) = batch::check(ids, "ChangeMessageVisibilityBatchRequestEntry") {
         return Err(sqs.refusal(&queue, error).await);

@@ -3,13 +3,13 @@
 //! Source: sqs-contract §4.10;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>.
 
-use super::{Sqs, failure, named, receipt_handle};
+use super::{Sqs, failure, receipt_handle};
 use crate::protocol::SqsError;
 use crate::protocol::request::DeleteMessage;
 use crate::queues::Demand;
 
 pub(super) async fn handle(sqs: &Sqs, input: DeleteMessage) -> Result<(), SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let handle = input.receipt_handle;
     if !receipt_handle::is_well_formed(&handle) {
         return Err(sqs.refusal(&queue, SqsError::ReceiptHandleIsInvalid(handle)).await);

@@ -3,7 +3,7 @@
 //! Source: sqs-contract §10; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
 //! APIReference/API_DeleteMessageBatch.html>.
 
-use super::{Sqs, batch, failure, named, receipt_handle};
+use super::{Sqs, batch, failure, receipt_handle};
 use crate::protocol::SqsError;
 use crate::protocol::request::{DeleteMessageBatch, DeleteMessageBatchEntry};
 use crate::protocol::response::{BatchResult, DoneEntry, FailedEntry};
@@ -13,7 +13,7 @@ pub(super) async fn handle(
     sqs: &Sqs,
     input: DeleteMessageBatch,
 ) -> Result<BatchResult<DoneEntry>, SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let ids = input.entries.iter().map(|entry| entry.id.as_str());
     if let Err(error) = batch::check(ids, "DeleteMessageBatchRequestEntry") {
         return Err(sqs.refusal(&queue, error).await);

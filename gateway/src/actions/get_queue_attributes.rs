@@ -3,7 +3,7 @@
 //! Source: sqs-contract §§4.5 and 5.1; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
 //! APIReference/API_GetQueueAttributes.html>.
 
-use super::{Sqs, failure, named, queue_attributes, shown_attributes};
+use super::{Sqs, failure, queue_attributes, shown_attributes};
 use crate::protocol::SqsError;
 use crate::protocol::request::GetQueueAttributes;
 use crate::protocol::response::QueueAttributes;
@@ -12,7 +12,7 @@ pub(super) async fn handle(
     sqs: &Sqs,
     input: GetQueueAttributes,
 ) -> Result<QueueAttributes, SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let info = sqs.queues.info(&queue).await.map_err(failure::of_request)?;
     let wanted = input.attribute_names;
     let is_known = |name: &str| name == "All" || queue_attributes::is_known(name);

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListDeadLetterSourceQueues.html>.
 
 use super::pages::{check_max_results, read_token, write_token};
-use super::{Sqs, failure, named};
+use super::{Sqs, failure};
 use crate::protocol::request::ListDeadLetterSourceQueues;
 use crate::protocol::response::SourceQueueUrls;
 use crate::protocol::{SqsError, limits};
@@ -14,7 +14,7 @@ pub(super) async fn handle(
     base_url: &str,
     input: ListDeadLetterSourceQueues,
 ) -> Result<SourceQueueUrls, SqsError> {
-    let target = named(input.queue)?;
+    let target = input.queue?;
     sqs.queues.info(&target).await.map_err(failure::of_request)?;
     let count = input.max_results.map(check_max_results).transpose()?;
     let after = input.next_token.map(|token| read_token(&token, target.as_str())).transpose()?;

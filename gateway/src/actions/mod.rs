@@ -51,7 +51,7 @@ use hyper::http::request::Parts;
 use crate::auth::Entrance;
 use crate::body::Place;
 use crate::identity::Identity;
-use crate::protocol::request::{Action, NamedQueue, Request};
+use crate::protocol::request::{Action, Request};
 use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
@@ -232,11 +232,6 @@ impl Sqs {
             _ => error,
         }
     }
-}
-
-/// The queue a request names.
-fn named(queue: NamedQueue) -> Result<QueueName, SqsError> {
-    queue
 }
 
 fn host(parts: &Parts) -> &str {

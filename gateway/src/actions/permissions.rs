@@ -5,7 +5,7 @@
 use super::{Sqs, failure};
 use crate::protocol::SqsError;
 use crate::protocol::limits::LABEL_BYTES_MAX;
-use crate::protocol::policy::{ACTIONS_MAX, POLICY, Policy, within};
+use crate::protocol::policy::{ACTIONS_MAX, POLICY, Policy, check_quota};
 use crate::queues::{QueueError, QueueName};
 
 /// A policy that others change all the time is tried this often.
@@ -62,7 +62,7 @@ pub(super) async fn change(
 
 /// The actions as a policy names them.
 pub(super) fn actions(names: &[String]) -> Result<Vec<String>, SqsError> {
-    within("Actions", names.len(), ACTIONS_MAX)?;
+    check_quota("Actions", names.len(), ACTIONS_MAX)?;
     let checked = names.iter().map(|name| {
         let invalid = |reason| SqsError::invalid_value(format!("SQS:{name}"), "ActionName", reason);
         if GRANTABLE.contains(&name.as_str()) {

@@ -3,12 +3,12 @@
 //! Source: sqs-contract §4.3;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>.
 
-use super::{Sqs, failure, named};
+use super::{Sqs, failure};
 use crate::protocol::SqsError;
 use crate::protocol::request::NamedQueue;
 
 pub(super) async fn handle(sqs: &Sqs, queue: NamedQueue) -> Result<(), SqsError> {
-    let queue = named(queue)?;
+    let queue = queue?;
     let cooldown = sqs.queue_cooldown;
     if !cooldown.is_zero()
         && sqs.queues.was_purged_recently(&queue).await.map_err(failure::of_request)?

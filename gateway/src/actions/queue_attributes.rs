@@ -416,6 +416,7 @@ mod tests {
         assert!(removed.stored(None).expect("valid").iter().all(|(_, value)| value.is_empty()));
     }
 
+    // contract: 5.1-kms-reuse
     #[test]
     fn a_key_excludes_the_encryption_of_sqs() {
         refused(

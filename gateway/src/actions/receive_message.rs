@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::number::within;
-use super::{Sqs, failure, identifier, named, queue_attributes};
+use super::{Sqs, failure, identifier, queue_attributes};
 use crate::protocol::request::ReceiveMessage;
 use crate::protocol::response::{ReceivedMessages, Selection};
 use crate::protocol::{SqsError, limits};
@@ -32,7 +32,7 @@ const TOO_MANY_IN_FLIGHT: &str = "Too many messages have been received without b
     Please delete your received messages or let them timeout before receiving more.";
 
 pub(super) async fn handle(sqs: &Sqs, input: ReceiveMessage) -> Result<ReceivedMessages, SqsError> {
-    let queue = named(input.queue.clone())?;
+    let queue = input.queue.clone()?;
     let (options, wait) = match check(&queue, &input) {
         Ok(checked) => checked,
         Err(error) => return Err(sqs.refusal(&queue, error).await),

@@ -3,14 +3,14 @@
 //! Source: sqs-contract §4.8;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 
-use super::{Sqs, failure, message, named};
+use super::{Sqs, failure, message};
 use crate::protocol::request::SendMessage;
 use crate::protocol::response::SentMessage;
 use crate::protocol::{SqsError, limits};
 use crate::queues::QueueName;
 
 pub(super) async fn handle(sqs: &Sqs, input: SendMessage) -> Result<SentMessage, SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let (outgoing, answer) = match message::prepare(&queue, input.message, input.trace_header) {
         Ok(prepared) => prepared,
         Err(error) => return Err(sqs.refusal(&queue, error).await),

@@ -3,7 +3,7 @@
 //! Source: sqs-contract §10; <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
 //! APIReference/API_SendMessageBatch.html>.
 
-use super::{Sqs, batch, failure, message, named};
+use super::{Sqs, batch, failure, message};
 use crate::protocol::request::{SendMessageBatch, SendMessageBatchEntry};
 use crate::protocol::response::{BatchResult, FailedEntry, SentEntry};
 use crate::protocol::{SqsError, limits};
@@ -13,7 +13,7 @@ pub(super) async fn handle(
     sqs: &Sqs,
     input: SendMessageBatch,
 ) -> Result<BatchResult<SentEntry>, SqsError> {
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let entries = input.entries;
     if let Err(error) = check(&queue, &entries) {
         return Err(sqs.refusal(&queue, error).await);

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>.
 
 use super::queue_attributes::{self, Whose};
-use super::{Sqs, failure, named, redrive_target};
+use super::{Sqs, failure, redrive_target};
 use crate::protocol::SqsError;
 use crate::protocol::request::SetQueueAttributes;
 
@@ -12,7 +12,7 @@ pub(super) async fn handle(sqs: &Sqs, input: SetQueueAttributes) -> Result<(), S
     if input.attributes.is_empty() {
         return Err(SqsError::MissingParameter("Attribute.Name".into()));
     }
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     let info = sqs.queues.info(&queue).await.map_err(failure::of_request)?;
     let whose = if info.is_fifo { Whose::Fifo } else { Whose::Standard };
     let attributes = queue_attributes::check(&input.attributes, whose)?;

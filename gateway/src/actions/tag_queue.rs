@@ -3,7 +3,7 @@
 //! Source: sqs-contract §4.7;
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>.
 
-use super::{Sqs, failure, named, tags};
+use super::{Sqs, failure, tags};
 use crate::protocol::SqsError;
 use crate::protocol::request::TagQueue;
 use crate::queues::QueueError;
@@ -12,7 +12,7 @@ pub(super) async fn handle(sqs: &Sqs, input: TagQueue) -> Result<(), SqsError> {
     if input.tags.is_empty() {
         return Err(SqsError::MissingParameter("Tags".into()));
     }
-    let queue = named(input.queue)?;
+    let queue = input.queue?;
     if let Err(error) = tags::check(queue.as_str(), &input.tags) {
         return Err(sqs.refusal(&queue, error).await);
     }

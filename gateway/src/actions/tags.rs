@@ -64,6 +64,7 @@ mod tests {
         assert_eq!(result.is_ok(), is_fine, "{key}={value}: {result:?}");
     }
 
+    // contract: 4.7-characters, 4.7-lengths
     #[test]
     fn tags_have_the_characters_and_lengths_of_the_contract() {
         check_one("cost centre", "ü/7@x", true);

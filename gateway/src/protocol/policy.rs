@@ -29,7 +29,7 @@ impl Policy {
     /// # Errors
     /// [`SqsError::InvalidAttributeValue`], [`SqsError::OverLimit`].
     pub fn parse(text: &str) -> Result<Self, SqsError> {
-        within("Bytes", text.len(), BYTES_MAX)?;
+        check_quota("Bytes", text.len(), BYTES_MAX)?;
         let Ok(Value::Object(map)) = serde_json::from_str(text) else {
             return Err(SqsError::invalid_attribute(POLICY));
         };
@@ -75,7 +75,7 @@ impl Policy {
             single => *single = Value::Array(vec![single.take(), statement]),
         }
         self.check()?;
-        within("Bytes", self.to_string().len(), BYTES_MAX)
+        check_quota("Bytes", self.to_string().len(), BYTES_MAX)
     }
 
     /// Takes out the statement of this name. Returns whether there was one.
@@ -103,17 +103,17 @@ impl Policy {
     }
 
     fn check(&self) -> Result<(), SqsError> {
-        within("Statements", self.statements().count(), STATEMENTS_MAX)?;
+        check_quota("Statements", self.statements().count(), STATEMENTS_MAX)?;
         let (mut principals, mut conditions) = (0, 0);
         for statement in self.statements() {
             let statement =
                 statement.as_object().ok_or_else(|| SqsError::invalid_attribute(POLICY))?;
-            within("Actions", statement.get("Action").map_or(0, count), ACTIONS_MAX)?;
+            check_quota("Actions", statement.get("Action").map_or(0, count), ACTIONS_MAX)?;
             principals += statement.get("Principal").map_or(0, count_all);
             conditions += statement.get("Condition").map_or(0, count_keys);
         }
-        within("Principals", principals, PRINCIPALS_MAX)?;
-        within("Conditions", conditions, CONDITIONS_MAX)
+        check_quota("Principals", principals, PRINCIPALS_MAX)?;
+        check_quota("Conditions", conditions, CONDITIONS_MAX)
     }
 }
 
@@ -124,7 +124,7 @@ impl std::fmt::Display for Policy {
 }
 
 /// A quota. Errors: [`SqsError::OverLimit`].
-pub(crate) fn within(what: &str, found: usize, maximum: usize) -> Result<(), SqsError> {
+pub(crate) fn check_quota(what: &str, found: usize, maximum: usize) -> Result<(), SqsError> {
     if found <= maximum {
         return Ok(());
     }

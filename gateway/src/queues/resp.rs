@@ -9,6 +9,10 @@ use redis::Value;
 /// Arrays inside arrays; Redis and the module nest four.
 const DEPTH_MAX: usize = 16;
 
+/// Bytes of one string: what Redis itself allows (proto-max-bulk-len). Room is made for what is
+/// announced, so a peer that is no Redis must not announce more.
+const STRING_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// What no Redis answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an answer that is no RESP2")]
@@ -53,7 +57,10 @@ fn extent(bytes: &[u8]) -> Result<Extent, Malformed> {
             }
             (b'$', line) => {
                 let Some(length) = length(line).ok_or(Malformed)? else { continue };
-                let with_end = length.checked_add(2).ok_or(Malformed)?;
+                if length > STRING_BYTES_MAX {
+                    return Err(Malformed);
+                }
+                let with_end = length + 2;
                 match rest.get(with_end..) {
                     Some(after) => rest = after,
                     None => return Ok(Extent::Lacking(with_end - rest.len())),
@@ -185,6 +192,8 @@ mod tests {
             b"\r\n",
             b"$x\r\n",
             b"$-2\r\n",
+            b"$536870913\r\n",
+            b"$9223372036854775807\r\n",
             b"*-2\r\n",
             b":x\r\n",
             &deep,

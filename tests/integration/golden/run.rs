@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use karin_tests::gateway::Gateway;
 use karin_tests::http::Response;
 use karin_tests::redis::RedisServer;
@@ -70,7 +72,7 @@ impl Server {
             What::Redis(words) => self.redis_command(words, names),
             What::Base64 { name, text } => {
                 let text = fill(text, names, Encoding::Plain)?;
-                names.set(name, base64(&text));
+                names.set(name, STANDARD.encode(&text));
                 Ok(())
             }
             What::Exchange(exchange) => {
@@ -162,20 +164,6 @@ impl Server {
         let body = fill(&request.body, names, body_encoding(request))?;
         Ok(self.gateway.http().request(&request.method, &target, &headers, &body))
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = |chunk: &[u8]| {
-        let byte = |at: usize| u32::from(*chunk.get(at).unwrap_or(&0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        let digit = |place: usize| {
-            let value = (bits >> (18 - 6 * place)) & 63;
-            if place > chunk.len() { '=' } else { char::from(DIGITS[value as usize]) }
-        };
-        (0..4).map(digit).collect::<String>()
-    };
-    bytes.chunks(3).map(digits).collect()
 }
 
 /// The path is written as it is, the parameters after it are encoded.

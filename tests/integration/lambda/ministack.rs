@@ -75,6 +75,15 @@ fn deploy(stack: &Ministack) {
     run(Packages::Lambda, "lambda.py", &[&stack.url(), path_text(&events)]);
 }
 
+/// Mappings are served side by side, each after it has made its queue.
+fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
+    for queue in queues {
+        let input = json!({"QueueName": queue}).to_string();
+        let exists = || gateway.http().json("GetQueueUrl", &input).status == 200;
+        until(PATIENCE, &format!("the queue {queue}"), exists);
+    }
+}
+
 fn path_text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -88,6 +97,7 @@ fn disabled_mappings_of_all_pages_are_served_by_invoking_the_endpoint() {
         Gateway::start(&redis, &["--lambda-endpoint", &stack.url(), "--region", "eu-west-1"]);
     let log = |words: &str| gateway.log().contains(words);
     until(PATIENCE, "the mappings", || log("queue=q104"));
+    wait_for_queues(&gateway, &["q104", "q0", "narrow"]);
     assert!(!log("queue=polled") && !log("queue=filtered"), "these are not ours");
     assert!(log("q=polled") || log(":polled ->"), "and it is said why");
     assert!(log("filter criteria"));
@@ -145,6 +155,7 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
         ["--lambda-endpoint", &stack.url(), "--region", "eu-west-1", "--sync-interval", "1"];
     let gateway = Gateway::start(&redis, &arguments);
     until(PATIENCE, "the mappings", || gateway.log().contains("queue=q104"));
+    wait_for_queues(&gateway, &["q1", "q2"]);
     send(&gateway, "q2", "sleep");
     until(PATIENCE, "the function to run", || !stack.events("worker").is_empty());
     stack.process.kill().unwrap();

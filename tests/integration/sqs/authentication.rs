@@ -1,5 +1,7 @@
 //! Keys, tokens, and what is open without them (sqs-contract §11, design §5).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use karin_tests::sigv4::Signer;
 use karin_tests::wait::{PATIENCE, until};
 
@@ -102,6 +104,23 @@ fn with_a_key_nothing_is_done_without_credentials() {
     assert_eq!(sqs.http().json("FooBar", "{}").status, 400, "that it is unknown comes first");
     assert_eq!(sqs.redis.cli(&["EXISTS", "karin:{no}"]).trim(), "0");
     assert!(!sqs.gateway.log().contains(SECRET));
+}
+
+#[test]
+fn a_large_body_is_read_only_for_who_may_have_signed_it() {
+    let sqs = with_key();
+    let body = "x".repeat(100_000);
+    let members = json!({ "QueueUrl": "q", "MessageBody": body });
+    let strangers = [
+        sqs.http().json("SendMessage", &members.to_string()),
+        sqs.http().query(&[("Action", "SendMessage"), ("MessageBody", &body)]),
+        sqs.signed(&Signer::new("AKIDUNKNOWN", SECRET), "SendMessage", &members),
+    ];
+    for response in &strangers {
+        assert_eq!(response.status, 403, "{response:?}");
+        assert_eq!(response.header("Connection"), Some("close"), "{response:?}");
+    }
+    assert_eq!(sqs.signed(&signer(), "SendMessage", &members).status, 200);
 }
 
 // contract: 11.1-header
@@ -363,6 +382,19 @@ fn keys_are_limited_to_actions_and_queues() {
     }
     let error = Error::of_query(&sqs.signed_form(&limited, "Action=PurgeQueue&QueueUrl=orders"));
     assert_eq!((error.status, error.names.as_str()), (403, "AccessDenied"));
+}
+
+#[test]
+fn a_key_of_one_queue_may_cancel_that_queues_tasks_and_no_others() {
+    let sqs = start(&["--key", &format!("{ID}:secret,queues=q")]);
+    let limited = Signer::new(ID, "secret");
+    for (queue, status) in [("q", 404), ("other", 403)] {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+        let handle = STANDARD.encode(json!({ "taskId": "t", "sourceArn": arn }).to_string());
+        let members = json!({ "TaskHandle": handle });
+        let response = sqs.signed(&limited, "CancelMessageMoveTask", &members);
+        assert_eq!(response.status, status, "{queue}: {response:?}");
+    }
 }
 
 #[test]

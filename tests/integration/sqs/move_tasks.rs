@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use karin_tests::gateway::Gateway;
 use karin_tests::wait;
 use serde_json::{Value, json};
@@ -404,7 +406,7 @@ fn lists_and_cancellations_are_refused() {
         let json = format!(
             "{{\"taskId\":\"0b7b9f0e-1d45-4d6b-8a39-0d8c4c9ce5f1\",\"sourceArn\":\"{arn}\"}}"
         );
-        base64(json.as_bytes())
+        STANDARD.encode(json)
     };
     let cancel = |handle: &str, expected: Refusal| {
         let members = json!({ "TaskHandle": handle });
@@ -419,20 +421,6 @@ fn lists_and_cancellations_are_refused() {
     cancel(&handle(&missing), NO_SOURCE);
     cancel(&handle("nonsense"), NO_SOURCE);
     cancel(&handle(&dlq), no_task);
-}
-
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().chain(&[0, 0]).take(3).fold(0_usize, |w, b| w << 8 | usize::from(*b));
-        for at in 0..4 {
-            let digit = DIGITS[word >> (18 - 6 * at) & 63];
-            text.push(if at > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    text
 }
 
 // contract: 3.3-list-tasks

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 pub use record::MoveTaskFailure;
-use record::{End, Record, TASKS_MAX};
+use record::{End, Record};
 use runner::Job;
 use store::Store;
 
@@ -121,8 +121,7 @@ impl Queues {
     pub async fn move_tasks(&self, source: &QueueName) -> Result<Vec<MoveTask>, QueueError> {
         let info = self.info(source).await?;
         let tasks = Store::new(self.carrier(), source.clone()).read().await?;
-        let ours = tasks.records.iter().filter(|record| record.uid == info.uid);
-        let shown = ours.take(TASKS_MAX).map(|record| MoveTask {
+        let shown = tasks.shown(&info.uid).map(|record| MoveTask {
             id: record.id.clone(),
             status: match record.end {
                 Some((End::Completed, _)) => MoveTaskStatus::Completed,

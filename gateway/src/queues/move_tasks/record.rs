@@ -137,6 +137,14 @@ impl Tasks {
         (record.uid == uid).then_some(record)
     }
 
+    /// The tasks of the queue of this uid that ended, and the one that is to be run. Another one
+    /// came second when two were started at once, and nobody runs it.
+    pub(super) fn shown(&self, uid: &str) -> impl Iterator<Item = &Record> {
+        let is_active = |record: &Record| self.active.as_ref() == Some(&record.id);
+        let ours = self.records.iter().filter(move |record| record.uid == uid);
+        ours.filter(move |record| record.end.is_some() || is_active(record)).take(TASKS_MAX)
+    }
+
     pub(super) fn moved(&self, id: &str) -> u64 {
         self.moved.get(id).copied().unwrap_or(0)
     }
@@ -226,6 +234,21 @@ mod tests {
         assert!(tasks.is_cancelled("b") && !tasks.is_cancelled("a"));
         assert_eq!(tasks.active_of("00").map(|record| record.id.as_str()), Some("b"));
         assert_eq!(tasks.active_of("01"), None, "another queue of this name");
+    }
+
+    #[test]
+    fn a_task_that_neither_ended_nor_is_to_be_run_is_not_shown() {
+        let ended = Record { end: Some((End::Completed, 3)), ..record("a", 1) };
+        let foreign = Record { uid: "01".to_owned(), ..ended.clone() };
+        let tasks = read(&[
+            ("task:a", json(&ended)),
+            ("task:b", json(&record("b", 2))),
+            ("task:c", json(&record("c", 3))),
+            ("task:d", json(&Record { id: "d".to_owned(), ..foreign })),
+            ("active", "b".to_owned()),
+        ]);
+        let ids: Vec<&str> = tasks.shown("00").map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["b", "a"]);
     }
 
     #[test]

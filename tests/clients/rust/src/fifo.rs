@@ -76,7 +76,7 @@ async fn with_dead_letters(sqs: &Sqs) -> (String, String) {
 pub(crate) async fn dead_letter(sqs: &Sqs) {
     let (source, dead) = with_dead_letters(sqs).await;
     let listed = sqs.client.list_dead_letter_source_queues().queue_url(&dead).send().await;
-    assert_eq!(listed.expect("listed").queue_urls(), [source.clone()]);
+    assert_eq!(listed.expect("listed").queue_urls(), std::slice::from_ref(&source));
     sqs.send(&source, "x").await;
     assert_eq!(sqs.receive(&source).await.len(), 1);
     assert!(sqs.has_nothing(&source).await, "it was received once");
