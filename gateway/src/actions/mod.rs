@@ -87,8 +87,8 @@ impl Sqs {
         self.queues.are_reachable().await
     }
 
-    /// Answers one request that came in by `entrance`, whatever it is; its body takes `place`. Dropping the future is safe:
-    /// what a ReceiveMessage took meanwhile is given back.
+    /// Answers one request that came in by `entrance`, whatever it is; its body takes `place`.
+    /// Dropping the future is safe: what a ReceiveMessage took meanwhile is given back.
     pub async fn answer(
         &self,
         entrance: Entrance<'_>,
