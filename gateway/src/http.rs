@@ -3,10 +3,10 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
-    body::{Body as _, Incoming},
+    body::Incoming,
     header::{CONNECTION, CONTENT_TYPE, HeaderValue},
     http::request::Parts,
     server::conn::http1,
@@ -23,8 +23,8 @@ use tokio::{
 use crate::{
     actions::{SERVICE as SQS_SERVICE, Sqs},
     auth::{self, Auth, Entrance, Moment, Refused},
+    body::{BodyError, Room},
     browser::BrowserRule,
-    protocol::limits::REQUEST_BYTES_MAX,
     shutdown::Shutdown,
 };
 
@@ -35,14 +35,9 @@ const HEADERS_MAX: usize = 100;
 /// How long a connection may be idle, or take to send the head of a request. Above the 60 s
 /// after which load balancers give up idle connections, so that they do it first.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long the body of one request may take.
-const BODY_TIMEOUT: Duration = Duration::from_mins(1);
-/// Largest body of somebody whose credentials cannot be right, whatever is in it: enough to say
-/// what else is wrong with a request, and no way to fill the memory.
-const STRANGERS_BYTES_MAX: usize = 64 * 1024;
-/// How much of a body that is too large is still read, so that the client hears the answer
-/// instead of a broken connection.
-const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What is read from a connection ahead of what is asked for, in bytes: the head of a request, of
+/// which the target may have half, or a piece of its body. Every connection may keep that much.
+const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long Redis may take to answer before karin does not count as ready; shorter than those who
 /// ask wait.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -61,6 +56,7 @@ pub(crate) struct App {
     sqs: Sqs,
     auth: Auth,
     browsers: Option<BrowserRule>,
+    room: Room,
 }
 
 impl App {
@@ -68,7 +64,7 @@ impl App {
     /// and there need be no other rule.
     pub(crate) fn new(sqs: Sqs, auth: Auth, browsers: BrowserRule) -> Self {
         let browsers = auth.is_open().then_some(browsers);
-        Self { sqs, auth, browsers }
+        Self { sqs, auth, browsers, room: Room::default() }
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Answer {
@@ -85,8 +81,31 @@ impl App {
         }
         let entrance = self.auth.entrance(token.as_ref());
         match reserved_for(parts.uri.path()) {
-            Some(service) => nothing_here(entrance, service, &parts, body).await,
+            Some(service) => self.nothing_here(entrance, service, &parts, body).await,
             None => self.sqs(entrance, &parts, body).await,
+        }
+    }
+
+    /// The answer at a reserved path: who has no credentials does not learn what is there.
+    async fn nothing_here(
+        &self,
+        entrance: Entrance<'_>,
+        service: &str,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Answer {
+        let mut seen = entrance.before_body(service, parts, Moment::now());
+        if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
+            seen = match self.room.read(body, || true).await {
+                Ok((body, _place)) => {
+                    entrance.caller(service, parts, &body, Moment::now()).map(|_caller| ())
+                }
+                Err(_) => Err(Refused::NoCredentials),
+            };
+        }
+        match seen {
+            Ok(()) => plain(StatusCode::NOT_FOUND, "not found"),
+            Err(_) => plain(StatusCode::FORBIDDEN, "access denied"),
         }
     }
 
@@ -102,16 +121,18 @@ impl App {
     }
 
     async fn sqs(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
-        let bytes_max = body_bytes_max(entrance, parts, &body);
-        match timeout(BODY_TIMEOUT, read(body, bytes_max)).await {
-            Ok(Ok(body)) => self.sqs.answer(entrance, parts, body).await,
-            Ok(Err(BodyError::TooLarge)) => closing(self.sqs.body_too_large(entrance, parts)),
+        let is_wanted = || self.sqs.refusal_before_body(entrance, parts).is_none();
+        let error = match self.room.read(body, is_wanted).await {
+            Ok((body, place)) => return self.sqs.answer(entrance, parts, body, place).await,
+            Err(error) => error,
+        };
+        closing(match error {
+            BodyError::TooLarge => self.sqs.body_too_large(entrance, parts),
+            BodyError::Crowded | BodyError::Unwanted => self.sqs.body_refused(entrance, parts),
             // Nobody is left to hear the answer.
-            Ok(Err(BodyError::Broken)) => {
-                closing(plain(StatusCode::BAD_REQUEST, "incomplete body"))
-            }
-            Err(_) => closing(plain(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
-        }
+            BodyError::Broken => plain(StatusCode::BAD_REQUEST, "incomplete body"),
+            BodyError::Slow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+        })
     }
 }
 
@@ -171,6 +192,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     select! {
@@ -178,47 +200,6 @@ async fn connection(
         () = shutdown.requested() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
-}
-
-enum BodyError {
-    TooLarge,
-    Broken,
-}
-
-/// How much of the body may be read. Most are so small that it does not matter whose they are.
-fn body_bytes_max(entrance: Entrance<'_>, parts: &Parts, body: &Incoming) -> usize {
-    let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
-    let is_small = announced.is_some_and(|length| length <= STRANGERS_BYTES_MAX);
-    if is_small || entrance.before_body(SQS_SERVICE, parts, Moment::now()).is_ok() {
-        REQUEST_BYTES_MAX
-    } else {
-        STRANGERS_BYTES_MAX
-    }
-}
-
-/// Reads a body; one frame's bytes are not copied.
-async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
-    let announced = body.size_hint().lower();
-    if usize::try_from(announced).is_ok_and(|length| length <= bytes_max) {
-        let mut limited = Limited::new(body, bytes_max);
-        return match (&mut limited).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-            Err(_) => Err(BodyError::Broken),
-        };
-    }
-    discard(body).await;
-    Err(BodyError::TooLarge)
-}
-
-async fn discard(mut body: Incoming) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-        if discarded > DISCARDED_BYTES_MAX {
-            return;
-        }
-    }
 }
 
 /// Paths of parts that are not there yet, so that no queue's URL can take their place: metrics,
@@ -230,26 +211,6 @@ fn reserved_for(path: &str) -> Option<&'static str> {
         "metrics" | "admin" => Some(SQS_SERVICE),
         version if is_api_version(version) => Some(LAMBDA_SERVICE),
         _ => None,
-    }
-}
-
-/// The answer at a reserved path: who has no credentials does not learn what is there.
-async fn nothing_here(
-    entrance: Entrance<'_>,
-    service: &str,
-    parts: &Parts,
-    body: Incoming,
-) -> Answer {
-    let mut seen = entrance.before_body(service, parts, Moment::now());
-    if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
-        seen = match timeout(BODY_TIMEOUT, read(body, REQUEST_BYTES_MAX)).await {
-            Ok(Ok(body)) => entrance.caller(service, parts, &body, Moment::now()).map(|_caller| ()),
-            Ok(Err(_)) | Err(_) => Err(Refused::NoCredentials),
-        };
-    }
-    match seen {
-        Ok(()) => plain(StatusCode::NOT_FOUND, "not found"),
-        Err(_) => plain(StatusCode::FORBIDDEN, "access denied"),
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod arn;
 pub mod auth;
+mod body;
 mod browser;
 pub mod config;
 mod data_dir;

@@ -7,7 +7,9 @@ use hyper::http::request::Parts;
 
 use super::Sqs;
 use super::move_task::Handle;
+use super::shown_attributes::REDRIVE;
 use crate::auth::{Caller, Entrance, Moment, Refused, permitted_as};
+use crate::protocol::redrive::GivenRedrivePolicy;
 use crate::protocol::request::{Action, Request};
 use crate::protocol::{AccessError, Incoming, SqsError, echo, name_in_path};
 use crate::queues::QueueName;
@@ -44,7 +46,7 @@ impl Sqs {
     }
 
     /// What to answer, if anything, to a request whose body is not read.
-    pub(super) fn refusal_before_body(
+    pub(crate) fn refusal_before_body(
         &self,
         entrance: Entrance<'_>,
         parts: &Parts,
@@ -83,18 +85,39 @@ impl Sqs {
     }
 }
 
-/// The queues a request is about; `None`: one that cannot be, or no single one.
+/// The queues a request reaches; `None`: one that cannot be, or several that it does not name.
+///
+/// Where a queue's dead letters go to counts, because messages come there by this request; so does
+/// the queue whose task is cancelled. A task that moves each message to where it came from may
+/// reach any queue, so who is limited to some has to name one.
 fn queues(request: &Request) -> Vec<Option<QueueName>> {
     match request {
         Request::CancelMessageMoveTask(input) => {
             let handle = Handle::parse(&input.task_handle).ok();
             vec![handle.and_then(|handle| QueueName::of_arn(&handle.source_arn))]
         }
+        Request::CreateQueue(input) => {
+            [request.queue()].into_iter().chain(redrive_targets(&input.attributes)).collect()
+        }
         Request::ListMessageMoveTasks(input) => vec![QueueName::of_arn(&input.source_arn)],
+        Request::SetQueueAttributes(input) => {
+            [request.queue()].into_iter().chain(redrive_targets(&input.attributes)).collect()
+        }
         Request::StartMessageMoveTask(input) => {
-            let destination = input.destination_arn.as_deref().map(QueueName::of_arn);
-            std::iter::once(QueueName::of_arn(&input.source_arn)).chain(destination).collect()
+            vec![
+                QueueName::of_arn(&input.source_arn),
+                input.destination_arn.as_deref().and_then(QueueName::of_arn),
+            ]
         }
         other => vec![other.queue()],
     }
+}
+
+/// The targets of all RedrivePolicies given; those that cannot be read set nothing.
+fn redrive_targets(
+    attributes: &[(String, String)],
+) -> impl Iterator<Item = Option<QueueName>> + '_ {
+    let policies = attributes.iter().filter(|(name, _)| name == REDRIVE);
+    let policies = policies.filter_map(|(_, text)| GivenRedrivePolicy::parse(text).ok());
+    policies.map(|policy| Some(policy.target.queue))
 }

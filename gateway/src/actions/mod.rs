@@ -49,6 +49,7 @@ use hyper::header::{CONTENT_LENGTH, HOST};
 use hyper::http::request::Parts;
 
 use crate::auth::Entrance;
+use crate::body::Place;
 use crate::identity::Identity;
 use crate::protocol::request::{Action, Request};
 use crate::protocol::response::Response;
@@ -86,13 +87,14 @@ impl Sqs {
         self.queues.are_reachable().await
     }
 
-    /// Answers one request that came in by `entrance`, whatever it is. Dropping the future is safe:
-    /// what a ReceiveMessage took meanwhile is given back.
+    /// Answers one request that came in by `entrance`, whatever it is; its body takes `place`.
+    /// Dropping the future is safe: what a ReceiveMessage took meanwhile is given back.
     pub async fn answer(
         &self,
         entrance: Entrance<'_>,
         parts: &Parts,
         body: Bytes,
+        place: Place,
     ) -> hyper::Response<Full<Bytes>> {
         let request_id = self.request_ids.next();
         let incoming = Incoming::new(parts, &body).only_account(self.identity.only_account());
@@ -100,11 +102,14 @@ impl Sqs {
         let action = incoming.action().map_or("-", Action::name);
         let (queue, answer) = match self.read(entrance, parts, &body, incoming) {
             Ok(request) => {
-                // A long poll need not hold what it has read.
+                // A long poll need not hold what it has read; a message is part of the body.
                 drop(body);
+                let place = (request.action() != Action::ReceiveMessage).then_some(place);
                 let queue = request.queue();
                 let base_url = self.identity.base_url(host(parts), entrance.prefix());
-                (queue, self.perform(&base_url, request).await)
+                let answer = self.perform(&base_url, request).await;
+                drop(place);
+                (queue, answer)
             }
             Err(error) => (None, Err(error)),
         };
@@ -134,6 +139,20 @@ impl Sqs {
         let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or(error));
         log(action.map_or("-", Action::name), None, &request_id, &answer);
         protocol::write(protocol, &request_id, &answer)
+    }
+
+    /// Answers a request whose body was not read, because its sender may not do anything or there
+    /// is no room for it.
+    pub fn body_refused(
+        &self,
+        entrance: Entrance<'_>,
+        parts: &Parts,
+    ) -> hyper::Response<Full<Bytes>> {
+        let request_id = self.request_ids.next();
+        let crowded = || SqsError::ServiceUnavailable("too many large requests".to_owned());
+        let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or_else(crowded));
+        log("-", None, &request_id, &answer);
+        protocol::write(protocol::protocol_of(parts), &request_id, &answer)
     }
 
     async fn perform(&self, base_url: &str, request: Request) -> Result<Response, SqsError> {

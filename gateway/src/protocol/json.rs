@@ -1,12 +1,14 @@
 //! Reads AWS JSON 1.0.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::error::SqsError;
+use super::limits::VALUES_MAX;
 use super::members::{List, Map, Members, decode_blob};
 
 /// A JSON value that borrows its strings from the request where they have no escapes.
@@ -22,15 +24,21 @@ enum Json<'a> {
     Map(Vec<(Json<'a>, Json<'a>)>),
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+/// Reads a value; holds how many more there may be.
+#[derive(Clone, Copy)]
+struct JsonReader<'c>(&'c Cell<usize>);
+
+impl<'de> DeserializeSeed<'de> for JsonReader<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        let left = self.0.get().checked_sub(1);
+        self.0.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
+impl<'de> Visitor<'de> for JsonReader<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,8 +58,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        // No integer of SQS comes near; the largest is out of every range as well.
-        Ok(Json::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
+        // What is no i64 is no Integer in a form either, nor is what is below all of them.
+        Ok(i64::try_from(value).map_or(Json::Fraction, Json::Integer))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
@@ -68,7 +76,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = seq.next_element()? {
+        while let Some(element) = seq.next_element_seed(self)? {
             list.push(element);
         }
         Ok(Json::List(list))
@@ -76,7 +84,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json<'de>, A::Error> {
         let mut map = Vec::new();
-        while let Some(entry) = access.next_entry()? {
+        while let Some(entry) = access.next_entry_seed(self, self)? {
             map.push(entry);
         }
         Ok(Json::Map(map))
@@ -139,10 +147,17 @@ pub(super) struct JsonMembers<'a> {
 impl<'a> JsonMembers<'a> {
     /// Reads a request's body.
     ///
-    /// Errors: [`SqsError::Serialization`] where it is no JSON object.
+    /// Errors: [`SqsError::Serialization`] where it is no JSON object, or has more values than any
+    /// request can mean.
     pub(super) fn parse(source: &'a Bytes) -> Result<Self, SqsError> {
-        let malformed = |_| SqsError::Serialization("The request is not valid JSON".to_owned());
-        match serde_json::from_slice(source).map_err(malformed)? {
+        let left = Cell::new(VALUES_MAX);
+        let mut deserializer = serde_json::Deserializer::from_slice(source);
+        let read = JsonReader(&left).deserialize(&mut deserializer);
+        let malformed = |_| {
+            let why = if left.get() == 0 { "has too many values" } else { "is not valid JSON" };
+            SqsError::Serialization(format!("The request {why}"))
+        };
+        match read.and_then(|json| deserializer.end().map(|()| json)).map_err(malformed)? {
             Json::Map(map) => Ok(Self { source, map }),
             other => Err(other.mismatch("a Structure")),
         }

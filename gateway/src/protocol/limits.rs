@@ -6,6 +6,11 @@ use std::ops::RangeInclusive;
 /// Largest request body worth reading: 1 MiB of messages in the most wasteful encoding there is
 /// (six bytes for one, `\u000a`), and as much as two of them for the rest.
 pub const REQUEST_BYTES_MAX: usize = 8 * 1_048_576;
+/// Parameters of a form, or values of a JSON body with the names of members among them: what a
+/// request may hold besides its bytes, of which a value takes a few dozen. A batch of ten messages
+/// with ten attributes each has fewer than 500; a few thousand let batches that are too large hear
+/// why.
+pub const VALUES_MAX: usize = 8_192;
 /// Sum of the sizes of the messages of one batch (§6.1).
 pub const BATCH_BYTES_MAX: usize = 1_048_576;
 /// Entries of one batch (§10).

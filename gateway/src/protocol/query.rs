@@ -7,6 +7,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode;
 
 use super::error::SqsError;
+use super::limits::VALUES_MAX;
 use super::members::{List, Map, Members, decode_blob};
 
 /// A decoded name and a value as it stands in the request.
@@ -22,13 +23,17 @@ pub(super) struct QueryMembers<'a> {
 impl<'a> QueryMembers<'a> {
     /// Reads a form body and the URL's query; of a parameter in both, the body's counts.
     ///
-    /// Errors: [`SqsError::MalformedQueryString`] where a name is not well encoded.
+    /// Errors: [`SqsError::MalformedQueryString`] where a name is not well encoded, or there are
+    /// more parameters than any request can mean.
     pub(super) fn parse(body: &'a Bytes, query: Option<&'a str>) -> Result<Self, SqsError> {
         let mut fields = Vec::new();
         for part in [&body[..], query.unwrap_or_default().as_bytes()] {
             for pair in part.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
                 let mut halves = pair.splitn(2, |&byte| byte == b'=');
                 let name = halves.next().unwrap_or_default();
+                if fields.len() == VALUES_MAX {
+                    return Err(SqsError::MalformedQueryString);
+                }
                 fields.push((decode_text(name)?, halves.next().unwrap_or_default()));
             }
         }

@@ -2,6 +2,7 @@
 
 use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;
+use karin_tests::wait::{PATIENCE, until, until_some};
 
 fn gateway() -> (RedisServer, Gateway) {
     let redis = RedisServer::start(&[]);
@@ -75,4 +76,70 @@ fn one_connection_serves_many_requests() {
     for _ in 0..100 {
         assert_eq!(connection.request("POST", "/", &headers, b"{}").status, 200);
     }
+}
+
+/// Resident memory, in MiB.
+fn memory_mib(gateway: &Gateway) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.process_id()));
+    let status = status.expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kib / 1024
+}
+
+#[test]
+fn all_bodies_together_are_bounded_and_small_ones_always_fit() {
+    let (_redis, gateway) = gateway();
+    let http = gateway.http();
+    assert_eq!(http.json("CreateQueue", r#"{"QueueName":"q"}"#).status, 200);
+    let largest = 8 * 1024 * 1024;
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: AmazonSQS.SendMessage\r\n\
+         Content-Length: {largest}\r\n\r\n"
+    );
+    // All but the last byte, for as long as we like.
+    let kept: Vec<_> = (0..8)
+        .map(|_| {
+            let mut connection = http.connect();
+            connection.write(head.as_bytes());
+            connection.write(&vec![b'x'; largest - 1]);
+            connection
+        })
+        .collect();
+    let send = |length| {
+        let body = "x".repeat(length);
+        http.json("SendMessage", &format!(r#"{{"QueueUrl":"q","MessageBody":"{body}"}}"#))
+    };
+    let answer = until_some(PATIENCE, "there is no room for more", || {
+        Some(send(1_000_000)).filter(|answer| answer.status != 200)
+    });
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("ServiceUnavailable"), "{answer:?}");
+    assert_eq!(send(10_000).status, 200);
+    assert!(memory_mib(&gateway) < 128, "{} MiB", memory_mib(&gateway));
+    drop(kept);
+    until(PATIENCE, "there is room again", || send(1_000_000).status == 200);
+}
+
+#[test]
+fn a_body_in_chunks_of_a_byte_takes_no_more_memory_than_in_one() {
+    let (_redis, gateway) = gateway();
+    let mut connection = gateway.http().connect();
+    let head = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    connection.write(head.as_bytes());
+    connection.write("1\r\n0\r\n".repeat(4_000_000).as_bytes());
+    connection.write(b"0\r\n\r\n");
+    assert_eq!(connection.read_response().expect("an answer").status, 400);
+    assert!(memory_mib(&gateway) < 64, "{} MiB", memory_mib(&gateway));
+}
+
+#[test]
+fn a_body_full_of_empty_values_takes_little_memory() {
+    let (_redis, gateway) = gateway();
+    let list = format!(r#"{{"a":[0{}]}}"#, ",0".repeat(4_000_000));
+    assert_eq!(gateway.http().json("ListQueues", &list).status, 400);
+    let form = format!("Action=ListQueues{}", "&a".repeat(4_000_000));
+    assert_eq!(gateway.http().request("POST", "/", &[], form.as_bytes()).status, 404);
+    assert!(memory_mib(&gateway) < 64, "{} MiB", memory_mib(&gateway));
 }

@@ -7,14 +7,14 @@ use karin_tests::wait::{PATIENCE, until};
 
 use super::*;
 
-const ID: &str = "AKIDEXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(super) const ID: &str = "AKIDEXAMPLE";
+pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "0123456789abcdefABCD-_";
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("Content-Type", "application/x-amz-json-1.0");
 
 /// A gateway with these options and the queue `q`, which no client has made.
-fn start(arguments: &[&str]) -> Sqs {
+pub(super) fn start(arguments: &[&str]) -> Sqs {
     let redis = RedisServer::start(&[]);
     redis.cli(&["KARIN.CREATE", "karin:{q}"]);
     let gateway = Gateway::start(&redis, arguments);
@@ -25,7 +25,7 @@ fn with_key() -> Sqs {
     start(&["--key", &format!("{ID}:{SECRET}")])
 }
 
-fn signer() -> Signer {
+pub(super) fn signer() -> Signer {
     Signer::new(ID, SECRET)
 }
 
@@ -47,7 +47,7 @@ impl Sqs {
     }
 
     /// A signed request in JSON.
-    fn signed(&self, signer: &Signer, action: &str, members: &Value) -> Response {
+    pub(super) fn signed(&self, signer: &Signer, action: &str, members: &Value) -> Response {
         let (target, body) = (format!("AmazonSQS.{action}"), members.to_string());
         let host = self.host();
         let headers = [("Host", host.as_str()), JSON, ("X-Amz-Target", &target)];

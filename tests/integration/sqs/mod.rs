@@ -13,6 +13,7 @@ mod fifo;
 mod fifo_rules;
 mod http;
 mod life_cycle;
+mod limited_keys;
 mod long_polls;
 mod message_attributes;
 mod messages;

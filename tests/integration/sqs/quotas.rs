@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Sqs, bodies, element, elements};
+use super::{Error, NO_QUEUE, Refusal, Sqs, bodies, element, elements};
 
 // contract: 4.4-list-unlimited
 #[test]
@@ -79,4 +79,24 @@ fn calls_and_messages_beyond_the_quotas_of_aws_are_not_refused_by_a_fifo_queue()
         assert_eq!(sent["Successful"].as_array().map(Vec::len), Some(10), "{sent}");
     }
     assert_eq!(sqs.counts("q.fifo").0, "3410");
+}
+
+#[test]
+fn a_message_that_no_queue_takes_is_not_copied_to_redis() {
+    let sqs = Sqs::with_queue("q");
+    let body = "x".repeat(5_000_000);
+    let send = |queue: &str| {
+        let members = json!({ "QueueUrl": queue, "MessageBody": body }).to_string();
+        Error::of_json(&sqs.http().json("SendMessage", &members))
+    };
+    let text = "One or more parameters are invalid. Reason: Message must be shorter than 1048576 \
+                bytes.";
+    assert_eq!(send("q"), Refusal::invalid_parameter(text).in_json());
+    assert_eq!(send("missing"), NO_QUEUE.in_json());
+    assert_eq!(sqs.calls("send"), 0);
+    // Made past SQS, for larger messages.
+    let create = ["KARIN.CREATE", "karin:{large}", "MaximumMessageSize", "6000000"];
+    assert_eq!(sqs.redis.cli(&create), "OK");
+    sqs.send("large", &body);
+    assert_eq!(sqs.receive_one("large")["Body"], json!(body));
 }

@@ -386,6 +386,32 @@ fn a_form_that_is_badly_encoded_is_refused() {
 }
 
 #[test]
+fn what_no_request_can_mean_is_refused_before_it_takes_memory() {
+    let parameters = |count| "&a".repeat(count);
+    let read = |count| parse(&form("/?b", &format!("Action=ListQueues{}", parameters(count))));
+    assert!(read(limits::VALUES_MAX - 2).is_ok());
+    assert_eq!(read(limits::VALUES_MAX - 1), Err(SqsError::MalformedQueryString));
+    // The object, the name and the list are values as well.
+    let values = |count: usize| format!(r#"{{"a":[0{}]}}"#, ",0".repeat(count - 4));
+    let read = |count| parse(&json("ListQueues", &values(count)));
+    assert!(read(limits::VALUES_MAX).is_ok());
+    malformed_json(&values(limits::VALUES_MAX + 1), "The request has too many values");
+    let nested = format!(r#"{{"a":[{}]}}"#, r#"{"a":0},"#.repeat(limits::VALUES_MAX));
+    malformed_json(&nested, "The request has too many values");
+}
+
+#[test]
+fn an_integer_beyond_all_bounds_is_none_in_both_protocols() {
+    for number in ["9223372036854775808", "-9223372036854775809", "18446744073709551616", "1.5"] {
+        let query = form("/", &format!("Action=ListQueues&MaxResults={number}"));
+        let json = json("ListQueues", &format!(r#"{{"MaxResults":{number}}}"#));
+        for request in [query, json] {
+            assert!(matches!(parse(&request), Err(SqsError::Serialization(_))), "{number}");
+        }
+    }
+}
+
+#[test]
 fn a_body_without_escapes_is_not_copied() {
     let body_of = |request: Result<Request, SqsError>| match request {
         Ok(Request::SendMessage(input)) => input.message.body,
