@@ -35,6 +35,10 @@ const HEADERS_MAX: usize = 100;
 /// How long a connection may be idle, or take to send the head of a request. Above the 60 s
 /// after which load balancers give up idle connections, so that they do it first.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a client may leave an answer unread before its connection is cut and the memory comes
+/// back.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT_MS: u32 = 60_000;
 /// What is read from a connection ahead of what is asked for, in bytes: the head of a request, of
 /// which the target may have half, or a piece of its body. Every connection may keep that much.
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
@@ -183,6 +187,10 @@ async fn connection(
 ) -> Result<(), hyper::Error> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("no TCP_NODELAY: {error}");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_TIMEOUT_MS) {
+        tracing::debug!("no TCP_USER_TIMEOUT: {error}");
     }
     let service = service_fn(move |request| {
         let app = Arc::clone(&app);

@@ -170,6 +170,8 @@ impl Queues {
         queue: &QueueName,
         remember_for: Duration,
     ) -> Result<(), QueueError> {
+        // UNLINK takes a key of any type; only a queue is ours to delete.
+        self.heard(queue, self.info(queue).await)?;
         let command = self.command("UNLINK", queue);
         let deleted = reply::number(&self.0.client.call(&command).await?)?;
         self.0.table.with(|lines, now| lines.deleted(queue, now));

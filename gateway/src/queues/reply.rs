@@ -32,8 +32,10 @@ fn classify(code: &str, details: &str) -> QueueError {
             None => QueueError::Unexpected(format!("{code} {details}")),
         },
         "OOM" | "KARINFULL" | "EXECABORT" => QueueError::Full(format!("{code} {details}")),
+        // Somebody keeps something else at the key: there is no queue of that name.
+        "WRONGTYPE" => QueueError::NoQueue,
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK"
-        | "BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED" => {
+        | "BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED" | "NOPERM" => {
             QueueError::Unavailable(format!("{code} {details}"))
         }
         _ => QueueError::Unexpected(format!("{code} {details}")),

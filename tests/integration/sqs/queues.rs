@@ -338,3 +338,18 @@ fn a_deleted_queue_is_gone_for_every_action() {
     sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
     assert!(sqs.receive("q").is_empty());
 }
+
+#[test]
+fn a_key_that_holds_something_else_is_no_queue_and_stays_as_it_is() {
+    let sqs = Sqs::start();
+    sqs.redis.cli(&["SET", "karin:{theirs}", "precious"]);
+    let members = json!({ "QueueUrl": "theirs", "MessageBody": "x" });
+    let parameters = [("QueueUrl", "theirs"), ("MessageBody", "x")];
+    for action in ["SendMessage", "ReceiveMessage", "GetQueueAttributes", "PurgeQueue"] {
+        sqs.refused(action, &members, &parameters, NO_QUEUE);
+    }
+    sqs.refused("DeleteQueue", &members, &parameters, NO_QUEUE);
+    let created = sqs.http().json("CreateQueue", r#"{"QueueName":"theirs"}"#);
+    assert_eq!(created.status, 400, "{created:?}");
+    assert_eq!(sqs.redis.cli(&["GET", "karin:{theirs}"]), "precious");
+}
