@@ -14,7 +14,8 @@ pub(super) fn error(error: &ServerError) -> QueueError {
 
 fn classify(code: &str, details: &str) -> QueueError {
     match code {
-        "KARINNOQUEUE" => QueueError::NoQueue,
+        // WRONGTYPE: somebody keeps something else at the key.
+        "KARINNOQUEUE" | "WRONGTYPE" => QueueError::NoQueue,
         "KARINEXISTS" => QueueError::Exists,
         "KARINCHANGED" => QueueError::Changed,
         "KARINATTRIBUTE" => QueueError::Attribute(details.to_owned()),
@@ -32,8 +33,6 @@ fn classify(code: &str, details: &str) -> QueueError {
             None => QueueError::Unexpected(format!("{code} {details}")),
         },
         "OOM" | "KARINFULL" | "EXECABORT" => QueueError::Full(format!("{code} {details}")),
-        // Somebody keeps something else at the key: there is no queue of that name.
-        "WRONGTYPE" => QueueError::NoQueue,
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK"
         | "BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED" | "NOPERM" => {
             QueueError::Unavailable(format!("{code} {details}"))
