@@ -115,6 +115,50 @@ impl Sqs {
         assert_eq!(Error::of_query(&response), expected.in_query(), "{action} {parameters:?}");
     }
 
+    /// Every action that takes a QueueUrl is refused alike for this one.
+    #[track_caller]
+    fn refused_by_every_action_on(&self, queue_url: &str, expected: Refusal) {
+        let members = json!({
+            "QueueUrl": queue_url, "MessageBody": "x", "ReceiptHandle": "h",
+            "VisibilityTimeout": 1, "Entries": [], "Label": "l", "Actions": ["*"],
+            "Attributes": { "DelaySeconds": "1" }, "Tags": { "k": "v" }, "TagKeys": ["k"],
+        });
+        let parameters = [
+            ("QueueUrl", queue_url),
+            ("MessageBody", "x"),
+            ("ReceiptHandle", "h"),
+            ("VisibilityTimeout", "1"),
+            ("Label", "l"),
+            ("ActionName.1", "*"),
+            ("Attribute.1.Name", "DelaySeconds"),
+            ("Attribute.1.Value", "1"),
+            ("Tag.1.Key", "k"),
+            ("Tag.1.Value", "v"),
+            ("TagKey.1", "k"),
+        ];
+        for action in [
+            "AddPermission",
+            "ChangeMessageVisibility",
+            "ChangeMessageVisibilityBatch",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "DeleteQueue",
+            "GetQueueAttributes",
+            "ListDeadLetterSourceQueues",
+            "ListQueueTags",
+            "PurgeQueue",
+            "ReceiveMessage",
+            "RemovePermission",
+            "SendMessage",
+            "SendMessageBatch",
+            "SetQueueAttributes",
+            "TagQueue",
+            "UntagQueue",
+        ] {
+            self.refused(action, &members, &parameters, expected);
+        }
+    }
+
     /// Sends a text, as bare as can be.
     #[track_caller]
     fn send(&self, queue: &str, body: &str) {

@@ -293,46 +293,8 @@ fn a_deleted_queue_is_gone_for_every_action() {
     sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
     sqs.send("q", "x");
     assert_eq!(sqs.json("DeleteQueue", &json!({ "QueueUrl": "q" })), json!(null));
-    let members = json!({
-        "QueueUrl": "q", "QueueName": "q", "MessageBody": "x", "ReceiptHandle": "h",
-        "VisibilityTimeout": 1, "Entries": [], "Label": "l", "Actions": ["*"],
-        "Attributes": { "DelaySeconds": "1" }, "Tags": { "k": "v" }, "TagKeys": ["k"],
-    });
-    let parameters = [
-        ("QueueUrl", "q"),
-        ("QueueName", "q"),
-        ("MessageBody", "x"),
-        ("ReceiptHandle", "h"),
-        ("VisibilityTimeout", "1"),
-        ("Label", "l"),
-        ("ActionName.1", "*"),
-        ("Attribute.1.Name", "DelaySeconds"),
-        ("Attribute.1.Value", "1"),
-        ("Tag.1.Key", "k"),
-        ("Tag.1.Value", "v"),
-        ("TagKey.1", "k"),
-    ];
-    for action in [
-        "AddPermission",
-        "ChangeMessageVisibility",
-        "DeleteMessage",
-        "DeleteMessageBatch",
-        "DeleteQueue",
-        "GetQueueAttributes",
-        "GetQueueUrl",
-        "ListDeadLetterSourceQueues",
-        "ListQueueTags",
-        "PurgeQueue",
-        "ReceiveMessage",
-        "RemovePermission",
-        "SendMessage",
-        "SendMessageBatch",
-        "SetQueueAttributes",
-        "TagQueue",
-        "UntagQueue",
-    ] {
-        sqs.refused(action, &members, &parameters, NO_QUEUE);
-    }
+    sqs.refused_by_every_action_on("q", NO_QUEUE);
+    sqs.refused("GetQueueUrl", &json!({ "QueueName": "q" }), &[("QueueName", "q")], NO_QUEUE);
     sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
     sqs.query("DeleteQueue", &[("QueueUrl", "q")]);
     sqs.json("CreateQueue", &json!({ "QueueName": "q" }));
@@ -343,12 +305,7 @@ fn a_deleted_queue_is_gone_for_every_action() {
 fn a_key_that_holds_something_else_is_no_queue_and_stays_as_it_is() {
     let sqs = Sqs::start();
     sqs.redis.cli(&["SET", "karin:{theirs}", "precious"]);
-    let members = json!({ "QueueUrl": "theirs", "MessageBody": "x" });
-    let parameters = [("QueueUrl", "theirs"), ("MessageBody", "x")];
-    for action in ["SendMessage", "ReceiveMessage", "GetQueueAttributes", "PurgeQueue"] {
-        sqs.refused(action, &members, &parameters, NO_QUEUE);
-    }
-    sqs.refused("DeleteQueue", &members, &parameters, NO_QUEUE);
+    sqs.refused_by_every_action_on("theirs", NO_QUEUE);
     let created = sqs.http().json("CreateQueue", r#"{"QueueName":"theirs"}"#);
     assert_eq!(created.status, 400, "{created:?}");
     assert_eq!(sqs.redis.cli(&["GET", "karin:{theirs}"]), "precious");

@@ -35,45 +35,7 @@ fn a_strict_gateway_knows_queue_urls_of_its_own_account_only() {
     for url in [OURS, "/111122223333/q", "http://localhost/queue/q", "q"] {
         sqs.send(url, "x");
     }
-    let members = json!({
-        "QueueUrl": THEIRS, "MessageBody": "x", "ReceiptHandle": "h", "VisibilityTimeout": 1,
-        "Label": "l", "Actions": ["*"], "Attributes": { "DelaySeconds": "1" },
-        "Tags": { "k": "v" }, "TagKeys": ["k"],
-    });
-    let parameters = [
-        ("QueueUrl", THEIRS),
-        ("MessageBody", "x"),
-        ("ReceiptHandle", "h"),
-        ("VisibilityTimeout", "1"),
-        ("Label", "l"),
-        ("ActionName.1", "*"),
-        ("Attribute.1.Name", "DelaySeconds"),
-        ("Attribute.1.Value", "1"),
-        ("Tag.1.Key", "k"),
-        ("Tag.1.Value", "v"),
-        ("TagKey.1", "k"),
-    ];
-    for action in [
-        "AddPermission",
-        "ChangeMessageVisibility",
-        "ChangeMessageVisibilityBatch",
-        "DeleteMessage",
-        "DeleteMessageBatch",
-        "DeleteQueue",
-        "GetQueueAttributes",
-        "ListDeadLetterSourceQueues",
-        "ListQueueTags",
-        "PurgeQueue",
-        "ReceiveMessage",
-        "RemovePermission",
-        "SendMessage",
-        "SendMessageBatch",
-        "SetQueueAttributes",
-        "TagQueue",
-        "UntagQueue",
-    ] {
-        sqs.refused(action, &members, &parameters, FOREIGN);
-    }
+    sqs.refused_by_every_action_on(THEIRS, FOREIGN);
     assert_eq!(sqs.receive("q").len(), 4);
 }
 
