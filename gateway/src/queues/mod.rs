@@ -9,6 +9,7 @@ mod client;
 mod dead_letters;
 mod hints;
 mod management;
+mod map;
 mod messages;
 mod move_tasks;
 mod naming;
