@@ -22,6 +22,9 @@ use crate::lambda::outcome::{Answer, Fault, Refusal, fault};
 /// way. Less than what a lease adds, so that no lease ends before its invocation.
 pub(super) const ANSWER_MARGIN: Duration = Duration::from_secs(8);
 
+/// How long a look at a function that cannot be invoked may take.
+const PROBE_MAX: Duration = Duration::from_secs(10);
+
 /// An event on its way to a function.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -33,6 +36,28 @@ pub(super) struct Call {
     pub(super) start_by: Instant,
     /// What the function gets as its trace header.
     pub(super) trace_header: Option<String>,
+    /// Whether anybody waits for the outcome.
+    pub(super) kind: Kind,
+}
+
+/// Whether anybody waits for the outcome of an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The answer decides about the messages: `RequestResponse`.
+    Wait,
+    /// The event is handed over and what becomes of it is the function's business: `Event`.
+    Handover,
+}
+
+/// What looking at a function that cannot be invoked told, without invoking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// It can be invoked.
+    Ready,
+    /// Nothing can be said without invoking it.
+    Untold,
+    /// It still cannot.
+    Refused(Refusal),
 }
 
 /// Where a function is.
@@ -60,27 +85,73 @@ impl Target {
             Self::Local(function) => function.invoke(call).await,
         }
     }
+
+    /// Looks whether the function can be invoked, without invoking it: on AWS with a `DryRun`, on
+    /// this machine by looking for its program. Other endpoints run the function at a `DryRun`, so
+    /// they are not asked. Source: esm-contract §7.4.
+    pub(super) async fn probe(&self) -> Probe {
+        match self {
+            Self::Aws { aws, .. } if aws.is_custom() => Probe::Untold,
+            Self::Aws { aws, function } => {
+                let client = aws.invoker(function).await;
+                probe_aws(&client, function).await
+            }
+            Self::Local(function) => match function.problem() {
+                None => Probe::Ready,
+                Some(reason) => {
+                    let fault = Fault::Operator;
+                    Probe::Refused(Refusal { fault, reason, retry_after: None })
+                }
+            },
+        }
+    }
+}
+
+async fn probe_aws(client: &Client, function: &str) -> Probe {
+    let patience = TimeoutConfig::builder().operation_timeout(PROBE_MAX).build();
+    let result = client
+        .invoke()
+        .function_name(function)
+        .invocation_type(InvocationType::DryRun)
+        .customize()
+        .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
+        .send()
+        .await;
+    match result.map_err(|error| failed(&error, false)) {
+        Ok(_) => Probe::Ready,
+        Err(Answer::Refused(refusal)) => Probe::Refused(refusal),
+        Err(_) => Probe::Untold,
+    }
 }
 
 async fn invoke_aws(client: &Client, function: &str, call: Call, is_custom: bool) -> Answer {
     let patience = call.timeout + ANSWER_MARGIN;
+    let kind = call.kind;
+    let invocation_type = match kind {
+        Kind::Wait => InvocationType::RequestResponse,
+        Kind::Handover => InvocationType::Event,
+    };
     let patience = TimeoutConfig::builder().operation_timeout(patience).build();
     let result = client
         .invoke()
         .function_name(function)
-        .invocation_type(InvocationType::RequestResponse)
+        .invocation_type(invocation_type)
         .payload(Blob::new(call.event))
         .customize()
         .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
         .send()
         .await;
     match result {
-        Ok(output) => returned(output),
+        Ok(output) => returned(output, kind),
         Err(error) => failed(&error, is_custom),
     }
 }
 
-fn returned(output: InvokeOutput) -> Answer {
+fn returned(output: InvokeOutput, kind: Kind) -> Answer {
+    // Endpoints that know no asynchronous invocations have run it by now.
+    if kind == Kind::Handover && (200..300).contains(&output.status_code) {
+        return Answer::HandedOver;
+    }
     if output.status_code != 200 && output.status_code != 0 {
         let reason = format!("status {} instead of an answer", output.status_code);
         return Answer::Unknown { reason };
@@ -239,6 +310,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             start_by: Instant::now(),
             trace_header: None,
+            kind: Kind::Wait,
         };
         target.invoke(call).await
     }

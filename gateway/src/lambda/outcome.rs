@@ -20,6 +20,8 @@ pub(super) enum Answer {
         /// The function's answer, or the description of its failure.
         payload: Bytes,
     },
+    /// The function has the event, and nobody waits for what it does with it.
+    HandedOver,
     /// The function certainly did not run.
     Refused(Refusal),
     /// It may have run, or be running still: the connection was lost after the request was sent.
@@ -65,6 +67,8 @@ pub(super) enum Verdict {
     },
     /// Give all back without counting their receive.
     GiveBack(Refusal),
+    /// The function has them and deletes them itself.
+    HandedOver,
     /// Leave all to the end of their lease: the function may be running.
     Keep {
         /// Why, for the log.
@@ -76,6 +80,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(answer: Answer, reporting: FailureReport, ids: &[&str]) -> Verdict {
     let (function_error, payload) = match answer {
         Answer::Ran { function_error, payload } => (function_error, payload),
+        Answer::HandedOver => return Verdict::HandedOver,
         Answer::Refused(refusal) if refusal.fault == Fault::Payload => {
             return none(ids, format!("the event was refused: {}", refusal.reason));
         }

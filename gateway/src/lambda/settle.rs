@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::lambda::backoff::Backoff;
 use crate::lambda::batch::{Batch, Held};
-use crate::lambda::invoke::Call;
+use crate::lambda::invoke::{Call, Kind};
 use crate::lambda::outcome::{Answer, Fault, Refusal, Verdict, judge};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
 use crate::queues::{Demand, QueueError, ReceiptOutcome};
@@ -22,7 +22,8 @@ impl Poller {
         let (event, messages) = batch.finish();
         let answer = if Instant::now() < start_by {
             let timeout = self.timeout;
-            self.target.invoke(Call { event, timeout, start_by, trace_header: None }).await
+            let kind = Kind::Wait;
+            self.target.invoke(Call { event, timeout, start_by, trace_header: None, kind }).await
         } else {
             // Redis was slow. Somebody else may soon get the messages, even while this one runs.
             too_late()
@@ -41,6 +42,7 @@ impl Poller {
                 let receipts: Vec<&str> = done.map(|(m, _)| m.receipt.as_str()).collect();
                 self.acknowledge(&receipts, lease_ends).await;
             }
+            Verdict::HandedOver => self.health.answered(&self.mapping),
             Verdict::GiveBack(refusal) => {
                 // Noted first: what is given back is due at once.
                 self.health.refused(&self.mapping, &refusal);
