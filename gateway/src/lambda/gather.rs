@@ -81,6 +81,10 @@ impl Poller {
             attempt: None,
         };
         let popped = self.queues.pop_due(&self.mapping.queue, options).await?;
+        match popped.messages.len() {
+            0 => self.counters.empty_polls.one(),
+            polled => self.counters.polled.add(polled),
+        }
         Ok((popped, Leased { since: now, until: now + Duration::from_secs(seconds) }))
     }
 

@@ -9,6 +9,7 @@ mod backoff;
 mod batch;
 mod catalog;
 mod control;
+mod counters;
 mod document;
 mod event;
 mod fleet;

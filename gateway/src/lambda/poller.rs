@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::identity::Identity;
 use crate::lambda::batch::Batch;
+use crate::lambda::counters::Counters;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
@@ -35,6 +36,8 @@ pub(super) struct Poller {
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
+    /// What it did so far.
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Poller {

@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::lambda::aws::Aws;
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::{Request, Requests, Served, View};
+use crate::lambda::counters::Counters;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
@@ -43,6 +44,8 @@ pub(super) struct Supervisor {
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     pollers: HashMap<String, Running>,
+    /// By UUID; they outlive a poller that is replaced.
+    counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -118,6 +121,7 @@ impl Supervisor {
             },
             inheritances: HashMap::new(),
             pollers: HashMap::new(),
+            counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
             view: requests.view,
@@ -284,6 +288,7 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
         self.view.send_replace(Arc::new(View {
@@ -335,6 +340,7 @@ impl Supervisor {
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
         let health = Arc::new(Health::new());
+        let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
             identity: self.identity.clone(),
@@ -344,6 +350,7 @@ impl Supervisor {
             concurrency: plan.concurrency,
             inheritance,
             health: Arc::clone(&health),
+            counters,
         };
         let (stop, stopped) = shutdown::channel();
         let task = tokio::spawn(poller.run(stopped));
