@@ -15,6 +15,7 @@ use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::mapping::Mapping;
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
 
@@ -36,6 +37,8 @@ pub(super) struct Poller {
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
+    /// The queue's, for messages that failed.
+    pub(super) visibility: VisibilityTimeout,
     /// What it did so far.
     pub(super) counters: Arc<Counters>,
 }
@@ -126,6 +129,10 @@ impl Poller {
                 let remaining = self.health.remaining();
                 if !remaining.is_zero() {
                     tokio::time::sleep(remaining).await;
+                    continue;
+                }
+                if self.health.wants_probe() {
+                    self.health.probed(&self.mapping, self.target.probe().await);
                     continue;
                 }
                 // Once `due` has returned it is our turn to pop, so nothing may come between.

@@ -22,6 +22,7 @@ use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, sele
 use crate::lambda::poller::Poller;
 use crate::lambda::store::{self, AwsMap};
 use crate::lambda::sync::{self, SyncError};
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
 
@@ -339,7 +340,7 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(&target));
         let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
@@ -350,6 +351,7 @@ impl Supervisor {
             concurrency: plan.concurrency,
             inheritance,
             health: Arc::clone(&health),
+            visibility: VisibilityTimeout::default(),
             counters,
         };
         let (stop, stopped) = shutdown::channel();
