@@ -133,9 +133,10 @@ impl Health {
         self.faults().remaining()
     }
 
-    /// Whether anything failed since it last worked: one batch at a time, then.
-    pub(super) fn is_failing(&self) -> bool {
-        self.faults().all().into_iter().any(Backoff::is_failing)
+    /// Whether the next invocation is to find out if the function can be invoked again.
+    pub(super) fn is_probing(&self) -> bool {
+        let faults = self.faults();
+        faults.transient.is_failing() || faults.operator.is_failing()
     }
 
     /// Whether the function is to be looked at before messages are taken for it.

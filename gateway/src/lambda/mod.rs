@@ -14,6 +14,7 @@ mod document;
 mod event;
 mod fleet;
 mod gather;
+mod handover;
 mod health;
 mod inheritance;
 mod invoke;

@@ -69,7 +69,7 @@ impl Poller {
                 this.release(batch.messages()).await;
                 break;
             }
-            let probing = this.health.is_failing();
+            let probing = this.health.is_probing();
             let (done, probed) = oneshot::channel::<()>();
             let invocation = Arc::clone(&this);
             running.spawn(async move {
