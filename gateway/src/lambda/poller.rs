@@ -132,7 +132,8 @@ impl Poller {
                     continue;
                 }
                 if self.health.wants_probe() {
-                    self.health.probed(&self.mapping, self.target.probe().await);
+                    let refusal = self.target.probe().await;
+                    self.health.probed(&self.mapping, refusal.as_ref());
                     continue;
                 }
                 // Once `due` has returned it is our turn to pop, so nothing may come between.
