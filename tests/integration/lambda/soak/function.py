@@ -48,7 +48,7 @@ while True:
         os._exit(1)
     if outcome < 15:
         note("hang")
-        time.sleep(60)
+        time.sleep(60)  # slow on purpose
     if outcome < 50:
         for held_lock in held:
             os.close(held_lock)
