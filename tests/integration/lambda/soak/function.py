@@ -41,7 +41,8 @@ while True:
         note("start", record["body"], record["attributes"]["ApproximateReceiveCount"])
     first = records[0]
     time.sleep(chance(first, "work") / 100_000)
-    failures = [r["messageId"] for r in records if r["body"].endswith("-poison") or chance(r, "fails") < 60]
+    fails = lambda record: record["body"].endswith("-poison") or chance(record, "fails") < 60
+    failures = [record["messageId"] for record in records if fails(record)]
     outcome = chance(first, "outcome")
     if outcome < 10:
         note("crash")
