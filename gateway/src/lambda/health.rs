@@ -56,8 +56,10 @@ impl Health {
         self.faults().all().map(Backoff::remaining).into_iter().max().unwrap_or_default()
     }
 
-    pub(super) fn is_failing(&self) -> bool {
-        self.faults().all().into_iter().any(Backoff::is_failing)
+    /// Whether the next invocation is to find out if the function can be invoked again.
+    pub(super) fn is_probing(&self) -> bool {
+        let faults = self.faults();
+        faults.transient.is_failing() || faults.operator.is_failing()
     }
 
     pub(super) fn redis_failed(&self, mapping: &Mapping, error: &QueueError) {

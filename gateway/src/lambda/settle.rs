@@ -18,7 +18,7 @@ impl Poller {
     /// Runs the function with the batch and does what its answer says.
     pub(super) async fn invoke(&self, batch: Batch) {
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
-        let start_by = self.start_by(&batch);
+        let (begun, start_by) = (Instant::now(), self.start_by(&batch));
         let (event, messages) = batch.finish();
         let answer = if Instant::now() < start_by {
             let timeout = self.timeout;
@@ -38,12 +38,16 @@ impl Poller {
                     tracing::warn!(%queue, function, deleted, left, "{remark}");
                 }
                 self.health.answered(&self.mapping);
+                self.limits.mapping.succeeded();
                 let done = messages.iter().zip(delete).filter(|(_, delete)| *delete);
                 let receipts: Vec<&str> = done.map(|(m, _)| m.receipt.as_str()).collect();
                 self.acknowledge(&receipts, lease_ends).await;
             }
             Verdict::HandedOver => self.health.answered(&self.mapping),
             Verdict::GiveBack(refusal) => {
+                if refusal.fault == Fault::Throttled {
+                    self.limits.mapping.throttled(begun);
+                }
                 // Noted first: what is given back is due at once.
                 self.health.refused(&self.mapping, &refusal);
                 self.release(&messages).await;
