@@ -2,8 +2,6 @@
 //!
 //! Source: esm-contract §5; §11, trap 13.
 
-use std::time::{Duration, Instant};
-
 use crate::config::Filtered;
 use crate::lambda::new_queue;
 use crate::lambda::poller::Poller;
@@ -12,27 +10,16 @@ use crate::queues::{
     Demand, OutgoingMessage, QueueError, QueueName, ReceiptOutcome, ReceivedMessage,
 };
 
-/// How long a queue's VisibilityTimeout is taken as known.
-const VISIBILITY_KNOWN_FOR: Duration = Duration::from_secs(5);
 /// What one command takes at most.
 const RECEIPTS_MAX: usize = 1_000;
 const MOVED_AT_ONCE: usize = 100;
 /// How soon a kept message comes again at the earliest, seconds: with a VisibilityTimeout of 0
 /// it would be taken again and again.
-const KEPT_SECONDS_MIN: u32 = 1;
-/// A queue's VisibilityTimeout where it cannot be read, seconds: SQS's default.
-const VISIBILITY_SECONDS_DEFAULT: u32 = 30;
-
-/// What is remembered from one time to the next.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// The queue's VisibilityTimeout, seconds, and when it was read.
-    visibility: Option<(u32, Instant)>,
-}
+const KEPT_SECONDS_MIN: u64 = 1;
 
 impl Poller {
     /// Does with messages that no filter accepts what the mapping says.
-    pub(super) async fn put_aside(&self, messages: &[ReceivedMessage], memory: &mut Memory) {
+    pub(super) async fn put_aside(&self, messages: &[ReceivedMessage]) {
         if messages.is_empty() {
             return;
         }
@@ -44,12 +31,12 @@ impl Poller {
                     if let Err(error) = self.move_filtered(some, target).await {
                         let queue = &self.mapping.queue;
                         tracing::warn!(%queue, %target, %error, "filtered messages are not moved");
-                        self.keep_filtered(some, memory).await;
+                        self.keep_filtered(some).await;
                     }
                 }
             }
             // There is nowhere to move them.
-            Filtered::Keep | Filtered::Move(_) => self.keep_filtered(messages, memory).await,
+            Filtered::Keep | Filtered::Move(_) => self.keep_filtered(messages).await,
         }
     }
 
@@ -70,29 +57,23 @@ impl Poller {
     }
 
     /// Uncounted, and away for as long as a receive would hide them.
-    async fn keep_filtered(&self, messages: &[ReceivedMessage], memory: &mut Memory) {
+    async fn keep_filtered(&self, messages: &[ReceivedMessage]) {
         let queue = &self.mapping.queue;
-        let delay = self.visibility_timeout(memory).await.max(KEPT_SECONDS_MIN);
+        let visibility_timeout = match self.visibility.of(&self.queues, queue).await {
+            Ok(timeout) => timeout,
+            Err(error) => {
+                tracing::warn!(%queue, %error, "filtered messages wait for their lease");
+                return;
+            }
+        };
+        let delay = visibility_timeout.as_secs().max(KEPT_SECONDS_MIN);
+        let delay = u32::try_from(delay).unwrap_or(u32::MAX);
         for some in messages.chunks(RECEIPTS_MAX) {
             let receipts: Vec<&str> = some.iter().map(|m| m.receipt.as_str()).collect();
             if let Err(error) = self.queues.release(queue, &receipts, delay).await {
                 tracing::warn!(%queue, %error, "filtered messages wait for their lease");
             }
         }
-    }
-
-    /// Seconds.
-    async fn visibility_timeout(&self, memory: &mut Memory) -> u32 {
-        if let Some((seconds, read)) = memory.visibility
-            && read.elapsed() < VISIBILITY_KNOWN_FOR
-        {
-            return seconds;
-        }
-        let info = self.queues.info(&self.mapping.queue).await;
-        let seconds = info.ok().and_then(|i| i.attribute("VisibilityTimeout")?.parse().ok());
-        let seconds = seconds.unwrap_or(VISIBILITY_SECONDS_DEFAULT);
-        memory.visibility = Some((seconds, Instant::now()));
-        seconds
     }
 
     /// All or none are taken out of the queue. What had arrived before it failed arrives again, but

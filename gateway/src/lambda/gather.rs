@@ -11,7 +11,6 @@ use crate::filter::Subject;
 use crate::lambda::batch::{Batch, Fit, Held};
 use crate::lambda::carried::{Carriage, Carried};
 use crate::lambda::event::{EventSource, record};
-use crate::lambda::filtered::Memory;
 use crate::lambda::invoke::{ANSWER_MARGIN, Target};
 use crate::lambda::limits::Permits;
 use crate::lambda::poller::Poller;
@@ -43,7 +42,6 @@ struct Leased {
 pub(super) struct Gatherer {
     poller: Arc<Poller>,
     carriage: Carriage,
-    filtered: Memory,
     /// Ends with the invocation that finds out whether the function can be invoked again.
     pub(super) probe: Option<oneshot::Receiver<()>>,
     /// A batch was given back because others had the function for too long. The next one goes
@@ -65,13 +63,7 @@ struct Gathering {
 impl Gatherer {
     pub(super) fn new(poller: Arc<Poller>) -> Self {
         let patience = poller.timeout + poller.start_margin() + CARRY_MARGIN;
-        Self {
-            poller,
-            carriage: Carriage::new(patience),
-            filtered: Memory::default(),
-            probe: None,
-            in_haste: false,
-        }
+        Self { poller, carriage: Carriage::new(patience), probe: None, in_haste: false }
     }
 
     /// The next batch, never empty, with what it needs to run; `None` when it is time to stop.
@@ -186,7 +178,7 @@ impl Gatherer {
         }
         if !gathering.filtered.is_empty() {
             let filtered = std::mem::take(&mut gathering.filtered);
-            poller.put_aside(&filtered, &mut self.filtered).await;
+            poller.put_aside(&filtered).await;
         }
         let surplus = std::mem::take(&mut gathering.surplus);
         poller.release(&surplus).await;

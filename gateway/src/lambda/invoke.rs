@@ -86,6 +86,15 @@ impl Target {
         }
     }
 
+    /// Whether asking it costs nobody anything: it is on this machine or at an endpoint of one's
+    /// own.
+    pub(super) fn is_near(&self) -> bool {
+        match self {
+            Self::Aws { aws, .. } => aws.is_custom(),
+            Self::Local(_) => true,
+        }
+    }
+
     /// Looks whether the function can be invoked, without invoking it: on AWS with a `DryRun`, on
     /// this machine by looking for its program. Other endpoints run the function at a `DryRun`, so
     /// they are not asked. Source: esm-contract §7.4.
@@ -173,13 +182,12 @@ fn failed(error: &SdkError<InvokeError>, is_custom: bool) -> Answer {
                 return unhandled(Bytes::copy_from_slice(payload));
             }
             let code = context.err().code();
-            let retry_after = match context.err() {
-                InvokeError::TooManyRequestsException(e) => {
-                    let seconds = e.retry_after_seconds().and_then(|s| s.parse().ok());
-                    seconds.map(Duration::from_secs)
-                }
-                _ => None,
-            };
+            if status == 504 && code.is_none() {
+                // A proxy has given up waiting: behind it the function may be running.
+                return Answer::Unknown { reason: "504 instead of an answer".into() };
+            }
+            let seconds = raw.headers().get("retry-after").and_then(|s| s.trim().parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
             let message = context.err().message().unwrap_or_default();
             let reason = format!("{status} {} {message}", code.unwrap_or_default());
             Answer::Refused(Refusal { fault: fault(status, code), reason, retry_after })

@@ -24,10 +24,14 @@ mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod report;
+mod retry;
 mod settle;
+mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod visibility;
 
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};

@@ -18,6 +18,7 @@ use crate::lambda::limits::{Limits, Permits};
 use crate::lambda::mapping::Mapping;
 use crate::lambda::new_queue;
 use crate::lambda::outcome::{Fault, Refusal};
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
 
@@ -39,6 +40,8 @@ pub(super) struct Poller {
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
+    /// The queue's, for messages that failed.
+    pub(super) visibility: VisibilityTimeout,
     /// What it did so far.
     pub(super) counters: Arc<Counters>,
 }
@@ -94,6 +97,10 @@ impl Poller {
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
                 tokio::time::sleep(remaining).await;
+                continue;
+            }
+            if self.health.wants_probe() {
+                self.health.probed(&self.mapping, self.target.probe().await);
                 continue;
             }
             let function_permit = async {

@@ -23,6 +23,7 @@ use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, sele
 use crate::lambda::poller::Poller;
 use crate::lambda::store::{self, AwsMap};
 use crate::lambda::sync::{self, SyncError};
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
 
@@ -353,7 +354,7 @@ impl Supervisor {
                 .function_limit
                 .map(|limit| self.function_limits.of(mapping.function_name(), limit)),
         };
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(&target));
         let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
@@ -364,6 +365,7 @@ impl Supervisor {
             limits,
             inheritance,
             health: Arc::clone(&health),
+            visibility: VisibilityTimeout::default(),
             counters,
         };
         let (stop, stopped) = shutdown::channel();
