@@ -2,6 +2,8 @@
 //! and the classes of §7.4.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use karin_tests::gateway::Gateway;
@@ -52,8 +54,16 @@ fn with_dead_letters(gateway: &Gateway, queue: &str, dead: &str) {
     set(gateway, queue, &json!({"RedrivePolicy": policy.to_string()}));
 }
 
+/// Sends them at once; to a FIFO queue as one group.
 fn send_all(gateway: &Gateway, queue: &str, bodies: &[&str]) {
-    let entry = |(n, body): (usize, &&str)| json!({"Id": n.to_string(), "MessageBody": body});
+    let entry = |(n, body): (usize, &&str)| {
+        let mut entry = json!({"Id": n.to_string(), "MessageBody": body});
+        if queue.ends_with(".fifo") {
+            entry["MessageGroupId"] = "g".into();
+            entry["MessageDeduplicationId"] = (*body).into();
+        }
+        entry
+    };
     let entries: Vec<Value> = bodies.iter().enumerate().map(entry).collect();
     let input = json!({"QueueUrl": queue_url(gateway, queue), "Entries": entries});
     action(gateway, "SendMessageBatch", &input);
@@ -241,17 +251,7 @@ case $told in FAIL*) fail "${told#FAIL }" ;; *) answer "$told" ;; esac"#,
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let gateway = Gateway::start(&redis, &arguments);
     for (queue, ..) in REPORTS {
-        let entry = |n: u32| {
-            let mut entry = json!({"Id": n.to_string(), "MessageBody": n.to_string()});
-            if queue.ends_with(".fifo") {
-                entry["MessageGroupId"] = "g".into();
-                entry["MessageDeduplicationId"] = n.to_string().into();
-            }
-            entry
-        };
-        let url = queue_url(&gateway, queue);
-        let entries = json!({"QueueUrl": url, "Entries": [entry(1), entry(2), entry(3)]});
-        action(&gateway, "SendMessageBatch", &entries);
+        send_all(&gateway, queue, &["1", "2", "3"]);
     }
     for (queue, _, _, expected) in REPORTS {
         let expected: BTreeSet<String> = expected.chars().map(String::from).collect();
@@ -266,6 +266,11 @@ case $told in FAIL*) fail "${told#FAIL }" ;; *) answer "$told" ;; esac"#,
     for words in ["write batchItemFailures", "has no ReportBatchItemFailures", "has a bad entry"] {
         assert!(log.contains(words), "{words}");
     }
+}
+
+fn function_error() -> Reply {
+    let headers = vec![("X-Amz-Function-Error", "Unhandled".to_owned())];
+    Reply::Http(200, headers, r#"{"errorType":"E"}"#.to_owned())
 }
 
 /// An endpoint whose functions give the error their names say once, `STATUS` or `STATUS-CODE`, and
@@ -416,11 +421,7 @@ fn throttles_dead_letter_nothing_and_failures_do_when_the_receives_are_used_up()
     let endpoint = Endpoint::start(|invocation| match invocation.before {
         0..5 if invocation.function == "throttled" => Reply::error(429, "TooManyRequestsException"),
         _ if invocation.function == "throttled" => Reply::ok("null"),
-        _ => Reply::Http(
-            200,
-            vec![("X-Amz-Function-Error", "Unhandled".to_owned())],
-            r#"{"errorType":"E"}"#.to_owned(),
-        ),
+        _ => function_error(),
     });
     let redis = RedisServer::start(&[]);
     let arguments = [
@@ -479,6 +480,83 @@ fn when_the_connection_is_lost_its_messages_stay_leased_until_the_function_has_e
         wait_until_empty(&gateway, queue);
     }
     assert!(gateway.log().contains("it is not known whether"));
+}
+
+#[test]
+fn what_redis_was_away_for_is_settled_when_it_is_back() {
+    let (may_answer, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (may, has) = (Arc::clone(&may_answer), Arc::clone(&answered));
+    let endpoint = Endpoint::start(move |invocation| {
+        until(PATIENCE, "the word to answer", || may.load(Ordering::Acquire));
+        has.fetch_add(1, Ordering::AcqRel);
+        match (invocation.before, &*invocation.function) {
+            (0, "throttled") => Reply::error(429, "TooManyRequestsException"),
+            (0, "failing") => function_error(),
+            _ => Reply::ok("null"),
+        }
+    });
+    let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    const QUEUES: [&str; 3] = ["throttled", "failing", "working"];
+    let maps = QUEUES.map(|queue| format!("{queue}={queue}"));
+    let mut arguments = vec!["--lambda-endpoint", endpoint.url()];
+    maps.iter().for_each(|map| arguments.extend(["--map", map]));
+    let gateway = Gateway::start(&redis, &arguments);
+    for queue in QUEUES {
+        set(&gateway, queue, &json!({"VisibilityTimeout": "1"}));
+        send(&gateway, queue, "x");
+        endpoint.wait_for(queue, 1, PATIENCE);
+    }
+    redis.kill();
+    may_answer.store(true, Ordering::Release);
+    until(PATIENCE, "the answers", || answered.load(Ordering::Acquire) == QUEUES.len());
+    redis.restart();
+    // Long before the leases of 15 minutes end.
+    assert_eq!(endpoint.wait_for("throttled", 2, PATIENCE)[1].receive_count(), "1");
+    assert_eq!(endpoint.wait_for("failing", 2, PATIENCE)[1].receive_count(), "2");
+    for queue in QUEUES {
+        wait_until_empty(&gateway, queue);
+    }
+    assert_eq!(endpoint.invocations("working").len(), 1);
+}
+
+#[test]
+fn a_group_that_failed_comes_again_in_its_order_and_nothing_overtakes_it() {
+    let redis = RedisServer::start(&[]);
+    let function =
+        Function::new("if [[ -e tried ]]; then answer null; else touch tried; fail '{}'; fi");
+    let option = function.option("f");
+    let map = "q.fifo=f,retry=backoff:1:1";
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", map]);
+    send_all(&gateway, "q.fifo", &["1", "2", "3"]);
+    function.wait_for(1, PATIENCE);
+    send_all(&gateway, "q.fifo", &["4"]);
+    wait_until_empty(&gateway, "q.fifo");
+    let events = function.events();
+    assert_eq!(events[0].bodies(), ["1", "2", "3"]);
+    let again: Vec<&str> = events.iter().skip(1).flat_map(Event::bodies).collect();
+    assert_eq!(again, ["1", "2", "3", "4"]);
+    let gap = events[1].at.saturating_sub(events[0].at);
+    assert!(gap >= Duration::from_millis(790), "{gap:?}");
+}
+
+#[test]
+fn a_group_waits_for_its_message_that_is_refused() {
+    let endpoint = Endpoint::start(|invocation| {
+        if invocation.bodies().contains(&"bad") {
+            return Reply::error(413, "RequestTooLargeException");
+        }
+        Reply::ok("null")
+    });
+    let redis = RedisServer::start(&[]);
+    let arguments = ["--lambda-endpoint", endpoint.url(), "--map", "q.fifo=f"];
+    let gateway = Gateway::start(&redis, &arguments);
+    set(&gateway, "q.fifo", &json!({"VisibilityTimeout": "1"}));
+    send_all(&gateway, "q.fifo", &["1", "bad", "3", "4"]);
+    // All together, the first half, both alone; then the rest is given back.
+    let invocations = endpoint.wait_for("f", 6, PATIENCE);
+    let batches: Vec<String> = invocations.iter().map(|i| i.bodies().concat()).take(6).collect();
+    assert_eq!(batches, ["1bad34", "1bad", "1", "bad", "bad34", "bad"]);
+    assert!(left(&redis, "q.fifo").is_superset(&["bad", "3", "4"].map(str::to_owned).into()));
 }
 
 #[test]
@@ -557,8 +635,9 @@ fn a_function_that_deletes_its_messages_itself_gets_those_it_did_not_delete_agai
         "--map",
         "forgets=forgets,acknowledge=function",
     ];
+    // From the beginning: the gateway remembers it for a moment.
+    redis.cli(&["KARIN.CREATE", "karin:{forgets}", "VisibilityTimeout", "2"]);
     let gateway = Gateway::start(&redis, &arguments);
-    set(&gateway, "forgets", &json!({"VisibilityTimeout": "2"}));
     with_dead_letters(&gateway, "forgets", "forgotten");
     send(&gateway, "deletes", "x");
     send(&gateway, "forgets", "y");
@@ -583,7 +662,6 @@ fn an_event_is_handed_over_asynchronously_and_is_at_most_a_megabyte() {
     let redis = RedisServer::start(&[]);
     let map = "q=f,batch_size=3,window=2,acknowledge=function";
     let gateway = Gateway::start(&redis, &["--lambda-endpoint", endpoint.url(), "--map", map]);
-    set(&gateway, "q", &json!({"VisibilityTimeout": "60"}));
     let body = "x".repeat(340_000);
     send_all(&gateway, "q", &[&body, &body, &body]);
     until(PATIENCE, "all to be handed over", || counts(&gateway, "q") == (0, 3, 0));
