@@ -2,10 +2,12 @@
 
 mod endpoint;
 mod failures;
+mod handover;
 mod local;
 mod ministack;
 mod outcomes;
 mod python;
+mod refusals;
 mod restarts;
 mod soak;
 
