@@ -50,11 +50,15 @@ pub(super) fn with_dead_letters(gateway: &Gateway, queue: &str, dead: &str) {
     set(gateway, queue, &json!({"RedrivePolicy": policy.to_string()}));
 }
 
+fn is_fifo(queue: &str) -> bool {
+    queue.strip_suffix(".fifo").is_some()
+}
+
 /// Sends them at once; to a FIFO queue as one group.
 pub(super) fn send_all(gateway: &Gateway, queue: &str, bodies: &[&str]) {
     let entry = |(n, body): (usize, &&str)| {
         let mut entry = json!({"Id": n.to_string(), "MessageBody": body});
-        if queue.ends_with(".fifo") {
+        if is_fifo(queue) {
             entry["MessageGroupId"] = "g".into();
             entry["MessageDeduplicationId"] = (*body).into();
         }
@@ -236,7 +240,7 @@ case $told in FAIL*) fail "${told#FAIL }" ;; *) answer "$told" ;; esac"#,
     let mut arguments = vec!["--function".to_owned(), function.option("f")];
     for (queue, options, told, _) in REPORTS {
         std::fs::write(function.file("answers").join(queue), told).unwrap();
-        let window = if queue.ends_with(".fifo") { "" } else { ",window=20" };
+        let window = if is_fifo(queue) { "" } else { ",window=20" };
         let options = match options {
             "" => String::new(),
             options => format!(",report_batch_item_failures={options}"),

@@ -229,6 +229,7 @@ fn when_the_connection_is_lost_its_messages_stay_leased_until_the_function_has_e
 
 #[test]
 fn what_redis_was_away_for_is_settled_when_it_is_back() {
+    const QUEUES: [&str; 3] = ["throttled", "failing", "working"];
     let (may_answer, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (may, has) = (Arc::clone(&may_answer), Arc::clone(&answered));
     let endpoint = Endpoint::start(move |invocation| {
@@ -241,10 +242,11 @@ fn what_redis_was_away_for_is_settled_when_it_is_back() {
         }
     });
     let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
-    const QUEUES: [&str; 3] = ["throttled", "failing", "working"];
     let maps = QUEUES.map(|queue| format!("{queue}={queue}"));
     let mut arguments = vec!["--lambda-endpoint", endpoint.url()];
-    maps.iter().for_each(|map| arguments.extend(["--map", map]));
+    for map in &maps {
+        arguments.extend(["--map", map]);
+    }
     let gateway = Gateway::start(&redis, &arguments);
     for queue in QUEUES {
         set(&gateway, queue, &json!({"VisibilityTimeout": "1"}));
@@ -301,8 +303,8 @@ fn nothing_leaves_the_queue_while_a_mapping_is_paused() {
     until(PATIENCE, "the message to be given back", || counts(&gateway, "q") == (1, 0, 0));
     let pops = || {
         let stats = redis.info("commandstats");
-        let line = stats.lines().find(|line| line.starts_with("cmdstat_karin.popdue:")).unwrap();
-        let (_, calls) = line.split_once("calls=").unwrap();
+        let popdue = |line: &&str| line.starts_with("cmdstat_karin.popdue:");
+        let (_, calls) = stats.lines().find(popdue).unwrap().split_once("calls=").unwrap();
         calls.split(',').next().unwrap().parse::<u64>().unwrap()
     };
     let before = pops();
