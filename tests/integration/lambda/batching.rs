@@ -162,7 +162,9 @@ fn what_is_carried_and_cannot_run_in_time_is_given_back_uncounted() {
 
     // And when karin stops.
     std::fs::remove_file(function.file("go")).unwrap();
+    let before = function.events().len();
     send_all(&redis, "q", &large_bodies(7));
+    function.wait_for(before + 1, PATIENCE);
     until(PATIENCE, "the sixth to be carried", || counts(&gateway, "q") == (1, 6, 0));
     gateway.ask_to_stop();
     until(PATIENCE, "it to be given back", || {
