@@ -33,6 +33,11 @@ impl Carriage {
         Self { patience, overflow: VecDeque::new(), suspects: VecDeque::new() }
     }
 
+    /// The same with another patience.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Takes a message for which there was no room.
     pub(super) fn add(&mut self, message: Carried) {
         self.overflow.push_back(message);
@@ -129,15 +134,15 @@ mod tests {
         carriage.add(message(3, EVENT_BYTES_MAX / 2, at(7)));
         carriage.add(message(4, 3, at(6)));
         carriage.add_suspect(message(5, 3, at(1)));
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         assert_eq!(carriage.fill(&mut batch), Some(at(8)), "the earliest window counts");
         assert_eq!(ids(batch.messages()), ["1", "2"], "the fourth does not overtake the third");
         assert!(batch.is_full());
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         assert_eq!(carriage.fill(&mut batch), Some(at(6)));
         assert_eq!(ids(batch.messages()), ["3", "4"]);
         assert!(!batch.is_full(), "what comes in meanwhile can go with them");
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         assert_eq!(carriage.fill(&mut batch), None);
         assert_eq!(carriage.take_suspect().unwrap().held.id, "5");
         assert!(batch.is_empty() && carriage.is_empty());

@@ -62,7 +62,7 @@ struct Gathering {
 
 impl Gatherer {
     pub(super) fn new(poller: Arc<Poller>) -> Self {
-        let patience = poller.timeout + poller.start_margin() + CARRY_MARGIN;
+        let patience = poller.time_needed() + CARRY_MARGIN;
         Self { poller, carriage: Carriage::new(patience), probe: None, in_haste: false }
     }
 
@@ -171,6 +171,7 @@ impl Gatherer {
         let poller = &self.poller;
         let (popped, leased) = poller.pop(&gathering.batch, gathering.window_ends).await?;
         poller.health.redis_answered();
+        self.carriage.set_patience(poller.time_needed() + CARRY_MARGIN);
         let more = if popped.messages.is_empty() { 0 } else { popped.more };
         let window = if self.in_haste { Duration::ZERO } else { poller.window() };
         for message in popped.messages {
@@ -216,7 +217,7 @@ impl Gatherer {
 impl Gathering {
     fn new(poller: &Poller) -> Self {
         Self {
-            batch: Batch::new(poller.mapping.batch_size),
+            batch: poller.new_batch(),
             source: poller.source(),
             window_ends: None,
             filtered: Vec::new(),
@@ -291,7 +292,7 @@ impl Poller {
     ) -> Result<(Popped, Leased), QueueError> {
         let now = Instant::now();
         let window = window_ends.map_or(self.window(), |e| e.saturating_duration_since(now));
-        let lease = window + self.timeout + LEASE_MARGIN;
+        let lease = window + self.lease_after_window(LEASE_MARGIN).await?;
         // Whole seconds, rounded up.
         let seconds = lease.as_secs() + u64::from(lease.subsec_nanos() > 0);
         let options = PopOptions {
@@ -299,7 +300,7 @@ impl Poller {
             visibility_timeout_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
             max_bytes: Some(batch.wanted_bytes()),
             groups: self.is_fifo().then_some(1),
-            holder: self.inheritance.as_ref().map(|inheritance| inheritance.holder),
+            holder: self.holder(),
             attempt: None,
         };
         let popped = self.queues.pop_due(&self.mapping.queue, options).await?;
@@ -313,12 +314,11 @@ impl Poller {
     /// When the function must have started, so that it ends before its messages' leases do.
     pub(super) fn start_by(&self, batch: &Batch) -> Instant {
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
-        let time_needed = self.timeout + self.start_margin();
-        lease_ends.checked_sub(time_needed).unwrap_or_else(Instant::now)
+        lease_ends.checked_sub(self.time_needed()).unwrap_or_else(Instant::now)
     }
 
     /// What must be left of a lease beyond the function's timeout when it starts.
-    fn start_margin(&self) -> Duration {
+    pub(super) fn start_margin(&self) -> Duration {
         match self.target {
             Target::Local(_) => START_MARGIN,
             // Lambda's cold start comes on top of the function's timeout.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
 use crate::lambda::backoff::Backoff;
-use crate::lambda::invoke::{Probe, Target};
+use crate::lambda::invoke::Target;
 use crate::lambda::mapping::Mapping;
 use crate::lambda::outcome::{Fault, Refusal};
 use crate::lambda::poller::REDIS_DELAYS;
@@ -46,7 +46,7 @@ pub(super) enum MappingState {
         reason: String,
         /// Since when.
         since: SystemTime,
-        /// In how long the function is looked at again; zero: with the next message.
+        /// In how long the function is looked at again; zero: the next message is tried.
         next_probe: Duration,
     },
 }
@@ -76,8 +76,8 @@ struct Faults {
 struct Pause {
     reason: String,
     since: SystemTime,
-    /// It was looked at since it was last refused, and nothing can be said without invoking it.
-    is_untold: bool,
+    /// It was looked at since it was last refused, and nothing speaks against another invocation.
+    is_over: bool,
 }
 
 impl Faults {
@@ -141,21 +141,22 @@ impl Health {
 
     /// Whether the function is to be looked at before messages are taken for it.
     pub(super) fn wants_probe(&self) -> bool {
-        self.faults().pause.as_ref().is_some_and(|pause| !pause.is_untold)
+        self.faults().pause.as_ref().is_some_and(|pause| !pause.is_over)
     }
 
-    /// The function was looked at.
-    pub(super) fn probed(&self, mapping: &Mapping, probe: Probe) {
+    /// The function was looked at. If nothing is seen that keeps it from being invoked, the next
+    /// message decides.
+    pub(super) fn probed(&self, mapping: &Mapping, refusal: Option<&Refusal>) {
         let mut faults = self.faults();
-        match probe {
-            // It still counts as failing until it was invoked: what a look cannot see may be left.
-            Probe::Ready => faults.resume(mapping),
-            Probe::Untold => {
+        match refusal {
+            Some(refusal) if refusal.fault == Fault::Operator => faults.pause(mapping, refusal),
+            // Nothing was learnt.
+            Some(refusal) => faults.operator.fail(patience(refusal)),
+            None => {
                 if let Some(pause) = &mut faults.pause {
-                    pause.is_untold = true;
+                    pause.is_over = true;
                 }
             }
-            Probe::Refused(refusal) => faults.pause(mapping, &refusal),
         }
     }
 
@@ -177,11 +178,10 @@ impl Health {
     /// The function ran: whatever it did, it can be invoked. `problem` is what it did wrong.
     pub(super) fn answered(&self, mapping: &Mapping, problem: Option<&str>) {
         let mut faults = self.faults();
-        let was_failing = faults.pause.is_none() && faults.transient.is_failing();
-        faults.resume(mapping);
-        if was_failing {
+        let was_paused = faults.pause.take().is_some();
+        if was_paused || faults.transient.is_failing() {
             let (queue, function) = (&mapping.queue, mapping.function_name());
-            tracing::info!(%queue, function, "the function can be invoked again");
+            tracing::info!(%queue, function, was_paused, "the function can be invoked again");
         }
         faults.throttled.succeed();
         faults.transient.succeed();
@@ -223,7 +223,7 @@ impl Health {
             faults.pause(mapping, refusal);
             return;
         }
-        backoff.fail(refusal.retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)));
+        backoff.fail(patience(refusal));
         let (failures, wait) = (backoff.failures(), backoff.remaining());
         let (queue, function, reason) = (&mapping.queue, mapping.function_name(), &refusal.reason);
         tracing::warn!(%queue, function, reason, failures, ?wait, "an invocation was refused");
@@ -238,7 +238,7 @@ impl Health {
 impl Faults {
     /// Pauses, or stays paused for longer.
     fn pause(&mut self, mapping: &Mapping, refusal: &Refusal) {
-        self.operator.fail(refusal.retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)));
+        self.operator.fail(patience(refusal));
         let (queue, function, reason) = (&mapping.queue, mapping.function_name(), &refusal.reason);
         // Said again only if it is another reason: this may go on for days.
         let is_known = self.pause.as_ref().is_some_and(|pause| pause.reason == *reason);
@@ -249,17 +249,107 @@ impl Faults {
             );
         }
         let since = self.pause.as_ref().map_or_else(SystemTime::now, |pause| pause.since);
-        self.pause = Some(Pause { reason: reason.clone(), since, is_untold: false });
+        self.pause = Some(Pause { reason: reason.clone(), since, is_over: false });
     }
+}
 
-    fn resume(&mut self, mapping: &Mapping) {
-        if self.pause.take().is_some() {
-            let (queue, function) = (&mapping.queue, mapping.function_name());
-            tracing::info!(%queue, function, "the mapping goes on: the function can be invoked again");
-        }
-    }
+/// How long the refuser asks to be left alone.
+fn patience(refusal: &Refusal) -> Option<Duration> {
+    refusal.retry_after.map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
 fn problem_text(reason: impl AsRef<str>) -> String {
     format!("PROBLEM: Function call failed: {}", reason.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::lambda::aws::Aws;
+    use crate::lambda::document::MappingDocument;
+    use crate::lambda::mapping::Origin;
+
+    fn mapping() -> Mapping {
+        let document = MappingDocument {
+            event_source_arn: Some("arn:aws:sqs:us-east-1:000000000000:q".into()),
+            function_arn: Some("f".into()),
+            ..MappingDocument::default()
+        };
+        Mapping::read(&document, Origin::Created).unwrap()
+    }
+
+    fn health() -> Health {
+        let aws = Arc::new(Aws::at("http://127.0.0.1:1"));
+        Health::new(&Target::Aws { aws, function: "f".into() })
+    }
+
+    fn refusal(fault: Fault, reason: &str) -> Refusal {
+        Refusal { fault, reason: reason.into(), retry_after: None }
+    }
+
+    #[test]
+    fn what_somebody_must_put_right_pauses_until_the_function_answers() {
+        let (health, mapping) = (health(), mapping());
+        assert_eq!(health.state(), MappingState::Running);
+        assert_eq!(health.last_result(), "No records processed");
+        health.refused(&mapping, &refusal(Fault::Operator, "gone"));
+        let MappingState::Paused { reason, since, next_probe } = health.state() else {
+            panic!("{:?}", health.state());
+        };
+        assert_eq!(reason, "gone");
+        assert!(!next_probe.is_zero() && health.wants_probe() && health.is_probing());
+        assert_eq!(health.last_result(), "PROBLEM: Function call failed: gone");
+
+        health.probed(&mapping, Some(&refusal(Fault::Operator, "forbidden")));
+        let still = health.state();
+        assert!(
+            matches!(&still, MappingState::Paused { reason, since: s, .. }
+                if reason == "forbidden" && *s == since),
+            "{still:?}"
+        );
+        health.probed(&mapping, Some(&refusal(Fault::Throttled, "busy")));
+        assert!(
+            matches!(health.state(), MappingState::Paused { reason, .. } if reason == "forbidden")
+        );
+        assert!(health.wants_probe());
+
+        health.probed(&mapping, None);
+        assert!(!health.wants_probe(), "the next message decides");
+        assert!(matches!(health.state(), MappingState::Paused { .. }));
+        health.answered(&mapping, None);
+        assert_eq!(health.state(), MappingState::Running);
+        assert_eq!(health.last_result(), "OK");
+        assert!(!health.is_probing());
+    }
+
+    #[test]
+    fn a_throttle_is_waited_out_and_says_why() {
+        let (health, mapping) = (health(), mapping());
+        let asked = Some(Duration::from_secs(u64::MAX));
+        health.refused(
+            &mapping,
+            &Refusal { retry_after: asked, ..refusal(Fault::Throttled, "busy") },
+        );
+        let state = health.state();
+        let MappingState::Waiting { reason, remaining } = state else { panic!("{state:?}") };
+        assert_eq!(reason, "busy");
+        assert!(remaining > RETRY_AFTER_MAX / 2 && remaining <= RETRY_AFTER_MAX, "{remaining:?}");
+        assert!(!health.is_probing(), "a throttled function can be invoked");
+    }
+
+    #[test]
+    fn a_function_that_fails_is_no_fault_of_its_mapping() {
+        let (health, mapping) = (health(), mapping());
+        health.answered(&mapping, Some("the function failed"));
+        assert_eq!(health.state(), MappingState::Running);
+        assert_eq!(health.last_result(), "PROBLEM: Function call failed: the function failed");
+        health.event_refused("413");
+        assert_eq!(health.state(), MappingState::Running);
+        health.lost("reset");
+        assert!(
+            matches!(health.state(), MappingState::Waiting { reason, .. } if reason == "reset")
+        );
+    }
 }

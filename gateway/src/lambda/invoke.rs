@@ -49,17 +49,6 @@ pub(super) enum Kind {
     Handover,
 }
 
-/// What looking at a function that cannot be invoked told, without invoking it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Probe {
-    /// It can be invoked.
-    Ready,
-    /// Nothing can be said without invoking it.
-    Untold,
-    /// It still cannot.
-    Refused(Refusal),
-}
-
 /// Where a function is.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
@@ -95,28 +84,25 @@ impl Target {
         }
     }
 
-    /// Looks whether the function can be invoked, without invoking it: on AWS with a `DryRun`, on
-    /// this machine by looking for its program. Other endpoints run the function at a `DryRun`, so
-    /// they are not asked. Source: esm-contract §7.4.
-    pub(super) async fn probe(&self) -> Probe {
+    /// Looks whether the function can be invoked, without invoking it: why not, if it tells. On
+    /// AWS it is asked with a `DryRun`, on this machine its program is looked for. Other endpoints
+    /// run the function at a `DryRun`, so they are not asked. Source: esm-contract §7.4.
+    pub(super) async fn probe(&self) -> Option<Refusal> {
         match self {
-            Self::Aws { aws, .. } if aws.is_custom() => Probe::Untold,
+            Self::Aws { aws, .. } if aws.is_custom() => None,
             Self::Aws { aws, function } => {
                 let client = aws.invoker(function).await;
                 probe_aws(&client, function).await
             }
-            Self::Local(function) => match function.problem() {
-                None => Probe::Ready,
-                Some(reason) => {
-                    let fault = Fault::Operator;
-                    Probe::Refused(Refusal { fault, reason, retry_after: None })
-                }
-            },
+            Self::Local(function) => {
+                let fault = Fault::Operator;
+                function.problem().map(|reason| Refusal { fault, reason, retry_after: None })
+            }
         }
     }
 }
 
-async fn probe_aws(client: &Client, function: &str) -> Probe {
+async fn probe_aws(client: &Client, function: &str) -> Option<Refusal> {
     let patience = TimeoutConfig::builder().operation_timeout(PROBE_MAX).build();
     let result = client
         .invoke()
@@ -127,9 +113,8 @@ async fn probe_aws(client: &Client, function: &str) -> Probe {
         .send()
         .await;
     match result.map_err(|error| failed(&error, false)) {
-        Ok(_) => Probe::Ready,
-        Err(Answer::Refused(refusal)) => Probe::Refused(refusal),
-        Err(_) => Probe::Untold,
+        Err(Answer::Refused(refusal)) => Some(refusal),
+        _ => None,
     }
 }
 
@@ -151,12 +136,12 @@ async fn invoke_aws(client: &Client, function: &str, call: Call, is_custom: bool
         .send()
         .await;
     match result {
-        Ok(output) => returned(output, kind),
+        Ok(output) => returned(output, kind, is_custom),
         Err(error) => failed(&error, is_custom),
     }
 }
 
-fn returned(output: InvokeOutput, kind: Kind) -> Answer {
+fn returned(output: InvokeOutput, kind: Kind, is_custom: bool) -> Answer {
     // Endpoints that know no asynchronous invocations have run it by now.
     if kind == Kind::Handover && (200..300).contains(&output.status_code) {
         return Answer::HandedOver;
@@ -166,6 +151,10 @@ fn returned(output: InvokeOutput, kind: Kind) -> Answer {
         return Answer::Unknown { reason };
     }
     let payload = output.payload.map(Blob::into_inner).unwrap_or_default();
+    if is_custom && payload.trim_ascii_start().starts_with(b"<") {
+        let reason = "the endpoint answers with a page, so it is none of Lambda's".into();
+        return Answer::Refused(Refusal { fault: Fault::Operator, reason, retry_after: None });
+    }
     Answer::Ran { function_error: output.function_error, payload: payload.into() }
 }
 

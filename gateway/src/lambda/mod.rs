@@ -16,6 +16,7 @@ mod event;
 mod filtered;
 mod fleet;
 mod gather;
+mod handover;
 mod health;
 mod inheritance;
 mod invoke;

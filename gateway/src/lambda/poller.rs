@@ -100,7 +100,8 @@ impl Poller {
                 continue;
             }
             if self.health.wants_probe() {
-                self.health.probed(&self.mapping, self.target.probe().await);
+                let refusal = self.target.probe().await;
+                self.health.probed(&self.mapping, refusal.as_ref());
                 continue;
             }
             let function_permit = async {

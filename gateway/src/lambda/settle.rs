@@ -4,10 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::Acknowledge;
 use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
-use crate::lambda::invoke::{Call, Kind};
+use crate::lambda::invoke::Call;
 use crate::lambda::outcome::{Answer, Fault, Reading, Refusal, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
 use crate::lambda::retry::{self, Returning, Rule};
@@ -69,16 +68,12 @@ impl Poller {
             // while this one runs.
             return too_late();
         }
-        let kind = match self.mapping.options.acknowledge {
-            Acknowledge::Karin => Kind::Wait,
-            Acknowledge::Function => Kind::Handover,
-        };
         let call = Call {
             event: part.event.clone(),
             timeout: self.timeout,
             start_by: lease.start_by,
             trace_header: None,
-            kind,
+            kind: self.kind(),
         };
         let begun = Instant::now();
         let answer = self.target.invoke(call).await;

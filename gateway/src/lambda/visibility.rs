@@ -21,17 +21,22 @@ impl VisibilityTimeout {
         queues: &Queues,
         queue: &QueueName,
     ) -> Result<Duration, QueueError> {
-        if let Some((at, known)) = *self.known()
+        if let Some((at, known)) = *self.lock()
             && at.elapsed() < FRESH
         {
             return Ok(known);
         }
         let timeout = read(&queues.info(queue).await?);
-        *self.known() = Some((Instant::now(), timeout));
+        *self.lock() = Some((Instant::now(), timeout));
         Ok(timeout)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Duration)>> {
+    /// What it was when it was last asked for; `None`: it never was.
+    pub(super) fn known(&self) -> Option<Duration> {
+        self.lock().map(|(_, known)| known)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Duration)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

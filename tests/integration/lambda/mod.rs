@@ -1,9 +1,11 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod batching;
+mod endpoint;
 mod failures;
 mod local;
 mod ministack;
+mod outcomes;
 mod python;
 mod restarts;
 mod soak;
