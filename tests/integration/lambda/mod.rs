@@ -1,5 +1,6 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
+mod batching;
 mod endpoint;
 mod failures;
 mod handover;
