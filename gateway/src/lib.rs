@@ -11,6 +11,7 @@ pub mod config;
 mod data_dir;
 mod embedded;
 pub mod exec;
+pub mod filter;
 mod hex;
 mod http;
 pub mod identity;
