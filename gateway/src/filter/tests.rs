@@ -475,6 +475,14 @@ fn a_dot_in_a_name_is_a_step() {
         (r#"{"a.b":["v"]}"#, r#"{"a":[{"b":"w"},{"b":"v"}]}"#, true),
         (r#"{"a":["1"],"a.b":["2"]}"#, r#"{"a":["1",{"b":"2"}]}"#, false),
         (r#"{"":{"":["v"]}}"#, r#"{".":"v"}"#, true),
+        // Derived: members that stand beside each other, and which of two counts.
+        (r#"{"a":{"b":[1],"c":{"d":[2]}}}"#, r#"{"a":{"b":1},"a.c.d":2}"#, true),
+        (r#"{"a":{"b":[1],"c":{"d":[2]}}}"#, r#"{"a":{"c":{},"c.d":2},"a.b":1}"#, true),
+        (r#"{"a":[1],"a.b":[2]}"#, r#"{"a":1,"a.b":2}"#, true),
+        (r#"{"a.b.c":[2]}"#, r#"{"a":{"b.c":1},"a.b":{"c":2}}"#, true),
+        (r#"{"a.b":[1]}"#, r#"{"a":{"b":1},"a.b":2}"#, true),
+        (r#"{"a.b":[2]}"#, r#"{"a":{"b":1},"a.b":2}"#, false),
+        (r#"{"a.b":[2]}"#, r#"{"a":[{"b":1}],"a.b":2}"#, false),
     ]);
     let whole = filters(&[r#"{"body.a":["v"]}"#]);
     assert!(whole.accepts(&subject(r#"{"a":"v"}"#, &[], &[])));
@@ -519,6 +527,7 @@ fn metadata_are_texts_and_queue_and_region_are_not_there() {
     let message_attributes = [
         attribute("tenant", "String", b"acme"),
         attribute("budget.left", "Number.int", b"4"),
+        attribute("tenant.id", "String", b"7"),
         attribute("sig", "Binary", b"abc"),
     ];
     let subject = subject(r#"{"a":1}"#, &attributes, &message_attributes);
@@ -534,6 +543,7 @@ fn metadata_are_texts_and_queue_and_region_are_not_there() {
         (r#"{"messageAttributes":{"tenant":{"stringValue":["acme"]}}}"#, true),
         (r#"{"messageAttributes":{"budget.left":{"dataType":[{"prefix":"Number"}]}}}"#, true),
         (r#"{"messageAttributes":{"budget":{"left":{"stringValue":["4"]}}}}"#, true),
+        (r#"{"messageAttributes":{"tenant.id":{"stringValue":["7"]}}}"#, true),
         (r#"{"messageAttributes":{"sig":{"dataType":["Binary"]}}}"#, true),
         (r#"{"messageAttributes":{"sig":{"stringValue":[{"exists":true}]}}}"#, false),
         (r#"{"messageAttributes":{"tenant":["acme"]}}"#, false),

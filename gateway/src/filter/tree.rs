@@ -49,8 +49,9 @@ enum Found<'a> {
     Nothing,
     Text(&'a str),
     Value(&'a Value),
-    /// Members of an object whose names go on: the rests of their names, and their values.
-    Rests(Vec<(&'a str, &'a Value)>),
+    /// A value that is no array, and members that stand beside it under longer names: the rests
+    /// of these names, and their values.
+    Split(Option<&'a Value>, Vec<(&'a str, &'a Value)>),
 }
 
 impl Node {
@@ -103,7 +104,7 @@ impl Node {
             if outcome == Outcome::Fails {
                 break;
             }
-            outcome = outcome.and(node.judge(&found.field(name)));
+            outcome = outcome.and(node.judge(&found.field(name, node)));
         }
         outcome
     }
@@ -130,8 +131,8 @@ impl Node {
 fn leaf(tests: &Tests, found: &Found<'_>) -> Outcome {
     let scalar = match found {
         Found::Text(text) => Some(Scalar::Text(text)),
-        Found::Value(value) => Scalar::of(value),
-        Found::Nothing | Found::Rests(_) => None,
+        Found::Value(value) | Found::Split(Some(value), _) => Scalar::of(value),
+        Found::Nothing | Found::Split(None, _) => None,
     };
     match scalar {
         Some(scalar) if tests.accept(scalar) => Outcome::Present,
@@ -141,25 +142,30 @@ fn leaf(tests: &Tests, found: &Found<'_>) -> Outcome {
 }
 
 impl<'a> Found<'a> {
-    /// What stands in the field of this name. A member of that name hides those whose names only
-    /// start so.
-    fn field(&self, name: &str) -> Self {
-        match self {
-            Self::Value(Value::Object(members)) => match members.get(name) {
-                Some(value) => Self::Value(value),
-                None => Self::rests(name, members.iter().map(|(key, value)| (key.as_str(), value))),
-            },
-            Self::Rests(members) => match members.iter().find(|(key, _)| *key == name) {
-                Some((_, value)) => Self::Value(value),
-                None => Self::rests(name, members.iter().copied()),
-            },
-            Self::Nothing | Self::Text(_) | Self::Value(_) => Self::Nothing,
+    /// What stands in the field of this name, as far as `node` asks. Of two members that are one
+    /// field by their names the one within an object counts, and an array hides longer names.
+    fn field(&self, name: &str, node: &Node) -> Self {
+        let (members, longer) = match self {
+            Self::Value(Value::Object(members)) => (Some(members), [].as_slice()),
+            Self::Split(value, longer) => (value.and_then(Value::as_object), longer.as_slice()),
+            Self::Nothing | Self::Text(_) | Self::Value(_) => return Self::Nothing,
+        };
+        let exact = members.and_then(|members| members.get(name));
+        let exact =
+            exact.or_else(|| longer.iter().find(|(key, _)| *key == name).map(|(_, value)| *value));
+        if let Some(value) = exact
+            && (node.fields.is_empty() || value.is_array())
+        {
+            return Self::Value(value);
         }
-    }
-
-    fn rests(name: &str, members: impl Iterator<Item = (&'a str, &'a Value)>) -> Self {
         let rest = |key: &'a str| key.strip_prefix(name)?.strip_prefix(SEPARATOR);
-        let rests: Vec<_> = members.filter_map(|(key, v)| Some((rest(key)?, v))).collect();
-        if rests.is_empty() { Self::Nothing } else { Self::Rests(rests) }
+        let members = members.into_iter().flatten().map(|(key, value)| (key.as_str(), value));
+        let members = members.chain(longer.iter().copied());
+        let rests: Vec<_> = members.filter_map(|(key, value)| Some((rest(key)?, value))).collect();
+        match exact {
+            Some(value) if rests.is_empty() => Self::Value(value),
+            None if rests.is_empty() => Self::Nothing,
+            exact => Self::Split(exact, rests),
+        }
     }
 }
