@@ -1,7 +1,7 @@
 //! The filters of a mapping: which messages a function gets.
 //!
 //! Pure, as [`crate::protocol`] is. A pattern is read into the ways it can be fulfilled
-//! ([`pattern`]), each a tree of fields ([`tree`]) whose leaves are tests ([`test`]). Matching has
+//! ([`pattern`]), each a tree of fields ([`tree`]) whose leaves have rules ([`rules`]). Matching has
 //! no regular expressions: a message costs at most the ways of all patterns times its size.
 //!
 //! Source: esm-contract §5.
@@ -9,11 +9,13 @@
 mod numeric;
 mod pattern;
 mod record;
-mod test;
+mod rules;
 mod tree;
 mod wildcard;
 
 pub use record::Subject;
+
+use std::sync::Arc;
 
 use pattern::Pattern;
 use record::Record;
@@ -27,11 +29,11 @@ pub const FILTERS_MAX: usize = 5;
 /// Source: esm-contract §5.
 pub const PATTERN_CHARACTERS_MAX: usize = 4_096;
 
-/// Filters of a mapping, ORed. No filter accepts everything.
+/// Filters of a mapping, ORed. No filter accepts everything. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
-    written: Vec<String>,
-    patterns: Vec<Pattern>,
+    written: Arc<[String]>,
+    patterns: Arc<[Pattern]>,
 }
 
 /// What is read depends on nothing but what was written.
@@ -70,8 +72,8 @@ impl Filters {
             Pattern::parse(text)
                 .map_err(|why| InvalidFilter { detail: line(&format!("filter {number}: {why}")) })
         };
-        let read = (1..).zip(patterns).map(read).collect::<Result<_, _>>()?;
-        Ok(Self { written: patterns.to_vec(), patterns: read })
+        let read = (1..).zip(patterns).map(read).collect::<Result<Arc<[_]>, _>>()?;
+        Ok(Self { written: patterns.into(), patterns: read })
     }
 
     /// Whether there are none, so that everything is accepted.
@@ -93,7 +95,7 @@ impl Filters {
 
     /// What AWS may not evaluate as karin does, or what never accepts anything: a line each.
     pub fn remarks(&self) -> Vec<String> {
-        let numbered = (1..).zip(&self.patterns).flat_map(|(number, pattern)| {
+        let numbered = (1..).zip(&*self.patterns).flat_map(|(number, pattern)| {
             pattern.remarks().iter().map(move |remark| line(&format!("filter {number}: {remark}")))
         });
         numbered.collect()

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     PATTERN_CHARACTERS_MAX,
     record::{ATTRIBUTES, BODY, MESSAGE_ATTRIBUTES, MESSAGE_ID, Record},
-    test::{RESERVED, Tests},
+    rules::{RESERVED, Rules},
     tree::{Node, SEPARATOR},
 };
 
@@ -25,10 +25,10 @@ const FIELDS_MAX: usize = 20_000;
 const NAMES_MAX: usize = 128;
 
 /// One way: what is asked of each field, by its path.
-type Fields = BTreeMap<String, Arc<Tests>>;
+type Fields = BTreeMap<String, Arc<Rules>>;
 
 /// A pattern that was read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Pattern {
     ways: Vec<Node>,
     remarks: Vec<String>,
@@ -119,8 +119,8 @@ impl Reader {
             match value {
                 Value::Object(object) => self.object(object, &place, ways)?,
                 Value::Array(written) => {
-                    let tests = Tests::parse(written).map_err(|why| place.wrong(why))?;
-                    self.leaf(&place, &Arc::new(tests), ways)?;
+                    let rules = Rules::parse(written).map_err(|why| place.wrong(why))?;
+                    self.leaf(&place, &Arc::new(rules), ways)?;
                 }
                 _ => return Err(place.wrong("it is neither an object nor an array")),
             }
@@ -149,17 +149,17 @@ impl Reader {
     fn leaf(
         &mut self,
         place: &Place,
-        tests: &Arc<Tests>,
+        rules: &Arc<Rules>,
         ways: &mut [Fields],
     ) -> Result<(), String> {
         let path = place.path.as_deref().unwrap_or_default();
         if path.split(SEPARATOR).count() > NAMES_MAX {
             return Err(place.wrong(format!("more than {NAMES_MAX} names in the path of a field")));
         }
-        self.remark_on(path, tests);
+        self.remark_on(path, rules);
         let mut is_repeated = false;
         for way in &mut *ways {
-            is_repeated |= way.insert(path.to_owned(), Arc::clone(tests)).is_some();
+            is_repeated |= way.insert(path.to_owned(), Arc::clone(rules)).is_some();
         }
         check_size(ways).map_err(|why| place.wrong(why))?;
         if is_repeated {
@@ -168,18 +168,18 @@ impl Reader {
         Ok(())
     }
 
-    fn remark_on(&mut self, path: &str, tests: &Tests) {
+    fn remark_on(&mut self, path: &str, rules: &Rules) {
         match path.split(SEPARATOR).next().unwrap_or_default() {
             BODY => {}
             top @ (MESSAGE_ID | ATTRIBUTES | MESSAGE_ATTRIBUTES) => {
                 self.remark(format!("{path}: AWS may filter SQS messages by their body only"));
-                if tests.accept_only_numbers() {
+                if rules.accept_only_numbers() {
                     self.remark(format!("{path}: it accepts nothing, {top} holds texts only"));
                 }
             }
             _ => self.remark(format!("{path}: filters see no such field in a message")),
         }
-        for operator in &tests.unpromised {
+        for operator in &rules.unpromised {
             self.remark(format!("{path}: Lambda does not promise {operator}, EventBridge does"));
         }
     }

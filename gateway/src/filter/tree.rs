@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     record::{ATTRIBUTES, BODY, MESSAGE_ATTRIBUTES, MESSAGE_ID, Record},
-    test::{Scalar, Tests},
+    rules::{Rules, Scalar},
 };
 
 /// What stands between the names of a field's path. A name that holds it is a path: "a.b" and
@@ -16,9 +16,9 @@ use super::{
 pub(super) const SEPARATOR: char = '.';
 
 /// A field, and what is asked of it and of the fields within it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Node {
-    tests: Option<Arc<Tests>>,
+    rules: Option<Arc<Rules>>,
     fields: BTreeMap<String, Node>,
 }
 
@@ -56,14 +56,14 @@ enum Found<'a> {
 
 impl Node {
     /// The tree of these fields, by their paths.
-    pub(super) fn of(fields: &BTreeMap<String, Arc<Tests>>) -> Self {
+    pub(super) fn of(fields: &BTreeMap<String, Arc<Rules>>) -> Self {
         let mut root = Self::default();
-        for (path, tests) in fields {
+        for (path, rules) in fields {
             let mut node = &mut root;
             for name in path.split(SEPARATOR) {
                 node = node.fields.entry(name.to_owned()).or_default();
             }
-            node.tests = Some(Arc::clone(tests));
+            node.rules = Some(Arc::clone(rules));
         }
         root
     }
@@ -87,7 +87,7 @@ impl Node {
     ///
     /// Source: esm-contract §5.
     fn judge_body(&self, record: &Record<'_>) -> Outcome {
-        let found = match (&self.tests, self.fields.is_empty()) {
+        let found = match (&self.rules, self.fields.is_empty()) {
             (Some(_), true) => record.plain_body().map(Found::Text),
             (None, false) => record.json_body().map(Found::Value),
             _ => None,
@@ -99,7 +99,7 @@ impl Node {
         if let Found::Value(Value::Array(items)) = found {
             return self.judge_items(items);
         }
-        let mut outcome = self.tests.as_ref().map_or(Outcome::Absent, |tests| leaf(tests, found));
+        let mut outcome = self.rules.as_ref().map_or(Outcome::Absent, |rules| leaf(rules, found));
         for (name, node) in &self.fields {
             if outcome == Outcome::Fails {
                 break;
@@ -128,15 +128,15 @@ impl Node {
 }
 
 /// An object, and nothing at all, is no value.
-fn leaf(tests: &Tests, found: &Found<'_>) -> Outcome {
+fn leaf(rules: &Rules, found: &Found<'_>) -> Outcome {
     let scalar = match found {
         Found::Text(text) => Some(Scalar::Text(text)),
         Found::Value(value) | Found::Split(Some(value), _) => Scalar::of(value),
         Found::Nothing | Found::Split(None, _) => None,
     };
     match scalar {
-        Some(scalar) if tests.accept(scalar) => Outcome::Present,
-        None if tests.accept_absence => Outcome::Absent,
+        Some(scalar) if rules.accept(scalar) => Outcome::Present,
+        None if rules.accept_absence => Outcome::Absent,
         _ => Outcome::Fails,
     }
 }

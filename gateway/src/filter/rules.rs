@@ -60,15 +60,15 @@ impl<'a> Scalar<'a> {
 
 /// What a field's value must be; one of it is enough.
 #[derive(Debug, Default)]
-pub(super) struct Tests {
-    any_of: Vec<Test>,
+pub(super) struct Rules {
+    any_of: Vec<Rule>,
     /// Whether no value will do as well.
     pub(super) accept_absence: bool,
     /// The names of operators that Lambda does not promise.
     pub(super) unpromised: Vec<&'static str>,
 }
 
-impl Tests {
+impl Rules {
     /// Reads the array that stands at a field. Errors: what is wrong.
     pub(super) fn parse(written: &[Value]) -> Result<Self, String> {
         if written.is_empty() {
@@ -81,7 +81,7 @@ impl Tests {
                 Value::Array(_) => {
                     return Err("an array within the array of what is accepted".to_owned());
                 }
-                value => all.any_of.extend(Test::exact(value)),
+                value => all.any_of.extend(Rule::exact(value)),
             }
         }
         Ok(all)
@@ -94,32 +94,32 @@ impl Tests {
         };
         if name == EXISTS {
             match value {
-                Value::Bool(true) => self.any_of.push(Test::Anything),
+                Value::Bool(true) => self.any_of.push(Rule::Anything),
                 Value::Bool(false) => self.accept_absence = true,
                 _ => return Err(format!("{name:?}: it is neither true nor false")),
             }
             return Ok(());
         }
-        let test = Test::parse(name, value).map_err(|why| format!("{name:?}: {why}"))?;
-        self.unpromised.extend(test.unpromised());
-        self.any_of.push(test);
+        let rule = Rule::parse(name, value).map_err(|why| format!("{name:?}: {why}"))?;
+        self.unpromised.extend(rule.unpromised());
+        self.any_of.push(rule);
         Ok(())
     }
 
     /// Whether this value will do.
     pub(super) fn accept(&self, value: Scalar<'_>) -> bool {
-        self.any_of.iter().any(|test| test.accepts(value))
+        self.any_of.iter().any(|rule| rule.accepts(value))
     }
 
     /// Whether nothing but numbers will do.
     pub(super) fn accept_only_numbers(&self) -> bool {
-        let numbers = |test: &Test| matches!(test, Test::Number(_) | Test::Numeric(_));
+        let numbers = |rule: &Rule| matches!(rule, Rule::Number(_) | Rule::Numeric(_));
         !self.accept_absence && self.any_of.iter().all(numbers)
     }
 }
 
 #[derive(Debug)]
-enum Test {
+enum Rule {
     Null,
     Bool(bool),
     Number(Number),
@@ -135,10 +135,10 @@ enum Test {
     Cidr(Cidr),
     Wildcard(Wildcard),
     /// None of these.
-    AnythingBut(Vec<Test>),
+    AnythingBut(Vec<Rule>),
 }
 
-impl Test {
+impl Rule {
     /// The value itself; `None` for one that is no scalar.
     fn exact(value: &Value) -> Option<Self> {
         Scalar::of(value).map(|scalar| match scalar {
@@ -202,15 +202,15 @@ impl Test {
             return Err(format!("{} operators in one object", nested.len()));
         };
         let within = |why: String| format!("{name:?}: {why}");
-        let mut tests = Vec::new();
+        let mut rules = Vec::new();
         for value in one_or_many(value).map_err(within)? {
             let is_empty = value.as_str() == Some("");
             if is_empty && [PREFIX, SUFFIX].contains(&name.as_str()) {
                 return Err(within("an empty text would leave nothing".to_owned()));
             }
-            tests.push(Self::of_text(name, value).map_err(within)?);
+            rules.push(Self::of_text(name, value).map_err(within)?);
         }
-        Ok(Self::AnythingBut(tests))
+        Ok(Self::AnythingBut(rules))
     }
 
     fn accepts(&self, value: Scalar<'_>) -> bool {
@@ -219,7 +219,7 @@ impl Test {
             (Self::Bool(wanted), Scalar::Bool(bool)) => *wanted == bool,
             (Self::Number(wanted), Scalar::Number(number)) => numeric::is_same(wanted, number),
             (Self::Numeric(range), Scalar::Number(number)) => range.holds(number),
-            (Self::AnythingBut(tests), value) => !tests.iter().any(|test| test.accepts(value)),
+            (Self::AnythingBut(rules), value) => !rules.iter().any(|rule| rule.accepts(value)),
             (this, Scalar::Text(text)) => this.accepts_text(text),
             _ => false,
         }
@@ -248,9 +248,9 @@ impl Test {
             Self::SuffixIgnoreCase(_) => Some("equals-ignore-case in suffix"),
             Self::Cidr(_) => Some(CIDR),
             Self::Wildcard(_) => Some(WILDCARD),
-            Self::AnythingBut(tests) => {
-                let is_exact = |test: &Test| matches!(test, Self::Text(_) | Self::Number(_));
-                (!tests.iter().all(is_exact)).then_some("an operator in anything-but")
+            Self::AnythingBut(rules) => {
+                let is_exact = |rule: &Rule| matches!(rule, Self::Text(_) | Self::Number(_));
+                (!rules.iter().all(is_exact)).then_some("an operator in anything-but")
             }
             _ => None,
         }
