@@ -1,8 +1,9 @@
 //! The filters of a mapping: which messages a function gets.
 //!
 //! Pure, as [`crate::protocol`] is. A pattern is read into the ways it can be fulfilled
-//! ([`pattern`]), each a tree of fields ([`tree`]) whose leaves have rules ([`rules`]). Matching has
-//! no regular expressions: a message costs at most the ways of all patterns times its size.
+//! ([`pattern`]), which are put into trees of fields ([`tree`]) whose leaves have rules
+//! ([`rules`]). There are no regular expressions: what a message costs is bounded by its size times
+//! the size of the patterns.
 //!
 //! Source: esm-contract §5.
 

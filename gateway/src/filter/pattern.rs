@@ -12,7 +12,7 @@ use super::{
     PATTERN_CHARACTERS_MAX,
     record::{ATTRIBUTES, BODY, MESSAGE_ATTRIBUTES, MESSAGE_ID, Record},
     rules::{RESERVED, Rules},
-    tree::{Node, SEPARATOR},
+    tree::{Node, SEPARATOR, WAYS_OF_A_TREE},
 };
 
 /// The field whose objects are alternatives.
@@ -30,7 +30,7 @@ type Fields = BTreeMap<String, Arc<Rules>>;
 /// A pattern that was read.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    ways: Vec<Node>,
+    trees: Vec<Node>,
     remarks: Vec<String>,
 }
 
@@ -48,11 +48,12 @@ impl Pattern {
         let mut reader = Reader::default();
         let mut ways = vec![Fields::new()];
         reader.object(&object, &Place::default(), &mut ways)?;
-        Ok(Self { ways: ways.iter().map(Node::of).collect(), remarks: reader.remarks })
+        let trees = ways.chunks(WAYS_OF_A_TREE).map(Node::of).collect();
+        Ok(Self { trees, remarks: reader.remarks })
     }
 
     pub(super) fn accepts(&self, record: &Record<'_>) -> bool {
-        self.ways.iter().any(|way| way.accepts(record))
+        self.trees.iter().any(|tree| tree.accepts(record))
     }
 
     pub(super) fn remarks(&self) -> &[String] {

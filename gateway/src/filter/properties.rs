@@ -245,14 +245,31 @@ proptest! {
     /// As every choice of elements tried out one by one decides.
     #[test]
     fn elements_are_chosen_as_a_naive_search_does(
-        a in small(), b in small(), asked in asked(),
+        a in small(),
+        b in small(),
+        shared in prop::option::of(asked()),
+        alternatives in prop::collection::vec(asked(), 1..5),
     ) {
         let body = json!({"a": a, "b": b});
         let (mut leaves, mut arrays) = (Vec::new(), 0);
         flatten(&body, "", &BTreeMap::new(), &mut arrays, &mut leaves);
-        let expected = naive(&asked.iter().collect::<Vec<_>>(), &leaves, &BTreeMap::new(), &[]);
-        let pattern: Map<String, Value> =
-            asked.iter().map(|(path, asked)| (path.clone(), rules(asked))).collect();
+        let shared = shared.unwrap_or_default();
+        let expected = alternatives.iter().any(|alternative| {
+            // Of two rules of one field the later counts.
+            let mut asked = shared.clone();
+            asked.extend(alternative.clone());
+            naive(&asked.iter().collect::<Vec<_>>(), &leaves, &BTreeMap::new(), &[])
+        });
+        let written = |asked: &BTreeMap<String, Asked>| -> Map<String, Value> {
+            asked.iter().map(|(path, asked)| (path.clone(), rules(asked))).collect()
+        };
+        let mut pattern = written(&shared);
+        match alternatives.as_slice() {
+            [only] => pattern.extend(written(only)),
+            several => {
+                pattern.insert("$or".to_owned(), several.iter().map(written).collect());
+            }
+        }
         let filters = filter(&json!({"body": pattern})).unwrap();
         let accepted = accepts(&filters, &body.to_string());
         prop_assert_eq!(accepted, expected, "{:?} and {}", filters.patterns(), body);

@@ -64,9 +64,8 @@ impl<'a> Record<'a> {
         self.subject.message_id
     }
 
-    /// The body, unless it is a JSON object.
-    pub(super) fn plain_body(&self) -> Option<&str> {
-        if self.json_body().is_none() { Some(self.subject.body) } else { None }
+    pub(super) fn body(&self) -> &str {
+        self.subject.body
     }
 
     /// The body, if it is a JSON object. Any other JSON is plain text.
