@@ -117,15 +117,12 @@ impl Node {
     ///
     /// Source: esm-contract §5.
     fn judge_body(&self, record: &Record<'_>) -> Verdict {
-        let (verdict, others) = match record.json_body() {
-            Some(body) => {
-                let for_plain = self.rules.iter().fold(0, |all, (ways, _)| all | ways);
-                (self.judge_fields(&Found::Value(body)), for_plain)
-            }
-            None => {
-                let for_json = self.fields.values().fold(0, |all, node| all | node.asking);
-                (self.judge_leaf(Some(Scalar::Text(record.body()))), for_json)
-            }
+        let (verdict, others) = if let Some(body) = record.json_body() {
+            let for_plain = self.rules.iter().fold(0, |all, (ways, _)| all | ways);
+            (self.judge_fields(&Found::Value(body)), for_plain)
+        } else {
+            let for_json = self.fields.values().fold(0, |all, node| all | node.asking);
+            (self.judge_leaf(Some(Scalar::Text(record.body()))), for_json)
         };
         verdict.and(Verdict { fails: others, present: 0 })
     }
