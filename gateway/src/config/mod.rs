@@ -122,7 +122,7 @@ impl Config {
     /// `given`, and the file it names. Nothing else of the file is checked for what it means.
     pub fn of_queues(given: Options) -> Result<Self, ConfigError> {
         let file = read_file(given.config.as_deref())?;
-        let Options { redis_url, data_dir, key_prefix, .. } = given.without_empty().or(file);
+        let Options { redis_url, data_dir, key_prefix, .. } = given.or(file);
         let options = Options { redis_url, data_dir, key_prefix, ..Options::default() };
         Self::from_options(options, |_| None)
     }
