@@ -3,9 +3,13 @@
 //! [`Options`] is what was written, every option as text, whichever of the three it came from.
 //! [`Config`] is what it means. Nothing below reads the environment or the file again.
 
+mod mapping_options;
 mod options;
-mod specs;
+pub(crate) mod specs;
 
+pub use mapping_options::{
+    Acknowledge, FifoFailure, Filtered, MalformedReport, MappingOptions, Retry,
+};
 pub use options::Options;
 pub use specs::{FailureReport, FunctionSpec, MappingSpec};
 

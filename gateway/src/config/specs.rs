@@ -2,23 +2,26 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::ConfigError;
+use super::{ConfigError, MappingOptions};
+use crate::filter::Filters;
 use crate::queues::QueueName;
 
 /// A local function's timeout unless told otherwise.
 pub(super) const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest a function may run, seconds; AWS's own limit.
-pub(super) const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 900;
+pub(crate) const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 900;
 /// Records of one invocation unless told otherwise (BatchSize, esm-contract §2).
-pub(super) const BATCH_SIZE_DEFAULT: u32 = 10;
+pub(crate) const BATCH_SIZE_DEFAULT: u32 = 10;
 /// Most records of one invocation on a standard queue.
-pub(super) const BATCH_SIZE_MAX: u32 = 10_000;
-/// From this batch size on AWS demands a window of at least a second.
-pub(super) const BATCH_SIZE_WITHOUT_WINDOW_MAX: u32 = 10;
+pub(crate) const BATCH_SIZE_MAX: u32 = 10_000;
+/// Most records of one invocation on a FIFO queue.
+pub(crate) const BATCH_SIZE_FIFO_MAX: u32 = 10;
+/// Above this batch size AWS demands a window of at least a second.
+pub(crate) const BATCH_SIZE_WITHOUT_WINDOW_MAX: u32 = 10;
 /// The longest MaximumBatchingWindowInSeconds.
-pub(super) const WINDOW_SECONDS_MAX: u64 = 300;
+pub(crate) const WINDOW_SECONDS_MAX: u64 = 300;
 /// Most invocations at the same time.
-pub(super) const CONCURRENCY_MAX: u32 = 1_000;
+pub(crate) const CONCURRENCY_MAX: u32 = 1_000;
 /// Longest name of a Lambda function.
 pub(super) const FUNCTION_NAME_LENGTH_MAX: usize = 64;
 
@@ -44,25 +47,33 @@ pub enum FailureReport {
     WholeBatch,
     /// The answer may name messages (ReportBatchItemFailures).
     PerMessage,
+    /// As [`FailureReport::PerMessage`] if the answer has `batchItemFailures`, else as
+    /// [`FailureReport::WholeBatch`] (esm-contract §11, trap 2).
+    Auto,
 }
 
-/// One queue's messages go to one function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One queue's messages go to one function. What is `None` here is as AWS's mapping of the same
+/// queue and function has it, if there is one, else the default.
+#[derive(Debug, Clone, PartialEq)]
 pub struct MappingSpec {
     /// The queue.
     pub queue: QueueName,
     /// A function's name or ARN.
     pub function: String,
     /// At most this many records in one invocation.
-    pub batch_size: u32,
+    pub batch_size: Option<u32>,
     /// How long to gather records; whole seconds.
-    pub window: Duration,
+    pub window: Option<Duration>,
     /// The function's timeout, if it is known here.
     pub timeout: Option<Duration>,
     /// At most this many invocations at a time.
     pub concurrency: Option<u32>,
     /// How failures are told.
-    pub report_batch_item_failures: FailureReport,
+    pub report_batch_item_failures: Option<FailureReport>,
+    /// Which messages the function gets.
+    pub filters: Option<Filters>,
+    /// What AWS has no word for.
+    pub options: MappingOptions,
 }
 
 pub(super) fn functions(written: &[String]) -> Result<Vec<FunctionSpec>, ConfigError> {
@@ -131,6 +142,11 @@ fn function(text: &str) -> Result<FunctionSpec, String> {
 }
 
 fn mapping(text: &str) -> Result<MappingSpec, String> {
+    // The filter comes last, so that it can hold commas.
+    let (text, filter) = match text.split_once(",filter=") {
+        Some((text, filter)) => (text, Some(filter)),
+        None => (text, None),
+    };
     let mut parts = text.split(',');
     let (queue, function) = parts
         .next()
@@ -142,46 +158,86 @@ fn mapping(text: &str) -> Result<MappingSpec, String> {
     let mut spec = MappingSpec {
         queue: QueueName::parse(queue).ok_or(format!("{queue:?} is not a queue's name"))?,
         function: function.to_owned(),
-        batch_size: BATCH_SIZE_DEFAULT,
-        window: Duration::ZERO,
+        batch_size: None,
+        window: None,
         timeout: None,
         concurrency: None,
-        report_batch_item_failures: FailureReport::WholeBatch,
+        report_batch_item_failures: None,
+        filters: filter.map(filters).transpose()?,
+        options: MappingOptions::default(),
     };
     for part in parts {
-        match part.split_once('=') {
-            Some(("batch_size", value)) => {
-                spec.batch_size = number(value, "batch_size", 1..=BATCH_SIZE_MAX)?;
-            }
-            Some(("window", value)) => {
-                let seconds = number(value, "window", 0..=WINDOW_SECONDS_MAX)?;
-                spec.window = Duration::from_secs(seconds);
-            }
-            Some(("timeout", value)) => spec.timeout = Some(timeout(value)?),
-            Some(("concurrency", value)) => spec.concurrency = Some(concurrency(value)?),
-            Some(("report_batch_item_failures", "true")) => {
-                spec.report_batch_item_failures = FailureReport::PerMessage;
-            }
-            Some(("report_batch_item_failures", "false")) => {
-                spec.report_batch_item_failures = FailureReport::WholeBatch;
-            }
-            _ => {
-                return Err(format!(
-                    "{part:?} is none of batch_size=, window=, timeout=, concurrency=, \
-                     report_batch_item_failures=true|false"
-                ));
-            }
+        let known = match part.split_once('=') {
+            Some((name, value)) => set(&mut spec, name, value)?,
+            None => false,
+        };
+        if !known {
+            return Err(format!("{part:?} is none of a mapping's options ({MAPPING_OPTIONS})"));
         }
     }
-    if spec.batch_size > BATCH_SIZE_WITHOUT_WINDOW_MAX && spec.window.is_zero() {
+    check(&spec)?;
+    Ok(spec)
+}
+
+const MAPPING_OPTIONS: &str = "batch_size=, window=, timeout=, concurrency=, \
+     report_batch_item_failures=, retry=, isolate=, filtered=, acknowledge=, malformed_report=, \
+     fifo_failure=, filter=";
+
+fn set(spec: &mut MappingSpec, name: &str, value: &str) -> Result<bool, String> {
+    match name {
+        "batch_size" => spec.batch_size = Some(number(value, name, 1..=BATCH_SIZE_MAX)?),
+        "window" => {
+            let seconds = number(value, name, 0..=WINDOW_SECONDS_MAX)?;
+            spec.window = Some(Duration::from_secs(seconds));
+        }
+        "timeout" => spec.timeout = Some(timeout(value)?),
+        "concurrency" => spec.concurrency = Some(concurrency(value)?),
+        "report_batch_item_failures" => {
+            spec.report_batch_item_failures = Some(match value {
+                "true" => FailureReport::PerMessage,
+                "false" => FailureReport::WholeBatch,
+                "auto" => FailureReport::Auto,
+                _ => return Err(format!("{name}={value} is none of true, false, auto")),
+            });
+        }
+        _ => return spec.options.set(name, value),
+    }
+    Ok(true)
+}
+
+/// A pattern, or a JSON list of patterns.
+fn filters(text: &str) -> Result<Filters, String> {
+    let patterns = match serde_json::from_str(text) {
+        Ok(serde_json::Value::Array(patterns)) => {
+            patterns.iter().map(serde_json::Value::to_string).collect()
+        }
+        _ => vec![text.to_owned()],
+    };
+    Filters::parse(&patterns).map_err(|error| format!("{error} {}", error.detail()))
+}
+
+fn check(spec: &MappingSpec) -> Result<(), String> {
+    let batch_size = spec.batch_size.unwrap_or(BATCH_SIZE_DEFAULT);
+    let window = spec.window.unwrap_or_default();
+    if spec.queue.is_fifo() {
+        if batch_size > BATCH_SIZE_FIFO_MAX {
+            return Err(format!("a FIFO queue's batch_size is at most {BATCH_SIZE_FIFO_MAX}"));
+        }
+        if !window.is_zero() {
+            return Err("a FIFO queue has no window".to_owned());
+        }
+        if spec.options.filtered == super::Filtered::Keep {
+            return Err("filtered=keep would hold up a FIFO queue's group for ever".to_owned());
+        }
+    } else if batch_size > BATCH_SIZE_WITHOUT_WINDOW_MAX && window.is_zero() {
         return Err(format!(
             "a batch_size above {BATCH_SIZE_WITHOUT_WINDOW_MAX} needs a window of at least 1"
         ));
     }
-    Ok(spec)
+    Ok(())
 }
 
-fn is_function_name(name: &str) -> bool {
+pub(crate) fn is_function_name(name: &str) -> bool {
     (1..=FUNCTION_NAME_LENGTH_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

@@ -173,15 +173,17 @@ fn a_mapping_is_read_whole() {
     let expected = MappingSpec {
         queue: QueueName::parse("orders").unwrap(),
         function: arn.to_owned(),
-        batch_size: 100,
-        window: Duration::from_secs(2),
+        batch_size: Some(100),
+        window: Some(Duration::from_secs(2)),
         timeout: Some(Duration::from_secs(7)),
         concurrency: Some(3),
-        report_batch_item_failures: FailureReport::PerMessage,
+        report_batch_item_failures: Some(FailureReport::PerMessage),
+        filters: None,
+        options: MappingOptions::default(),
     };
     assert_eq!(config.mappings[0], expected);
-    assert_eq!(config.mappings[1].batch_size, 10);
-    assert_eq!(config.mappings[1].report_batch_item_failures, FailureReport::WholeBatch);
+    assert_eq!(config.mappings[1].batch_size, None);
+    assert_eq!(config.mappings[1].report_batch_item_failures, None);
 }
 
 #[test]
@@ -192,7 +194,7 @@ fn a_mapping_out_of_range_is_refused() {
     refuses(&["map", "orders=f,batch_size=10001"], "from 1 to 10000");
     refuses(&["map", "orders=f,batch_size=11"], "window");
     refuses(&["map", "orders=f,window=301"], "from 0 to 300");
-    refuses(&["map", "orders=f,report_batch_item_failures=yes"], "true|false");
+    refuses(&["map", "orders=f,report_batch_item_failures=yes"], "true, false, auto");
     refuses(&["map", "a=f", "map", "a=f"], "already");
 }
 

@@ -34,6 +34,29 @@ pub(super) struct Held {
     pub(super) id: String,
     /// The receipt of our lease.
     pub(super) receipt: String,
+    /// ApproximateReceiveCount, this receive included.
+    pub(super) receive_count: u64,
+    /// When the lease ends, epoch milliseconds on Redis's clock; another number there means that
+    /// somebody changed the message's visibility.
+    pub(super) due_ms: u64,
+    /// MessageGroupId; empty if there is none.
+    pub(super) group: String,
+    /// When it was asked for: the earliest that its visibility timeout can count from.
+    pub(super) received_at: Instant,
+}
+
+impl Held {
+    /// What is kept of `message`, which was asked for at `received_at`.
+    pub(super) fn new(message: &ReceivedMessage, received_at: Instant) -> Self {
+        Self {
+            id: message.id.clone(),
+            receipt: message.receipt.clone(),
+            receive_count: message.receive_count,
+            due_ms: message.due_ms,
+            group: message.group.clone(),
+            received_at,
+        }
+    }
 }
 
 /// How a record found its place.
@@ -60,12 +83,7 @@ impl Batch {
     }
 
     /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
-    pub(super) fn push(
-        &mut self,
-        message: &ReceivedMessage,
-        record: Vec<u8>,
-        lease_ends: Instant,
-    ) -> Fit {
+    pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
         let comma = usize::from(!self.records.is_empty());
         if OPENING.len() + record.len() + CLOSING.len() > EVENT_BYTES_MAX {
             return Fit::Never;
@@ -75,7 +93,7 @@ impl Batch {
             return Fit::Full;
         }
         self.bytes += comma + record.len();
-        self.messages.push(Held { id: message.id.clone(), receipt: message.receipt.clone() });
+        self.messages.push(message);
         self.records.push(record);
         let earlier = self.first_lease_ends.map_or(lease_ends, |first| first.min(lease_ends));
         self.first_lease_ends = Some(earlier);
@@ -140,19 +158,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn message(id: usize) -> ReceivedMessage {
-        ReceivedMessage {
-            id: id.to_string(),
-            receipt: format!("r{id}"),
-            body: Bytes::new(),
-            attributes: Bytes::new(),
-            receive_count: 1,
-            sent_ms: 0,
-            first_received_ms: 0,
-            due_ms: 0,
-            sequence: 1,
-            ..ReceivedMessage::default()
-        }
+    fn message(id: usize) -> Held {
+        let message = ReceivedMessage { id: id.to_string(), ..ReceivedMessage::default() };
+        Held::new(&message, Instant::now())
     }
 
     fn record(bytes: usize) -> Vec<u8> {
@@ -167,17 +175,17 @@ mod tests {
         let empty = OPENING.len() + CLOSING.len();
         let now = Instant::now();
         let mut batch = Batch::new(10_000);
-        assert_eq!(batch.push(&message(1), record(1_000_000), now), Fit::Taken);
+        assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         let rest = EVENT_BYTES_MAX - empty - 1_000_000 - 1;
-        assert_eq!(batch.push(&message(2), record(rest), now), Fit::Taken);
-        assert_eq!(batch.push(&message(3), record(2), now), Fit::Full);
+        assert_eq!(batch.push(message(2), record(rest), now), Fit::Taken);
+        assert_eq!(batch.push(message(3), record(2), now), Fit::Full);
         let (event, held) = batch.finish();
         assert_eq!(event.len(), EVENT_BYTES_MAX);
         assert_eq!(held.len(), 2);
 
         let mut batch = Batch::new(10_000);
-        assert_eq!(batch.push(&message(1), record(1_000_000), now), Fit::Taken);
-        assert_eq!(batch.push(&message(2), record(rest + 1), now), Fit::Full);
+        assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
+        assert_eq!(batch.push(message(2), record(rest + 1), now), Fit::Full);
         assert!(batch.is_full());
     }
 
@@ -186,8 +194,8 @@ mod tests {
         let mut batch = Batch::new(10);
         let largest = EVENT_BYTES_MAX - OPENING.len() - CLOSING.len();
         let now = Instant::now();
-        assert_eq!(batch.push(&message(1), record(largest + 1), now), Fit::Never);
-        assert_eq!(batch.push(&message(1), record(largest), now), Fit::Taken);
+        assert_eq!(batch.push(message(1), record(largest + 1), now), Fit::Never);
+        assert_eq!(batch.push(message(1), record(largest), now), Fit::Taken);
         assert_eq!(batch.finish().0.len(), EVENT_BYTES_MAX);
     }
 
@@ -198,11 +206,11 @@ mod tests {
         assert!(batch.is_empty());
         assert_eq!(batch.wanted(), 2);
         let later = now + Duration::from_secs(5);
-        assert_eq!(batch.push(&message(1), b"{}".to_vec(), later), Fit::Taken);
+        assert_eq!(batch.push(message(1), b"{}".to_vec(), later), Fit::Taken);
         assert_eq!(batch.wanted(), 1);
-        assert_eq!(batch.push(&message(2), b"{}".to_vec(), now), Fit::Taken);
+        assert_eq!(batch.push(message(2), b"{}".to_vec(), now), Fit::Taken);
         assert!(batch.is_full());
-        assert_eq!(batch.push(&message(3), b"{}".to_vec(), now), Fit::Full);
+        assert_eq!(batch.push(message(3), b"{}".to_vec(), now), Fit::Full);
         assert_eq!(batch.first_lease_ends(), Some(now));
         let (event, held) = batch.finish();
         assert_eq!(&event[..], br#"{"Records":[{},{}]}"#);

@@ -22,6 +22,19 @@ use crate::lambda::outcome::{Answer, Fault, Refusal, fault};
 /// way. Less than what a lease adds, so that no lease ends before its invocation.
 pub(super) const ANSWER_MARGIN: Duration = Duration::from_secs(8);
 
+/// An event on its way to a function.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// The event, JSON.
+    pub(super) event: Bytes,
+    /// How long the function may run.
+    pub(super) timeout: Duration,
+    /// A local function starts before this or not at all.
+    pub(super) start_by: Instant,
+    /// What the function gets as its trace header.
+    pub(super) trace_header: Option<String>,
+}
+
 /// Where a function is.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
@@ -37,37 +50,26 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Runs the function with this event and says what came of it. It may run for `timeout`; a
-    /// local one starts before `start_by` or not at all.
-    pub(super) async fn invoke(
-        &self,
-        event: Bytes,
-        timeout: Duration,
-        start_by: Instant,
-    ) -> Answer {
+    /// Runs the function and says what came of it.
+    pub(super) async fn invoke(&self, call: Call) -> Answer {
         match self {
             Self::Aws { aws, function } => {
                 let client = aws.invoker(function).await;
-                invoke_aws(&client, function, event, timeout, aws.is_custom()).await
+                invoke_aws(&client, function, call, aws.is_custom()).await
             }
-            Self::Local(function) => function.invoke(event, start_by).await,
+            Self::Local(function) => function.invoke(call).await,
         }
     }
 }
 
-async fn invoke_aws(
-    client: &Client,
-    function: &str,
-    event: Bytes,
-    timeout: Duration,
-    is_custom: bool,
-) -> Answer {
-    let patience = TimeoutConfig::builder().operation_timeout(timeout + ANSWER_MARGIN).build();
+async fn invoke_aws(client: &Client, function: &str, call: Call, is_custom: bool) -> Answer {
+    let patience = call.timeout + ANSWER_MARGIN;
+    let patience = TimeoutConfig::builder().operation_timeout(patience).build();
     let result = client
         .invoke()
         .function_name(function)
         .invocation_type(InvocationType::RequestResponse)
-        .payload(Blob::new(event))
+        .payload(Blob::new(call.event))
         .customize()
         .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
         .send()
@@ -232,6 +234,12 @@ mod tests {
     async fn invoke_at(url: &str) -> Answer {
         let aws = Arc::new(Aws::at(url));
         let target = Target::Aws { aws, function: "f".into() };
-        target.invoke("{}".into(), Duration::from_secs(5), Instant::now()).await
+        let call = Call {
+            event: "{}".into(),
+            timeout: Duration::from_secs(5),
+            start_by: Instant::now(),
+            trace_header: None,
+        };
+        target.invoke(call).await
     }
 }

@@ -2,27 +2,46 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::types::EventSourceMappingConfiguration;
+use sha2::{Digest, Sha256};
 
-use crate::config::{FailureReport, MappingSpec};
-use crate::lambda::outcome::Reporting;
-use crate::queues::{FIFO_SUFFIX, QueueName};
+use crate::config::specs::{
+    BATCH_SIZE_DEFAULT, BATCH_SIZE_FIFO_MAX, BATCH_SIZE_MAX, WINDOW_SECONDS_MAX,
+};
+use crate::config::{FailureReport, MappingOptions, MappingSpec};
+use crate::filter::Filters;
+use crate::hex;
+use crate::lambda::document::MappingDocument;
+use crate::queues::QueueName;
 
 /// Invocations at a time where nothing else is said.
 pub(super) const CONCURRENCY_DEFAULT: u32 = 10;
-/// BatchSize where nothing else is said (esm-contract §2).
-const BATCH_SIZE_DEFAULT: u32 = 10;
-/// The largest BatchSize (esm-contract §2).
-const BATCH_SIZE_MAX: u32 = 10_000;
+/// What FunctionResponseTypes may hold.
+pub(super) const REPORT_RESPONSE_TYPE: &str = "ReportBatchItemFailures";
+/// What the names of tags start with that set karin's own options.
+const OPTION_TAG: &str = "karin:";
 
-/// A mapping, from the configuration or from AWS.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a mapping was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the configuration.
+    Configured,
+    /// On AWS.
+    Aws,
+    /// By CreateEventSourceMapping on our endpoint.
+    Created,
+}
+
+/// A mapping.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mapping {
-    /// What tells it from others: AWS's UUID, or queue and function for a configured one.
-    pub(super) key: String,
+    /// What tells it from others, 36 characters: AWS's, or of queue and function for a configured
+    /// one.
+    pub(super) uuid: String,
+    /// Where it was made.
+    pub(super) origin: Origin,
     /// The queue.
     pub(super) queue: QueueName,
-    /// AWS's EventSourceArn, verbatim; `None` for a configured mapping.
+    /// The EventSourceArn, verbatim; `None` for a configured mapping.
     pub(super) source_arn: Option<String>,
     /// The function's name or ARN, with its qualifier if it has one; what Invoke gets.
     pub(super) function: String,
@@ -35,7 +54,11 @@ pub(super) struct Mapping {
     /// At most this many invocations at a time, if the mapping says it.
     pub(super) concurrency: Option<u32>,
     /// Whether the function's answer names the messages that failed.
-    pub(super) reporting: Reporting,
+    pub(super) reporting: FailureReport,
+    /// Which messages the function gets.
+    pub(super) filters: Filters,
+    /// What AWS has no word for.
+    pub(super) options: MappingOptions,
 }
 
 impl Mapping {
@@ -43,25 +66,91 @@ impl Mapping {
     pub(super) fn function_name(&self) -> &str {
         function_name(&self.function)
     }
-}
 
-impl From<&MappingSpec> for Mapping {
-    fn from(spec: &MappingSpec) -> Self {
+    /// A configured mapping. What it leaves open is as in `aws`, AWS's own of the same queue and
+    /// function.
+    fn configured(spec: &MappingSpec, aws: Option<&Self>) -> Self {
+        let batch_size = spec.batch_size.or(aws.map(|aws| aws.batch_size));
+        let reporting = spec.report_batch_item_failures.or(aws.map(|aws| aws.reporting));
+        let filters = spec.filters.clone().or_else(|| aws.map(|aws| aws.filters.clone()));
         Self {
-            key: format!("{}={}", spec.queue, spec.function),
+            uuid: uuid_of(&spec.queue, &spec.function),
+            origin: Origin::Configured,
             queue: spec.queue.clone(),
-            source_arn: None,
+            source_arn: aws.and_then(|aws| aws.source_arn.clone()),
             function: spec.function.clone(),
-            batch_size: spec.batch_size,
-            window: spec.window,
+            batch_size: batch_size.unwrap_or(BATCH_SIZE_DEFAULT),
+            window: spec.window.or(aws.map(|aws| aws.window)).unwrap_or_default(),
             timeout: spec.timeout,
-            concurrency: spec.concurrency,
-            reporting: match spec.report_batch_item_failures {
-                FailureReport::PerMessage => Reporting::ItemFailures,
-                FailureReport::WholeBatch => Reporting::None,
-            },
+            concurrency: spec.concurrency.or_else(|| aws.and_then(|aws| aws.concurrency)),
+            reporting: reporting.unwrap_or(FailureReport::WholeBatch),
+            filters: filters.unwrap_or_default(),
+            options: spec.options.clone(),
         }
     }
+
+    /// What a document says, whatever its state. Errors: why it cannot be served, for people.
+    pub(super) fn read(document: &MappingDocument, origin: Origin) -> Result<Self, String> {
+        let arn = document.event_source_arn.as_deref().ok_or("it has no EventSourceArn")?;
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        let queue = QueueName::parse(name).ok_or_else(|| format!("{name:?} is no queue's name"))?;
+        let function = document.function_arn.clone().ok_or("it has no FunctionArn")?;
+        if document.kms_key_arn.is_some() && document.filter_criteria.is_none() {
+            return Err("its filter criteria are encrypted; without them it would deliver \
+                        everything"
+                .into());
+        }
+        let filters = Filters::parse(&document.patterns())
+            .map_err(|error| format!("{error} {}", error.detail()))?;
+        let batch_size_max = if queue.is_fifo() { BATCH_SIZE_FIFO_MAX } else { BATCH_SIZE_MAX };
+        let batch_size = document.batch_size.unwrap_or(BATCH_SIZE_DEFAULT);
+        let window = document.maximum_batching_window_in_seconds.unwrap_or(0);
+        let concurrency = document.scaling_config.as_ref().and_then(|s| s.maximum_concurrency);
+        let reports =
+            document.function_response_types.iter().any(|kind| kind == REPORT_RESPONSE_TYPE);
+        Ok(Self {
+            uuid: Some(document.uuid.clone())
+                .filter(|uuid| !uuid.is_empty())
+                .unwrap_or_else(|| uuid_of(&queue, &function)),
+            origin,
+            queue,
+            source_arn: Some(arn.to_owned()),
+            function,
+            batch_size: batch_size.clamp(1, batch_size_max),
+            window: Duration::from_secs(u64::from(window).min(WINDOW_SECONDS_MAX)),
+            timeout: None,
+            concurrency: concurrency.filter(|&c| c > 0),
+            reporting: if reports { FailureReport::PerMessage } else { FailureReport::WholeBatch },
+            filters,
+            options: options_of_tags(document)?,
+        })
+    }
+}
+
+/// `karin:retry` = `backoff` sets what `--map …,retry=backoff` does.
+fn options_of_tags(document: &MappingDocument) -> Result<MappingOptions, String> {
+    let mut options = MappingOptions::default();
+    for (tag, value) in &document.tags {
+        if let Some(name) = tag.strip_prefix(OPTION_TAG)
+            && !options.set(name, value)?
+        {
+            return Err(format!("{tag} is no option of a mapping"));
+        }
+    }
+    Ok(options)
+}
+
+/// A number in the shape of a UUID (version 8: made of a hash) that a queue and a function always
+/// have.
+fn uuid_of(queue: &QueueName, function: &str) -> String {
+    let hash = Sha256::digest(format!("{queue}={function}"));
+    let mut text = hex::text(hash.get(..16).unwrap_or_default());
+    text.replace_range(12..13, "8");
+    text.replace_range(16..17, "8");
+    for place in [8, 13, 18, 23] {
+        text.insert(place, '-');
+    }
+    text
 }
 
 /// The bare name in a function's name or ARN, without qualifier: `f`, `f:live`,
@@ -72,7 +161,7 @@ pub(super) fn function_name(function: &str) -> &str {
 }
 
 /// What a list of AWS's mappings means for us.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Selection {
     /// The mappings to serve, in the order of the list.
     pub(super) ours: Vec<Mapping>,
@@ -84,14 +173,14 @@ pub(super) struct Selection {
 
 /// Selects the mappings that are ours: those of SQS queues that AWS itself does not poll, because
 /// they are deployed as disabled. Source: esm-contract §7.1.
-pub(super) fn select(listed: &[EventSourceMappingConfiguration]) -> Selection {
+pub(super) fn select(listed: &[MappingDocument]) -> Selection {
     let mut selection = Selection::default();
-    for configuration in listed {
-        let Some(arn) = configuration.event_source_arn() else { continue };
+    for document in listed {
+        let Some(arn) = document.event_source_arn.as_deref() else { continue };
         if arn.split(':').nth(2) != Some("sqs") {
             continue;
         }
-        match read(configuration, arn) {
+        match is_ours(document).and_then(|()| Mapping::read(document, Origin::Aws)) {
             Ok(mapping) => {
                 if selection.home.is_none() {
                     let segment = |n| arn.split(':').nth(n).map(str::to_owned);
@@ -100,7 +189,7 @@ pub(super) fn select(listed: &[EventSourceMappingConfiguration]) -> Selection {
                 selection.ours.push(mapping);
             }
             Err(why) => {
-                let function = configuration.function_arn().unwrap_or("?");
+                let function = document.function_arn.as_deref().unwrap_or("?");
                 selection.remarks.push(format!("mapping {arn} -> {function} is not served: {why}"));
             }
         }
@@ -108,99 +197,92 @@ pub(super) fn select(listed: &[EventSourceMappingConfiguration]) -> Selection {
     selection
 }
 
-fn read(configuration: &EventSourceMappingConfiguration, arn: &str) -> Result<Mapping, String> {
-    match configuration.state().unwrap_or_default() {
-        "Disabled" => {}
-        state @ ("Creating" | "Enabling" | "Enabled" | "Updating") => {
-            return Err(format!(
-                "it is {state}, so AWS polls its own queue and bills it; deploy it with \
-                 enabled: false"
-            ));
-        }
-        state => return Err(format!("it is {state}")),
+fn is_ours(document: &MappingDocument) -> Result<(), String> {
+    match document.state.as_deref().unwrap_or_default() {
+        "Disabled" => Ok(()),
+        state @ ("Creating" | "Enabling" | "Enabled" | "Updating") => Err(format!(
+            "it is {state}, so AWS polls its own queue and bills it; deploy it with enabled: false"
+        )),
+        state => Err(format!("it is {state}")),
     }
-    if configuration.filter_criteria().is_some() || configuration.kms_key_arn().is_some() {
-        return Err("it has filter criteria, which karin cannot apply yet; without them it would \
-                    deliver everything"
-            .into());
-    }
-    let name = arn.rsplit(':').next().unwrap_or_default();
-    if name.ends_with(FIFO_SUFFIX) {
-        return Err("karin has no FIFO queues yet".into());
-    }
-    let queue = QueueName::parse(name).ok_or_else(|| format!("{name:?} is no queue's name"))?;
-    let function = configuration.function_arn().ok_or("it has no FunctionArn")?.to_owned();
-    let count = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
-    let window = count(configuration.maximum_batching_window_in_seconds()).unwrap_or(0);
-    let concurrency = configuration.scaling_config().and_then(|s| count(s.maximum_concurrency()));
-    let reports =
-        configuration.function_response_types().iter().any(|t| t.as_str() == REPORT_RESPONSE_TYPE);
-    let batch_size = count(configuration.batch_size()).unwrap_or(BATCH_SIZE_DEFAULT);
-    Ok(Mapping {
-        key: configuration.uuid().map_or_else(|| format!("{arn}={function}"), str::to_owned),
-        queue,
-        source_arn: Some(arn.to_owned()),
-        function,
-        batch_size: batch_size.clamp(1, BATCH_SIZE_MAX),
-        window: Duration::from_secs(window.into()),
-        timeout: None,
-        concurrency: concurrency.filter(|&c| c > 0),
-        reporting: if reports { Reporting::ItemFailures } else { Reporting::None },
-    })
 }
 
-const REPORT_RESPONSE_TYPE: &str = "ReportBatchItemFailures";
-
-/// The mappings to serve: the configured ones, and AWS's that do not repeat one of them (same
-/// queue, same function), for then the configured one decides.
-pub(super) fn combine(configured: &[Mapping], from_aws: &[Mapping]) -> Vec<Mapping> {
-    let repeated = |mapping: &Mapping| {
-        configured
-            .iter()
-            .any(|c| c.queue == mapping.queue && c.function_name() == mapping.function_name())
+/// The mappings to serve: the configured ones, then those created here, then AWS's, each queue and
+/// function once. AWS's fills in what a configured one leaves open.
+pub(super) fn combine(
+    configured: &[MappingSpec],
+    created: &[Mapping],
+    from_aws: &[Mapping],
+) -> Vec<Mapping> {
+    let aws_of = |spec: &MappingSpec| {
+        let name = function_name(&spec.function);
+        from_aws.iter().find(|aws| aws.queue == spec.queue && aws.function_name() == name)
     };
-    let news = from_aws.iter().filter(|mapping| !repeated(mapping));
-    configured.iter().chain(news).cloned().collect()
+    let mut combined: Vec<Mapping> =
+        configured.iter().map(|spec| Mapping::configured(spec, aws_of(spec))).collect();
+    for mapping in created.iter().chain(from_aws) {
+        let same = |other: &Mapping| {
+            other.queue == mapping.queue && other.function_name() == mapping.function_name()
+        };
+        if !combined.iter().any(same) {
+            combined.push(mapping.clone());
+        }
+    }
+    combined
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_lambda::types::builders::EventSourceMappingConfigurationBuilder;
-    use aws_sdk_lambda::types::{FilterCriteria, FunctionResponseType, ScalingConfig};
+    use crate::config::Config;
+    use crate::config::Options;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:f:live";
+    const QUEUE: &str = "arn:aws:sqs:eu-west-1:111122223333:orders";
 
-    fn listed(state: &str) -> EventSourceMappingConfigurationBuilder {
-        EventSourceMappingConfiguration::builder()
-            .uuid("u-1")
-            .event_source_arn("arn:aws:sqs:eu-west-1:111122223333:orders")
-            .function_arn(FUNCTION)
-            .state(state)
-            .batch_size(100)
-            .maximum_batching_window_in_seconds(2)
+    fn listed(state: &str) -> MappingDocument {
+        MappingDocument {
+            uuid: "u-1".into(),
+            event_source_arn: Some(QUEUE.into()),
+            function_arn: Some(FUNCTION.into()),
+            state: Some(state.into()),
+            batch_size: Some(100),
+            maximum_batching_window_in_seconds: Some(2),
+            ..MappingDocument::default()
+        }
+    }
+
+    fn spec(written: &str) -> MappingSpec {
+        let options = Options { map: vec![written.to_owned()], ..Options::default() };
+        Config::from_options(options, |_| None).unwrap().mappings.remove(0)
     }
 
     #[test]
     fn a_disabled_mapping_of_a_queue_is_served_as_it_is_configured() {
-        let configuration = listed("Disabled")
-            .function_response_types(FunctionResponseType::ReportBatchItemFailures)
-            .scaling_config(ScalingConfig::builder().maximum_concurrency(7).build())
-            .build();
-        let selection = select(&[configuration]);
+        let document = MappingDocument {
+            function_response_types: vec![REPORT_RESPONSE_TYPE.to_owned()],
+            scaling_config: Some(crate::lambda::document::ScalingConfigDocument {
+                maximum_concurrency: Some(7),
+            }),
+            ..listed("Disabled")
+        };
+        let selection = select(&[document]);
         assert_eq!(selection.home, Some(("111122223333".into(), "eu-west-1".into())));
         assert_eq!(
             selection.ours,
             [Mapping {
-                key: "u-1".into(),
+                uuid: "u-1".into(),
+                origin: Origin::Aws,
                 queue: QueueName::parse("orders").unwrap(),
-                source_arn: Some("arn:aws:sqs:eu-west-1:111122223333:orders".into()),
+                source_arn: Some(QUEUE.into()),
                 function: FUNCTION.into(),
                 batch_size: 100,
                 window: Duration::from_secs(2),
                 timeout: None,
                 concurrency: Some(7),
-                reporting: Reporting::ItemFailures,
+                reporting: FailureReport::PerMessage,
+                filters: Filters::default(),
+                options: MappingOptions::default(),
             }]
         );
         assert!(selection.remarks.is_empty());
@@ -208,16 +290,15 @@ mod tests {
 
     #[test]
     fn what_aws_polls_or_karin_cannot_serve_is_remarked_and_not_served() {
-        let filter = FilterCriteria::builder().build();
-        let not_ours = [
-            listed("Enabled").build(),
-            listed("Creating").build(),
-            listed("Deleting").build(),
-            listed("Disabled").filter_criteria(filter).build(),
-            listed("Disabled").kms_key_arn("arn:aws:kms:eu-west-1:111122223333:key/k").build(),
-            listed("Disabled").event_source_arn("arn:aws:sqs:eu-west-1:1:a.fifo").build(),
-            listed("Disabled").event_source_arn("arn:aws:sqs:eu-west-1:1:a/b").build(),
-        ];
+        let encrypted = MappingDocument {
+            kms_key_arn: Some("arn:aws:kms:eu-west-1:111122223333:key/k".into()),
+            ..listed("Disabled")
+        };
+        let odd = MappingDocument {
+            event_source_arn: Some("arn:aws:sqs:eu-west-1:1:a/b".into()),
+            ..listed("Disabled")
+        };
+        let not_ours = [listed("Enabled"), listed("Creating"), listed("Deleting"), encrypted, odd];
         let selection = select(&not_ours);
         assert_eq!(selection.ours, []);
         assert_eq!(selection.remarks.len(), not_ours.len(), "{:#?}", selection.remarks);
@@ -225,10 +306,11 @@ mod tests {
 
     #[test]
     fn sources_that_are_no_queues_are_passed_over() {
-        let stream = listed("Disabled").event_source_arn("arn:aws:kinesis:eu-west-1:1:stream/s");
-        let selection =
-            select(&[stream.build(), EventSourceMappingConfiguration::builder().build()]);
-        assert_eq!(selection, Selection::default());
+        let stream = MappingDocument {
+            event_source_arn: Some("arn:aws:kinesis:eu-west-1:1:stream/s".into()),
+            ..listed("Disabled")
+        };
+        assert_eq!(select(&[stream, MappingDocument::default()]), Selection::default());
     }
 
     #[test]
@@ -241,13 +323,35 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_mapping_wins_over_awss_of_the_same_queue_and_function() {
-        let aws = select(&[listed("Disabled").build()]).ours;
-        let mut configured = aws.clone();
-        configured[0].key = "orders=f".into();
-        configured[0].function = "f".into();
-        assert_eq!(combine(&configured, &aws), configured);
-        configured[0].function = "g".into();
-        assert_eq!(combine(&configured, &aws).len(), 2);
+    fn a_configured_mapping_wins_over_awss_and_takes_from_it_what_it_leaves_open() {
+        let aws = select(&[listed("Disabled")]).ours;
+        let combined = combine(&[spec("orders=f,batch_size=3,retry=backoff")], &[], &aws);
+        let [mapping] = combined.as_slice() else { panic!("{combined:#?}") };
+        assert_eq!((mapping.batch_size, mapping.window), (3, Duration::from_secs(2)));
+        assert_eq!(mapping.source_arn.as_deref(), Some(QUEUE));
+        assert_eq!((mapping.function.as_str(), mapping.origin), ("f", Origin::Configured));
+        assert_eq!(combine(&[spec("orders=g")], &[], &aws).len(), 2);
+    }
+
+    #[test]
+    fn a_configured_mapping_always_has_the_same_uuid() {
+        let uuid = |written| combine(&[spec(written)], &[], &[])[0].uuid.clone();
+        assert_eq!(uuid("orders=f"), uuid("orders=f,batch_size=3"));
+        assert_ne!(uuid("orders=f"), uuid("orders=g"));
+        let uuid = uuid("orders=f");
+        assert_eq!((uuid.len(), uuid.matches('-').count()), (36, 4), "{uuid}");
+        assert_eq!((&uuid[14..15], &uuid[19..20]), ("8", "8"), "{uuid}");
+    }
+
+    #[test]
+    fn tags_set_karins_own_options() {
+        let tagged = |name: &str, value: &str| MappingDocument {
+            tags: [(name.to_owned(), value.to_owned())].into(),
+            ..listed("Disabled")
+        };
+        let mapping = Mapping::read(&tagged("karin:isolate", "3"), Origin::Created).unwrap();
+        assert_eq!(mapping.options.isolate_after, Some(3));
+        assert!(Mapping::read(&tagged("team", "shop"), Origin::Created).is_ok());
+        assert!(Mapping::read(&tagged("karin:colour", "red"), Origin::Created).is_err());
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::config::FailureReport;
+
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -51,15 +53,6 @@ pub(super) enum Fault {
     Payload,
 }
 
-/// Whether the mapping has `ReportBatchItemFailures`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reporting {
-    /// The function's answer is looked at.
-    ItemFailures,
-    /// The function's answer means nothing.
-    None,
-}
-
 /// What to do with the messages of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -80,7 +73,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges an answer for the batch of messages with these ids.
-pub(super) fn judge(answer: Answer, reporting: Reporting, ids: &[&str]) -> Verdict {
+pub(super) fn judge(answer: Answer, reporting: FailureReport, ids: &[&str]) -> Verdict {
     let (function_error, payload) = match answer {
         Answer::Ran { function_error, payload } => (function_error, payload),
         Answer::Refused(refusal) if refusal.fault == Fault::Payload => {
@@ -93,8 +86,10 @@ pub(super) fn judge(answer: Answer, reporting: Reporting, ids: &[&str]) -> Verdi
         return none(ids, format!("the function failed ({kind}): {}", excerpt(&payload)));
     }
     match reporting {
-        Reporting::None => all(ids, ignored_report(&payload)),
-        Reporting::ItemFailures => judge_report(&payload, ids),
+        FailureReport::WholeBatch => all(ids, ignored_report(&payload)),
+        FailureReport::PerMessage => judge_report(&payload, ids),
+        FailureReport::Auto if reports_failures(&payload) => judge_report(&payload, ids),
+        FailureReport::Auto => all(ids, None),
     }
 }
 
@@ -138,16 +133,18 @@ fn judge_report(payload: &[u8], ids: &[&str]) -> Verdict {
 /// on AWS silently, here with a word in the log (esm-contract §11, trap 2).
 fn ignored_report(payload: &[u8]) -> Option<String> {
     const LOOK_AT_BYTES: usize = 65_536;
-    if payload.len() > LOOK_AT_BYTES {
-        return None;
-    }
-    let answer: Value = serde_json::from_slice(payload).ok()?;
-    let failures = answer.get("batchItemFailures")?.as_array()?;
-    (!failures.is_empty()).then(|| {
+    (payload.len() <= LOOK_AT_BYTES && reports_failures(payload)).then(|| {
         "the function reports batchItemFailures, but the mapping has no ReportBatchItemFailures: \
          everything is deleted, as on AWS"
             .into()
     })
+}
+
+/// Whether an answer lists failures.
+fn reports_failures(payload: &[u8]) -> bool {
+    let answer = serde_json::from_slice::<Value>(payload).ok();
+    let failures = answer.as_ref().and_then(|answer| answer.get("batchItemFailures"));
+    failures.and_then(Value::as_array).is_some_and(|failures| !failures.is_empty())
 }
 
 fn all(ids: &[&str], remark: Option<String>) -> Verdict {
@@ -230,7 +227,7 @@ mod tests {
         }
     }
 
-    fn deleted(answer: Answer, reporting: Reporting) -> String {
+    fn deleted(answer: Answer, reporting: FailureReport) -> String {
         match judge(answer, reporting, &IDS) {
             Verdict::Settled { delete, .. } => {
                 IDS.iter().zip(delete).filter(|(_, d)| *d).map(|(id, _)| *id).collect()
@@ -271,17 +268,21 @@ mod tests {
             ("7", ""),
         ];
         for (payload, expected) in table {
-            assert_eq!(deleted(ran(None, payload), Reporting::ItemFailures), expected, "{payload}");
+            assert_eq!(
+                deleted(ran(None, payload), FailureReport::PerMessage),
+                expected,
+                "{payload}"
+            );
         }
     }
 
     #[test]
     fn without_item_failures_only_the_function_error_counts() {
         let report = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
-        assert_eq!(deleted(ran(None, report), Reporting::None), "abc");
-        assert_eq!(deleted(ran(None, "anything"), Reporting::None), "abc");
-        assert_eq!(deleted(ran(Some(""), ""), Reporting::None), "abc");
-        for reporting in [Reporting::None, Reporting::ItemFailures] {
+        assert_eq!(deleted(ran(None, report), FailureReport::WholeBatch), "abc");
+        assert_eq!(deleted(ran(None, "anything"), FailureReport::WholeBatch), "abc");
+        assert_eq!(deleted(ran(Some(""), ""), FailureReport::WholeBatch), "abc");
+        for reporting in [FailureReport::WholeBatch, FailureReport::PerMessage] {
             assert_eq!(deleted(ran(Some("Handled"), report), reporting), "");
             assert_eq!(deleted(ran(Some("Unhandled"), "{}"), reporting), "");
         }
@@ -290,8 +291,8 @@ mod tests {
     #[test]
     fn a_wrong_case_and_an_unasked_report_are_remarked() {
         for (payload, reporting) in [
-            (r#"{"BatchItemFailures":[]}"#, Reporting::ItemFailures),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#, Reporting::None),
+            (r#"{"BatchItemFailures":[]}"#, FailureReport::PerMessage),
+            (r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#, FailureReport::WholeBatch),
         ] {
             let verdict = judge(ran(None, payload), reporting, &IDS);
             assert!(
@@ -305,13 +306,16 @@ mod tests {
     fn what_never_ran_is_given_back_and_what_may_run_is_kept() {
         for fault in [Fault::Throttled, Fault::Transient, Fault::Operator] {
             let refusal = Refusal { fault, reason: "x".into(), retry_after: None };
-            let verdict = judge(Answer::Refused(refusal.clone()), Reporting::None, &IDS);
+            let verdict = judge(Answer::Refused(refusal.clone()), FailureReport::WholeBatch, &IDS);
             assert_eq!(verdict, Verdict::GiveBack(refusal));
         }
         let refusal = Refusal { fault: Fault::Payload, reason: "x".into(), retry_after: None };
-        assert_eq!(deleted(Answer::Refused(refusal), Reporting::None), "");
+        assert_eq!(deleted(Answer::Refused(refusal), FailureReport::WholeBatch), "");
         let unknown = Answer::Unknown { reason: "lost".into() };
-        assert_eq!(judge(unknown, Reporting::None, &IDS), Verdict::Keep { reason: "lost".into() });
+        assert_eq!(
+            judge(unknown, FailureReport::WholeBatch, &IDS),
+            Verdict::Keep { reason: "lost".into() }
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod dead_letters;
 mod hints;
 mod looking;
 mod management;
+mod map;
 mod messages;
 mod move_tasks;
 mod naming;

@@ -36,6 +36,11 @@ impl Naming {
         format!("{}{{{queue}}}:{what}", self.prefix)
     }
 
+    /// The key of something of ours that belongs to no queue.
+    pub(super) fn own(&self, what: &str) -> String {
+        format!("{}{what}", self.prefix)
+    }
+
     /// What the keys of queues whose names start with `start` start with.
     pub(super) fn key_start(&self, start: &str) -> String {
         format!("{}{{{start}", self.prefix)

@@ -22,6 +22,7 @@ use tokio::time::timeout_at;
 use crate::config::FunctionSpec;
 use crate::identity::Identity;
 use crate::lambda::backoff::Backoff;
+use crate::lambda::invoke::Call;
 use crate::lambda::local::process::{Process, Ran, StartFailure};
 use crate::lambda::local::reaper::Reaper;
 use crate::lambda::outcome::{Answer, Fault, Refusal};
@@ -169,8 +170,9 @@ impl LocalFunction {
     }
 
     /// Runs the function with this event, in a process that waits or in a new one; refuses if none
-    /// is ready by `start_by`.
-    pub(super) async fn invoke(&self, event: Bytes, start_by: Instant) -> Answer {
+    /// is ready by `call.start_by`.
+    pub(super) async fn invoke(&self, call: Call) -> Answer {
+        let Call { event, start_by, .. } = call;
         for _ in 0..OFFERS_MAX {
             let mut slot = match self.slot(start_by).await {
                 Ok(slot) => slot,

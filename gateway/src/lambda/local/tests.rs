@@ -26,9 +26,14 @@ fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)
 
 const CLIENT: &str = include_str!("client.bash");
 
+fn call(event: &str, start_by: Instant) -> Call {
+    let event = Bytes::copy_from_slice(event.as_bytes());
+    Call { event, timeout: Duration::from_secs(5), start_by, trace_header: None }
+}
+
 async fn invoke(function: &LocalFunction, event: &str) -> Answer {
     let start_by = Instant::now() + Duration::from_secs(30);
-    function.invoke(Bytes::copy_from_slice(event.as_bytes()), start_by).await
+    function.invoke(call(event, start_by)).await
 }
 
 #[track_caller]
@@ -233,7 +238,7 @@ async fn more_events_than_processes_wait_their_turn_or_are_refused() {
         futures_util::future::join_all((0..2).map(|_| invoke(&clone, "{}"))).await
     });
     wait_for_free_slots(&function, |free| free == 0).await;
-    let refused = function.invoke("{}".into(), Instant::now()).await;
+    let refused = function.invoke(call("{}", Instant::now())).await;
     assert!(
         matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
         "{refused:?}"
@@ -279,7 +284,7 @@ async fn a_slow_start_is_left_to_later_events() {
 while next; do answer "$$"; done"#;
     let function = function(directory.path(), script, |_| ());
     let start_by = Instant::now() + Duration::from_millis(200);
-    let refused = function.invoke("{}".into(), start_by).await;
+    let refused = function.invoke(call("{}", start_by)).await;
     assert!(
         matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
         "{refused:?}"

@@ -1,0 +1,86 @@
+//! What others ask of the trigger: to look, to read its mappings anew, to read AWS now.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::lambda::catalog::Catalog;
+use crate::lambda::health::Health;
+use crate::lambda::mapping::Mapping;
+
+/// Requests that wait for the supervisor at most.
+const REQUESTS_MAX: usize = 64;
+
+/// The trigger's other end. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Control {
+    requests: mpsc::Sender<Request>,
+    view: watch::Receiver<Arc<View>>,
+}
+
+/// What the supervisor shows, renewed at each change.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    /// All mappings, served by this gateway or not.
+    pub(super) mappings: Vec<Served>,
+    /// AWS's functions.
+    pub(super) catalog: Catalog,
+    /// What was last said about AWS's mappings that are not served, and the like.
+    pub(super) remarks: Vec<String>,
+}
+
+/// A mapping, and how it fares.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) mapping: Mapping,
+    /// Somebody has switched it off here.
+    pub(super) is_disabled: bool,
+    /// `None`: this gateway does not serve it.
+    pub(super) health: Option<Arc<Health>>,
+}
+
+/// What the supervisor is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// To read what is kept in Redis again, because it was changed.
+    Reload(oneshot::Sender<()>),
+    /// To read AWS now. Answers with what came of it, for people.
+    Sync(oneshot::Sender<Result<String, String>>),
+}
+
+/// The supervisor's end.
+#[derive(Debug)]
+pub(super) struct Requests {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) view: watch::Sender<Arc<View>>,
+}
+
+/// Both ends.
+pub(super) fn channel() -> (Control, Requests) {
+    let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+    let (view, seen) = watch::channel(Arc::default());
+    (Control { requests: sender, view: seen }, Requests { requests, view })
+}
+
+impl Control {
+    /// What the supervisor showed last.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// Has the mappings read from Redis again, and returns once they are as they are there.
+    pub async fn reload(&self) {
+        let (done, reloaded) = oneshot::channel();
+        if self.requests.send(Request::Reload(done)).await.is_ok() {
+            let _stopping = reloaded.await;
+        }
+    }
+
+    /// Has AWS read now. Returns a summary of what changed, or why it was not read.
+    pub async fn sync(&self) -> Result<String, String> {
+        let (done, synced) = oneshot::channel();
+        let stopping = || "karin is stopping".to_owned();
+        self.requests.send(Request::Sync(done)).await.map_err(|_| stopping())?;
+        synced.await.map_err(|_| stopping())?
+    }
+}

@@ -1,0 +1,61 @@
+//! What the trigger keeps in Redis: AWS's last good map, the mappings made here, and those that
+//! are switched off. Lost: they are read from AWS again, or gone.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lambda::catalog::Catalog;
+use crate::lambda::document::MappingDocument;
+use crate::queues::{QueueError, Queues};
+
+/// The field of AWS's map.
+const AWS: &str = "aws";
+/// What the field of a mapping that was made here starts with; its UUID follows.
+const MAPPING: &str = "mapping:";
+/// What the field of a mapping that was switched off starts with; its UUID follows.
+const DISABLED: &str = "disabled:";
+
+/// AWS's map as it was read last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct AwsMap {
+    /// All mappings of queues.
+    pub(super) mappings: Vec<MappingDocument>,
+    /// All functions.
+    pub(super) catalog: Catalog,
+}
+
+/// Everything that is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Kept {
+    pub(super) aws: Option<AwsMap>,
+    pub(super) created: Vec<MappingDocument>,
+    pub(super) disabled: HashSet<String>,
+}
+
+/// Reads it all. What cannot be understood is left out, with a word in the log.
+pub(super) async fn read(queues: &Queues) -> Result<Kept, QueueError> {
+    let mut kept = Kept::default();
+    for (field, text) in queues.read_map().await? {
+        let understood = if field == AWS {
+            serde_json::from_str(&text).map(|map| kept.aws = Some(map))
+        } else if field.starts_with(MAPPING) {
+            serde_json::from_str(&text).map(|mapping| kept.created.push(mapping))
+        } else {
+            kept.disabled.extend(field.strip_prefix(DISABLED).map(str::to_owned));
+            Ok(())
+        };
+        if let Err(error) = understood {
+            tracing::warn!(field, %error, "what was kept of the mappings cannot be read");
+        }
+    }
+    kept.created.sort_by(|one, other| one.uuid.cmp(&other.uuid));
+    Ok(kept)
+}
+
+/// Keeps AWS's map.
+pub(super) async fn keep_aws(queues: &Queues, map: &AwsMap) -> Result<(), QueueError> {
+    let text = serde_json::to_string(map).map_err(|e| QueueError::Unexpected(e.to_string()))?;
+    queues.write_map(AWS, &text).await
+}
