@@ -35,6 +35,7 @@ const PAGE: u32 = 10;
 /// How much of a body is shown, in characters.
 const SHOWN_CHARACTERS: usize = 60;
 
+const NAME: &str = "karin try-filter";
 const EXAMPLE: &str = r#"Example: karin try-filter orders '{"body":{"kind":["order"]}}'"#;
 
 /// Shows which messages of a queue filters of an event source mapping would let through.
@@ -43,7 +44,7 @@ const EXAMPLE: &str = r#"Example: karin try-filter orders '{"body":{"kind":["ord
 /// happens to them. Each gets a line: its id, "accepted" or "filtered" as of its next receive, and
 /// the beginning of its body. Any of the patterns, written as in FilterCriteria, accepts a message.
 #[derive(Debug, clap::Parser)]
-#[command(name = "karin try-filter", bin_name = "karin try-filter", max_term_width = 100, after_help = EXAMPLE)]
+#[command(name = NAME, bin_name = NAME, max_term_width = 100, after_help = EXAMPLE)]
 struct Arguments {
     /// The queue's name
     #[arg(value_name = "QUEUE")]
