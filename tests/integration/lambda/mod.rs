@@ -3,6 +3,7 @@
 mod batching;
 mod endpoint;
 mod failures;
+mod filters;
 mod handover;
 mod local;
 mod ministack;
