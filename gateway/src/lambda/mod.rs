@@ -20,10 +20,12 @@ mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
 mod settle;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
 
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};

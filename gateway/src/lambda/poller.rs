@@ -32,6 +32,8 @@ pub(super) struct Poller {
     pub(super) timeout: Duration,
     /// Invocations at a time.
     pub(super) concurrency: u32,
+    /// How often a chain of messages may run the function; 0: without end.
+    pub(super) max_hops: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,

@@ -9,6 +9,7 @@ use crate::lambda::batch::{Batch, Held};
 use crate::lambda::invoke::Call;
 use crate::lambda::outcome::{Answer, Fault, Refusal, Verdict, judge};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
+use crate::lambda::trace::{self, Decision};
 use crate::queues::{Demand, QueueError, ReceiptOutcome};
 
 /// The most receipts one command takes.
@@ -16,13 +17,17 @@ const RECEIPTS_MAX: usize = 1_000;
 
 impl Poller {
     /// Runs the function with the batch and does what its answer says.
-    pub(super) async fn invoke(&self, batch: Batch) {
+    pub(super) async fn invoke(&self, mut batch: Batch) {
+        self.break_loops(&mut batch);
+        if batch.is_empty() {
+            return;
+        }
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
         let start_by = self.start_by(&batch);
         let (event, messages) = batch.finish();
         let answer = if Instant::now() < start_by {
-            let timeout = self.timeout;
-            self.target.invoke(Call { event, timeout, start_by, trace_header: None }).await
+            let (timeout, trace_header) = (self.timeout, self.trace_header(&messages));
+            self.target.invoke(Call { event, timeout, start_by, trace_header }).await
         } else {
             // Redis was slow. Somebody else may soon get the messages, even while this one runs.
             too_late()
@@ -53,6 +58,29 @@ impl Poller {
                     "it is not known whether the function ran; its messages stay leased"
                 );
             }
+        }
+    }
+
+    /// Takes out the messages that came through the function too often. They are left to their
+    /// lease, as those that failed: their receives count, so that a dead-letter queue takes them.
+    fn break_loops(&self, batch: &mut Batch) {
+        let (queue, function, max_hops) =
+            (&self.mapping.queue, self.mapping.function_name(), self.max_hops);
+        let is_loop =
+            |held: &Held| trace::is_loop(held.trace_header.as_deref(), function, max_hops);
+        for message in batch.take(is_loop) {
+            tracing::error!(
+                %queue, function, message = message.id, max_hops,
+                "a loop: the function is not invoked with a message that came through it too often"
+            );
+        }
+    }
+
+    fn trace_header(&self, messages: &[Held]) -> Option<String> {
+        let headers: Vec<_> = messages.iter().map(|held| held.trace_header.as_deref()).collect();
+        match trace::of_batch(&headers, self.mapping.function_name(), self.max_hops) {
+            Decision::Go(header) => Some(header),
+            Decision::Loop => None,
         }
     }
 
