@@ -63,9 +63,14 @@ impl Aws {
         }
     }
 
+    /// Whether calls go to an endpoint that was given, rather than to AWS itself.
+    pub(super) fn is_custom(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
     /// How AWS answers, or an endpoint with TLS, which nobody asks what it is.
     pub(super) fn profile(&self) -> &'static Profile {
-        let given = if self.endpoint.is_some() { self.given_profile } else { LambdaProfile::Aws };
+        let given = if self.is_custom() { self.given_profile } else { LambdaProfile::Aws };
         Profile::of(given).unwrap_or_else(Profile::unknown)
     }
 

@@ -24,6 +24,7 @@ pub(super) struct Batch {
     messages: Vec<Held>,
     records: Vec<Vec<u8>>,
     bytes: usize,
+    bytes_max: usize,
     count_max: usize,
     first_lease_ends: Option<Instant>,
 }
@@ -75,12 +76,13 @@ pub(super) enum Fit {
 }
 
 impl Batch {
-    /// An empty batch of at most `batch_size` messages.
-    pub(super) fn new(batch_size: u32) -> Self {
+    /// An empty batch of at most `batch_size` messages, for an event of at most `bytes_max` bytes.
+    pub(super) fn new(batch_size: u32, bytes_max: usize) -> Self {
         Self {
             messages: Vec::new(),
             records: Vec::new(),
             bytes: OPENING.len() + CLOSING.len(),
+            bytes_max,
             count_max: usize::try_from(batch_size.max(1)).unwrap_or(usize::MAX),
             first_lease_ends: None,
         }
@@ -89,10 +91,10 @@ impl Batch {
     /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
     pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
         let comma = usize::from(!self.records.is_empty());
-        if OPENING.len() + record.len() + CLOSING.len() > EVENT_BYTES_MAX {
+        if OPENING.len() + record.len() + CLOSING.len() > self.bytes_max {
             return Fit::Never;
         }
-        if self.is_full() || self.bytes + comma + record.len() > EVENT_BYTES_MAX {
+        if self.is_full() || self.bytes + comma + record.len() > self.bytes_max {
             self.count_max = self.records.len();
             return Fit::Full;
         }
@@ -148,7 +150,7 @@ impl Batch {
     }
 
     fn rest_bytes(&self) -> usize {
-        EVENT_BYTES_MAX.saturating_sub(self.bytes)
+        self.bytes_max.saturating_sub(self.bytes)
     }
 
     /// When the earliest lease of the batch ends; `None` while it is empty.
@@ -193,7 +195,7 @@ mod tests {
     fn an_event_is_filled_to_the_last_byte_and_not_beyond() {
         let empty = OPENING.len() + CLOSING.len();
         let now = Instant::now();
-        let mut batch = Batch::new(10_000);
+        let mut batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         let rest = EVENT_BYTES_MAX - empty - 1_000_000 - 1;
         assert_eq!(batch.push(message(2), record(rest), now), Fit::Taken);
@@ -202,7 +204,7 @@ mod tests {
         assert_eq!(event.len(), EVENT_BYTES_MAX);
         assert_eq!(held.len(), 2);
 
-        let mut batch = Batch::new(10_000);
+        let mut batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         assert_eq!(batch.push(message(2), record(rest + 1), now), Fit::Full);
         assert!(batch.is_full());
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_record_that_no_event_can_hold_is_told_apart() {
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         let largest = EVENT_BYTES_MAX - OPENING.len() - CLOSING.len();
         let now = Instant::now();
         assert_eq!(batch.push(message(1), record(largest + 1), now), Fit::Never);
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_batch_holds_its_batch_size_and_knows_its_earliest_lease() {
-        let mut batch = Batch::new(2);
+        let mut batch = Batch::new(2, EVENT_BYTES_MAX);
         let now = Instant::now();
         assert!(batch.is_empty());
         assert_eq!(batch.wanted(), 2);
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn a_message_that_is_taken_out_takes_its_record_along() {
         let now = Instant::now();
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         for id in 1..=4 {
             assert_eq!(batch.push(message(id), record(2 + id), now), Fit::Taken);
         }
@@ -251,7 +253,7 @@ mod tests {
         let expected = [OPENING, &record(4), b",", &record(6), b",", &record(2), CLOSING].concat();
         assert_eq!(&event[..], expected);
         assert_eq!(held.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["2", "4", "5"]);
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(2), now), Fit::Taken);
         assert_eq!(batch.take(|_| true).len(), 1);
         assert!(batch.is_empty());
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_large_batch_is_asked_for_in_pops_of_a_thousand_with_room_for_what_records_add() {
-        let batch = Batch::new(10_000);
+        let batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.wanted(), 1_000);
         let room = EVENT_BYTES_MAX - 1_000 * RECORD_OVERHEAD_BYTES;
         assert!(batch.wanted_bytes() <= room as u64);

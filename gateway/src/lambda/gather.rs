@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::lambda::batch::{Batch, Fit, Held};
 use crate::lambda::event::{EventSource, record};
-use crate::lambda::invoke::{ANSWER_MARGIN, Target};
+use crate::lambda::invoke::{ANSWER_MARGIN, Kind, Target};
 use crate::lambda::poller::Poller;
 use crate::queues::{PopOptions, Popped, QueueError};
 use crate::shutdown::Shutdown;
@@ -30,7 +30,7 @@ impl Poller {
     pub(super) async fn gather(&self, stop: &Shutdown) -> Result<Batch, QueueError> {
         let mapping = &self.mapping;
         let source = self.source();
-        let mut batch = Batch::new(mapping.batch_size);
+        let mut batch = self.new_batch();
         // Counted as the leases are, so that a slow pop does not push it beyond them.
         let window_ends = Instant::now() + mapping.window;
         loop {
@@ -70,17 +70,21 @@ impl Poller {
     ) -> Result<(Popped, Leased), QueueError> {
         let now = Instant::now();
         let window = window_ends.saturating_duration_since(now);
-        let lease = window + self.timeout + LEASE_MARGIN;
+        let lease = window + self.lease_after_window(LEASE_MARGIN).await?;
         // Whole seconds, rounded up.
         let seconds = lease.as_secs() + u64::from(lease.subsec_nanos() > 0);
         let options = PopOptions {
             count: batch.wanted(),
             visibility_timeout_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
             max_bytes: Some(batch.wanted_bytes()),
-            holder: self.inheritance.as_ref().map(|inheritance| inheritance.holder),
+            holder: self.holder(),
             attempt: None,
         };
         let popped = self.queues.pop_due(&self.mapping.queue, options).await?;
+        match popped.messages.len() {
+            0 => self.counters.empty_polls.one(),
+            polled => self.counters.polled.add(polled),
+        }
         Ok((popped, Leased { since: now, until: now + Duration::from_secs(seconds) }))
     }
 
@@ -110,6 +114,9 @@ impl Poller {
     /// When the function must have started, so that it ends before its messages' leases do.
     pub(super) fn start_by(&self, batch: &Batch) -> Instant {
         let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
+        if self.kind() == Kind::Handover {
+            return self.hand_over_by(lease_ends);
+        }
         let margin = match self.target {
             Target::Local(_) => START_MARGIN,
             // Lambda's cold start comes on top of the function's timeout.

@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 
 use crate::identity::Identity;
 use crate::lambda::batch::Batch;
+use crate::lambda::counters::Counters;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::mapping::Mapping;
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
 
@@ -37,6 +39,10 @@ pub(super) struct Poller {
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
+    /// The queue's, for messages that failed.
+    pub(super) visibility: VisibilityTimeout,
+    /// What it did so far.
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Poller {
@@ -65,7 +71,7 @@ impl Poller {
                 this.release(batch.messages()).await;
                 break;
             }
-            let probing = this.health.is_failing();
+            let probing = this.health.is_probing();
             let (done, probed) = oneshot::channel::<()>();
             let invocation = Arc::clone(&this);
             running.spawn(async move {
@@ -125,6 +131,11 @@ impl Poller {
                 let remaining = self.health.remaining();
                 if !remaining.is_zero() {
                     tokio::time::sleep(remaining).await;
+                    continue;
+                }
+                if self.health.wants_probe() {
+                    let refusal = self.target.probe().await;
+                    self.health.probed(&self.mapping, refusal.as_ref());
                     continue;
                 }
                 // Once `due` has returned it is our turn to pop, so nothing may come between.

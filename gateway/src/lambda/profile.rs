@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::config::LambdaProfile;
+use crate::lambda::invoke::Kind;
 use crate::lambda::mapping::function_name;
 use crate::lambda::outcome::{Answer, Fault, Refusal, fault};
 
@@ -239,11 +240,13 @@ impl Profile {
     }
 
     /// What an answer to Invoke means.
-    pub(super) fn answer(&self, reply: Reply) -> Answer {
+    pub(super) fn answer(&self, reply: Reply, kind: Kind) -> Answer {
         if let Some(refusal) = no_endpoint(&reply) {
             return Answer::Refused(refusal);
         }
         match reply.status {
+            // Tools that know no asynchronous invocations have run it by now.
+            200..=299 if kind == Kind::Handover => Answer::HandedOver,
             200 => self.ran(reply),
             201..=299 => {
                 let reason = format!("status {} instead of an answer", reply.status);
@@ -292,6 +295,10 @@ impl Profile {
             if failed {
                 return unhandled(reply.body.unwrap_or_default());
             }
+        }
+        if reply.status == 504 && reply.error_type.is_none() {
+            // A proxy has given up waiting: behind it the function may be running.
+            return Answer::Unknown { reason: reply.reason() };
         }
         let busy = by.is_busy_400 && reply.status == 400 && reply.body().is_empty();
         let fault = if busy { Fault::Throttled } else { fault(reply.status, code.as_deref()) };

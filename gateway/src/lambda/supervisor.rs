@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::lambda::aws::Aws;
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::{Request, Requests, Served, View};
+use crate::lambda::counters::Counters;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
@@ -21,6 +22,7 @@ use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, sele
 use crate::lambda::poller::Poller;
 use crate::lambda::store::{self, AwsMap};
 use crate::lambda::sync::{self, SyncError};
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
 
@@ -44,6 +46,8 @@ pub(super) struct Supervisor {
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     pollers: HashMap<String, Running>,
+    /// By UUID; they outlive a poller that is replaced.
+    counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -120,6 +124,7 @@ impl Supervisor {
             },
             inheritances: HashMap::new(),
             pollers: HashMap::new(),
+            counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
             view: requests.view,
@@ -294,6 +299,7 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
         self.view.send_replace(Arc::new(View {
@@ -347,7 +353,8 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(&target));
+        let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
             identity: self.identity.clone(),
@@ -358,6 +365,8 @@ impl Supervisor {
             max_hops: self.max_hops,
             inheritance,
             health: Arc::clone(&health),
+            visibility: VisibilityTimeout::default(),
+            counters,
         };
         let (stop, stopped) = shutdown::channel();
         let task = tokio::spawn(poller.run(stopped));

@@ -1,8 +1,10 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
+mod endpoint;
 mod failures;
 mod local;
 mod ministack;
+mod outcomes;
 mod python;
 mod restarts;
 

@@ -14,14 +14,12 @@ use tokio::time::timeout_at;
 
 use crate::config::LambdaProfile;
 use crate::lambda::invoke::wire::{Silence, Wire};
-use crate::lambda::invoke::{ANSWER_MARGIN, Call, Signer, TRACE_HEADER};
+use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, Signer, TRACE_HEADER};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 use crate::lambda::profile::{Profile, Reply, in_path, recognise};
 
 /// Lambda's version of its API.
 const FUNCTIONS: &str = "/2015-03-31/functions";
-/// How long an answer may take that runs nothing.
-const ASK_MAX: Duration = Duration::from_secs(10);
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
 
 /// The endpoint.
@@ -99,15 +97,19 @@ impl Endpoint {
         } else {
             None
         };
+        let invocation_type = match call.kind {
+            Kind::Wait => "RequestResponse",
+            Kind::Handover => "Event",
+        };
         let headers = [
-            (INVOCATION_TYPE, Some("RequestResponse")),
+            (INVOCATION_TYPE, Some(invocation_type)),
             (TRACE_HEADER, call.trace_header.as_deref()),
         ];
         let patience = call.timeout + ANSWER_MARGIN;
         let reply = self.post(profile, function, &headers, call.event, patience).await;
         drop(turn);
         match reply {
-            Ok(reply) => profile.answer(reply),
+            Ok(reply) => profile.answer(reply, call.kind),
             Err(answer) => answer,
         }
     }
@@ -125,13 +127,12 @@ impl Endpoint {
         let headers = [(INVOCATION_TYPE, Some("DryRun"))];
         match self.post(profile, function, &headers, Bytes::from_static(b"{}"), ASK_MAX).await {
             Ok(reply) if reply.status == 204 => None,
-            Ok(reply) => match profile.answer(reply) {
+            Ok(reply) => match profile.answer(reply, Kind::Wait) {
                 Answer::Refused(refusal) => Some(refusal),
-                Answer::Ran { .. } | Answer::Unknown { .. } => None,
+                _ => None,
             },
             Err(Answer::Refused(refusal)) => Some(refusal),
-            Err(Answer::Unknown { reason }) => Some(self.away(&reason)),
-            Err(Answer::Ran { .. }) => None,
+            Err(_) => None,
         }
     }
 

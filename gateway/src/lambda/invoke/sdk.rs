@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Error as Connection;
 
-use crate::lambda::invoke::{ANSWER_MARGIN, Call, TRACE_HEADER};
+use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, TRACE_HEADER};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 use crate::lambda::profile::{Profile, Reply};
 
@@ -24,13 +24,17 @@ pub(super) async fn invoke(
     call: Call,
     profile: &Profile,
 ) -> Answer {
-    let patience = call.timeout + ANSWER_MARGIN;
+    let (kind, patience) = (call.kind, call.timeout + ANSWER_MARGIN);
+    let invocation_type = match kind {
+        Kind::Wait => InvocationType::RequestResponse,
+        Kind::Handover => InvocationType::Event,
+    };
     let patience = TimeoutConfig::builder().operation_timeout(patience).build();
     let trace_header = call.trace_header.filter(|header| HeaderValue::from_str(header).is_ok());
     let result = client
         .invoke()
         .function_name(profile.name_of(function))
-        .invocation_type(InvocationType::RequestResponse)
+        .invocation_type(invocation_type)
         .payload(Blob::new(call.event))
         .customize()
         .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
@@ -42,9 +46,36 @@ pub(super) async fn invoke(
         .send()
         .await;
     match result {
-        Ok(output) => profile.answer(reply(output)),
-        Err(SdkError::ServiceError(context)) => profile.answer(error_reply(context.raw())),
+        Ok(output) => profile.answer(reply(output), kind),
+        Err(SdkError::ServiceError(context)) => profile.answer(error_reply(context.raw()), kind),
         Err(error) => unanswered(&error),
+    }
+}
+
+/// Looks whether a function can be invoked, without invoking it.
+pub(super) async fn probe(client: &Client, function: &str, profile: &Profile) -> Option<Refusal> {
+    if !profile.has_dry_run {
+        return None;
+    }
+    let patience = TimeoutConfig::builder().operation_timeout(ASK_MAX).build();
+    let result = client
+        .invoke()
+        .function_name(profile.name_of(function))
+        .invocation_type(InvocationType::DryRun)
+        .customize()
+        .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
+        .send()
+        .await;
+    let answer = match result {
+        Ok(_) => return None,
+        Err(SdkError::ServiceError(context)) => {
+            profile.answer(error_reply(context.raw()), Kind::Wait)
+        }
+        Err(error) => unanswered(&error),
+    };
+    match answer {
+        Answer::Refused(refusal) => Some(refusal),
+        _ => None,
     }
 }
 
@@ -177,6 +208,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             start_by: Instant::now(),
             trace_header: Some("Root=1".into()),
+            kind: Kind::Wait,
         };
         invoke(&aws.invoker("f").await, "f", call, Profile::unknown()).await
     }

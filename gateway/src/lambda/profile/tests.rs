@@ -15,10 +15,11 @@ const TIMEOUT: &str = "Task timed out after 3.00 seconds";
 
 /// "ok", "failed" (the function's failure), "unknown", or whose fault a refusal is.
 fn outcome(profile: &Profile, reply: Reply) -> String {
-    match profile.answer(reply) {
+    match profile.answer(reply, Kind::Wait) {
         Answer::Ran { function_error: None, .. } => "ok".into(),
         Answer::Ran { .. } => "failed".into(),
         Answer::Unknown { .. } => "unknown".into(),
+        Answer::HandedOver => "handed over".into(),
         Answer::Refused(refusal) => format!("{:?}", refusal.fault).to_lowercase(),
     }
 }
@@ -86,12 +87,12 @@ fn an_answer_that_only_looks_like_a_failure_is_none() {
 
 #[test]
 fn a_failure_keeps_its_description() {
-    let Answer::Ran { payload, .. } = CARGO_LAMBDA.answer(reply(500, FAILURE)) else {
+    let Answer::Ran { payload, .. } = CARGO_LAMBDA.answer(reply(500, FAILURE), Kind::Wait) else {
         panic!("it ran");
     };
     assert_eq!(&payload[..], FAILURE.as_bytes());
     let large = Reply { body: None, ..reply(200, "") };
-    let Answer::Ran { function_error: Some(_), payload } = AWS.answer(large) else {
+    let Answer::Ran { function_error: Some(_), payload } = AWS.answer(large, Kind::Wait) else {
         panic!("it is the function's failure");
     };
     assert!(String::from_utf8_lossy(&payload).contains("Function.ResponseSizeTooLarge"));
@@ -117,6 +118,11 @@ fn lambdas_own_errors_are_the_same_from_every_tool() {
         is(reply(400, r#"{"__type":"InvalidParameterValueException","message":"x"}"#), "payload");
         is(called(501, "NotImplemented", "{}"), "transient");
         is(reply(202, ""), "unknown");
+        is(reply(504, ""), "unknown");
+        is(called(504, "Whatever", "{}"), "transient");
+        for status in [200, 202] {
+            assert_eq!(profile.answer(reply(status, ""), Kind::Handover), Answer::HandedOver);
+        }
     }
     assert_eq!(outcome(&RIE, reply(400, "")), "throttled");
     assert_eq!(outcome(&AWS, reply(400, "")), "operator");
@@ -136,11 +142,11 @@ fn the_reason_is_the_answers_own_words() {
         (reply(403, "go away"), "403 go away"),
         (reply(403, ""), "403"),
     ] {
-        let Answer::Refused(refusal) = UNKNOWN.answer(reply) else { panic!("refused") };
+        let Answer::Refused(refusal) = UNKNOWN.answer(reply, Kind::Wait) else { panic!("refused") };
         assert_eq!(refusal.reason, words);
     }
     let throttled = Reply { retry_after: Reply::seconds(" 7 "), ..reply(429, "") };
-    let Answer::Refused(refusal) = AWS.answer(throttled) else { panic!("refused") };
+    let Answer::Refused(refusal) = AWS.answer(throttled, Kind::Wait) else { panic!("refused") };
     assert_eq!(refusal.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(Reply::seconds("Wed, 21 Oct 2015 07:28:00 GMT"), None);
 }

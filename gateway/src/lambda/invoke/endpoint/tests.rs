@@ -23,6 +23,7 @@ fn call(timeout: Duration) -> Call {
         timeout,
         start_by: Instant::now() + Duration::from_secs(30),
         trace_header: Some("Root=1-a;Lineage=b:1".into()),
+        kind: Kind::Wait,
     }
 }
 
