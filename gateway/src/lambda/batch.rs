@@ -88,17 +88,26 @@ impl Batch {
         }
     }
 
-    /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
-    pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
+    /// How a record of so many bytes would find its place.
+    pub(super) fn fit(&self, record_bytes: usize) -> Fit {
         let comma = usize::from(!self.records.is_empty());
-        if OPENING.len() + record.len() + CLOSING.len() > self.bytes_max {
-            return Fit::Never;
+        if OPENING.len() + record_bytes + CLOSING.len() > self.bytes_max {
+            Fit::Never
+        } else if self.is_full() || self.bytes + comma + record_bytes > self.bytes_max {
+            Fit::Full
+        } else {
+            Fit::Taken
         }
-        if self.is_full() || self.bytes + comma + record.len() > self.bytes_max {
-            self.count_max = self.records.len();
-            return Fit::Full;
+    }
+
+    /// Adds a message with its record as JSON; its lease ends at `lease_ends`. What does not
+    /// [`Batch::fit`] is not added.
+    pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
+        let fit = self.fit(record.len());
+        if fit != Fit::Taken {
+            return fit;
         }
-        self.bytes += comma + record.len();
+        self.bytes += usize::from(!self.records.is_empty()) + record.len();
         self.messages.push(message);
         self.records.push(record);
         let earlier = self.first_lease_ends.map_or(lease_ends, |first| first.min(lease_ends));
@@ -119,6 +128,11 @@ impl Batch {
         let records: usize = self.records.iter().map(Vec::len).sum();
         self.bytes = OPENING.len() + records + commas + CLOSING.len();
         taken.into_iter().map(|(message, _)| message).collect()
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&mut self) {
+        self.count_max = self.records.len();
     }
 
     /// The messages gathered so far.
@@ -207,7 +221,10 @@ mod tests {
         let mut batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         assert_eq!(batch.push(message(2), record(rest + 1), now), Fit::Full);
+        assert!(!batch.is_full(), "a smaller one has room");
+        batch.close();
         assert!(batch.is_full());
+        assert_eq!(batch.push(message(2), record(2), now), Fit::Full);
     }
 
     #[test]

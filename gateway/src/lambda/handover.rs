@@ -4,7 +4,7 @@
 //! The consumer may hand its messages to workers, who extend and delete them with their receipt
 //! handles; so nothing here depends on how long the function runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::Acknowledge;
 use crate::lambda::batch::{Batch, EVENT_BYTES_MAX};
@@ -52,10 +52,12 @@ impl Poller {
         inheritance.map(|inheritance| inheritance.holder)
     }
 
-    /// When a function must have been handed messages whose lease ends at `lease_ends`: it has
-    /// half of their VisibilityTimeout at least.
-    pub(super) fn hand_over_by(&self, lease_ends: Instant) -> Instant {
-        let half = self.visibility.known().unwrap_or_default() / 2;
-        lease_ends.checked_sub(half).unwrap_or(lease_ends)
+    /// How much of a lease must be left when the function starts.
+    pub(super) fn time_needed(&self) -> Duration {
+        match self.kind() {
+            Kind::Wait => self.timeout + self.start_margin(),
+            // Half of the time it has from the queue.
+            Kind::Handover => self.visibility.known().unwrap_or_default() / 2,
+        }
     }
 }

@@ -80,8 +80,9 @@ impl Poller {
             trace_header: self.trace_header(&part.messages),
             kind: self.kind(),
         };
+        let begun = Instant::now();
         let answer = self.target.invoke(call).await;
-        self.count(&answer, part.messages.len());
+        self.count(&answer, part.messages.len(), begun);
         answer
     }
 
@@ -112,13 +113,17 @@ impl Poller {
         }
     }
 
-    fn count(&self, answer: &Answer, messages: usize) {
+    fn count(&self, answer: &Answer, messages: usize, begun: Instant) {
         let counters = &self.counters;
         counters.invoked.add(messages);
         match answer {
-            Answer::Ran { .. } | Answer::HandedOver => counters.invocations.one(),
+            Answer::Ran { .. } | Answer::HandedOver => {
+                counters.invocations.one();
+                self.limits.mapping.succeeded();
+            }
             Answer::Refused(refusal) if refusal.fault == Fault::Throttled => {
                 counters.throttles.one();
+                self.limits.mapping.throttled(begun);
             }
             Answer::Refused(_) | Answer::Unknown { .. } => {}
         }

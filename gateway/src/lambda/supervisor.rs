@@ -17,6 +17,7 @@ use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
+use crate::lambda::limits::{AdaptiveLimit, FunctionLimits, Limits};
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, select};
 use crate::lambda::poller::Poller;
@@ -46,6 +47,7 @@ pub(super) struct Supervisor {
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     pollers: HashMap<String, Running>,
+    function_limits: FunctionLimits,
     /// By UUID; they outlive a poller that is replaced.
     counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
@@ -83,7 +85,10 @@ struct Schedule {
 struct Plan {
     mapping: Mapping,
     timeout: Duration,
+    /// Invocations of the mapping at a time.
     concurrency: u32,
+    /// Those of its function, however many mappings it has; 0: it is switched off.
+    function_limit: Option<u32>,
 }
 
 /// A poller; dropped, it ends at once, and its functions on this machine with it.
@@ -124,6 +129,7 @@ impl Supervisor {
             },
             inheritances: HashMap::new(),
             pollers: HashMap::new(),
+            function_limits: FunctionLimits::default(),
             counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
@@ -314,6 +320,7 @@ impl Supervisor {
             Some(local) => Plan {
                 timeout: local.timeout(),
                 concurrency: mapping.concurrency.unwrap_or_else(|| local.processes()),
+                function_limit: Some(local.processes()),
                 mapping,
             },
             None => Plan {
@@ -325,6 +332,7 @@ impl Supervisor {
                     .concurrency
                     .unwrap_or(CONCURRENCY_DEFAULT)
                     .min(self.aws.concurrency_max().unwrap_or(u32::MAX)),
+                function_limit: self.sources.aws.catalog.reserved_for(&mapping.function),
                 mapping,
             },
         }
@@ -353,6 +361,12 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
+        let limits = Limits {
+            mapping: AdaptiveLimit::new(plan.concurrency),
+            function: plan
+                .function_limit
+                .map(|limit| self.function_limits.of(mapping.function_name(), limit)),
+        };
         let health = Arc::new(Health::new(&target));
         let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
@@ -361,7 +375,7 @@ impl Supervisor {
             mapping: mapping.clone(),
             target,
             timeout: plan.timeout,
-            concurrency: plan.concurrency,
+            limits,
             max_hops: self.max_hops,
             inheritance,
             health: Arc::clone(&health),

@@ -220,6 +220,9 @@ impl Queues {
         if let Some(bytes) = options.max_bytes {
             command.arg("MAXBYTES").arg(bytes);
         }
+        if let Some(groups) = options.groups {
+            command.arg("GROUPS").arg(groups);
+        }
         if let Some(holder) = options.holder {
             command.arg("HOLDER").arg(holder);
         }

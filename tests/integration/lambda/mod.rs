@@ -7,6 +7,7 @@ mod ministack;
 mod outcomes;
 mod python;
 mod restarts;
+mod soak;
 
 use std::collections::BTreeSet;
 use std::fs;
