@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod failures;
+mod filters;
 mod local;
 mod ministack;
 mod outcomes;
