@@ -25,6 +25,7 @@ mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
 mod report;
 mod retry;
 mod settle;
@@ -32,6 +33,7 @@ mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
 mod visibility;
 
 pub use control::Control;

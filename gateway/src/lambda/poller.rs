@@ -37,6 +37,8 @@ pub(super) struct Poller {
     pub(super) timeout: Duration,
     /// How many invocations may run at a time.
     pub(super) limits: Limits,
+    /// How often a chain of messages may run the function; 0: without end.
+    pub(super) max_hops: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,

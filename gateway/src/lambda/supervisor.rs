@@ -42,6 +42,7 @@ pub(super) struct Supervisor {
     functions: Arc<LocalFunctions>,
     aws: Arc<Aws>,
     fleet: Fleet,
+    max_hops: u32,
     sources: Sources,
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
@@ -118,6 +119,7 @@ impl Supervisor {
             functions,
             aws: Arc::new(Aws::new(config)),
             fleet: Fleet::alone(),
+            max_hops: config.max_hops,
             sources: Sources { configured: config.mappings.clone(), ..Sources::default() },
             schedule: Schedule {
                 interval,
@@ -207,7 +209,15 @@ impl Supervisor {
         }
         let aws = Arc::clone(&self.aws);
         let wants_functions = self.sources.configured.iter().any(|m| !self.is_local(&m.function));
-        let read = async move { sync::read(&aws.control().await, wants_functions).await };
+        let known = self.sources.aws.clone();
+        let read = async move {
+            match aws.lists().await {
+                Ok(true) => sync::read(&aws.control().await, wants_functions).await,
+                // What is behind the endpoint has no mappings and lists no functions.
+                Ok(false) => Ok(known),
+                Err(refusal) => Err(SyncError(refusal.reason)),
+            }
+        };
         self.schedule.reading = Some(tokio::spawn(read));
     }
 
@@ -320,7 +330,10 @@ impl Supervisor {
                     .timeout
                     .or_else(|| self.sources.aws.catalog.timeout_of(&mapping.function))
                     .unwrap_or(TIMEOUT_UNKNOWN),
-                concurrency: mapping.concurrency.unwrap_or(CONCURRENCY_DEFAULT),
+                concurrency: mapping
+                    .concurrency
+                    .unwrap_or(CONCURRENCY_DEFAULT)
+                    .min(self.aws.concurrency_max().unwrap_or(u32::MAX)),
                 function_limit: self.sources.aws.catalog.reserved_for(&mapping.function),
                 mapping,
             },
@@ -365,6 +378,7 @@ impl Supervisor {
             target,
             timeout: plan.timeout,
             limits,
+            max_hops: self.max_hops,
             inheritance,
             health: Arc::clone(&health),
             visibility: VisibilityTimeout::default(),
