@@ -7,23 +7,34 @@
 mod aws;
 mod backoff;
 mod batch;
+mod carried;
 mod catalog;
 mod control;
+mod counters;
 mod document;
 mod event;
+mod filtered;
 mod fleet;
 mod gather;
+mod handover;
 mod health;
 mod inheritance;
 mod invoke;
+mod limits;
 mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
+mod report;
+mod retry;
 mod settle;
+mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
+mod visibility;
 
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
@@ -39,7 +50,7 @@ use crate::config::Config;
 use crate::identity::Identity;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
-use crate::queues::{QueueError, Queues};
+use crate::queues::{QueueError, QueueName, Queues};
 use crate::shutdown::{self, Stop};
 
 /// How long a stopping gateway waits for running invocations.
@@ -80,10 +91,17 @@ pub fn start(
 /// listens. One that cannot be made now is made by its poller later.
 pub async fn make_queues(queues: &Queues, config: &Config) {
     for mapping in &config.mappings {
-        if let Err(QueueError::Unavailable(_)) = queues.create(&mapping.queue, &[], &[]).await {
+        if let Err(QueueError::Unavailable(_)) =
+            queues.create(&mapping.queue, &new_queue(&mapping.queue), &[]).await
+        {
             return;
         }
     }
+}
+
+/// The attributes of a queue that is made because a mapping names it: what its name says.
+fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
+    if queue.is_fifo() { vec![("FifoQueue", "true".to_owned())] } else { Vec::new() }
 }
 
 impl Lambda {
