@@ -1,6 +1,7 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
 mod local;
