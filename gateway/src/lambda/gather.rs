@@ -193,6 +193,10 @@ impl Gatherer {
         batch: Batch,
         stop: &Shutdown,
     ) -> Option<(Permits, Batch)> {
+        if !permits.are_lent() {
+            self.in_haste = false;
+            return Some((permits, batch));
+        }
         let start_by = self.poller.start_by(&batch);
         let patience = start_by.checked_sub(CARRY_MARGIN).unwrap_or(start_by);
         tokio::select! {
@@ -231,9 +235,8 @@ impl Gathering {
         window: Duration,
         carriage: &mut Carriage,
     ) {
-        let held = Held::new(&message, leased.since);
         if poller.is_fifo() && self.batch.is_full() {
-            return self.surplus.push(held);
+            return self.surplus.push(Held::new(&message, leased.since));
         }
         let view = MessageView::new(&message);
         let filters = &poller.mapping.filters;
@@ -254,6 +257,7 @@ impl Gathering {
             return;
         };
         let is_suspect = poller.is_suspect(&message);
+        let held = Held::new(&message, leased.since);
         let window_ends = self.window_ends.unwrap_or(leased.since + window);
         let ready = Carried { held, record, lease_ends: leased.until, window_ends };
         match (fit, is_suspect) {

@@ -27,7 +27,7 @@ struct GateState {
 pub(super) struct Permit(Arc<Gate>);
 
 impl Gate {
-    pub(super) fn new(limit: u32) -> Arc<Self> {
+    fn new(limit: u32) -> Arc<Self> {
         Arc::new(Self(Mutex::new(GateState { limit, taken: 0, waiting: VecDeque::new() })))
     }
 
@@ -109,11 +109,11 @@ struct Tuning {
 }
 
 impl AdaptiveLimit {
-    /// From 1 to `max`, which it starts with.
-    pub(super) fn new(max: u32) -> Self {
-        let max = max.max(1);
+    /// Moves the gate's limit between 1 and what it is now.
+    pub(super) fn new(gate: Arc<Gate>) -> Self {
+        let max = gate.state().limit;
         let tuning = Tuning { limit: max, successes: 0, lowered: None };
-        Self { gate: Gate::new(max), max, tuning: Mutex::new(tuning) }
+        Self { gate, max, tuning: Mutex::new(tuning) }
     }
 
     /// A function took its event.
@@ -192,11 +192,9 @@ impl Limits {
         self.mapping.gate.acquire().await
     }
 
-    /// The function's again, if it was lent.
+    /// The function's again, after it was lent.
     pub(super) async fn regain(&self, permits: &mut Permits) {
-        if matches!(permits.function, FunctionPermit::Lent) {
-            permits.function = self.function_permit().await;
-        }
+        permits.function = self.function_permit().await;
     }
 
     /// The function's, for which others wait, too.
@@ -213,6 +211,11 @@ impl Permits {
         Self { _mapping: mapping, function }
     }
 
+    /// Whether somebody else may have the function.
+    pub(super) fn are_lent(&self) -> bool {
+        matches!(self.function, FunctionPermit::Lent)
+    }
+
     /// Leaves the function to others for a while.
     pub(super) fn lend(&mut self) {
         if matches!(self.function, FunctionPermit::Held(_)) {
@@ -221,20 +224,21 @@ impl Permits {
     }
 }
 
-/// The limits that mappings of one function share, by the function's name.
+/// Gates that several share, by name: mappings of one function its own, and a mapping's with the
+/// one it replaces, whose last invocations still run.
 #[derive(Debug, Default)]
-pub(super) struct FunctionLimits(HashMap<String, Weak<Gate>>);
+pub(super) struct Gates(HashMap<String, Weak<Gate>>);
 
-impl FunctionLimits {
-    /// The function's gate, which has this limit from now on.
-    pub(super) fn of(&mut self, function: &str, limit: u32) -> Arc<Gate> {
+impl Gates {
+    /// The gate of this name, which has this limit from now on.
+    pub(super) fn named(&mut self, name: &str, limit: u32) -> Arc<Gate> {
         self.0.retain(|_, gate| gate.strong_count() > 0);
-        if let Some(gate) = self.0.get(function).and_then(Weak::upgrade) {
+        if let Some(gate) = self.0.get(name).and_then(Weak::upgrade) {
             gate.set_limit(limit);
             return gate;
         }
         let gate = Gate::new(limit);
-        self.0.insert(function.to_owned(), Arc::downgrade(&gate));
+        self.0.insert(name.to_owned(), Arc::downgrade(&gate));
         gate
     }
 }
@@ -319,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_throttle_halves_the_limit_once_and_successes_bring_it_back() {
-        let limit = AdaptiveLimit::new(8);
+        let limit = AdaptiveLimit::new(Gate::new(8));
         let begun = Instant::now();
         limit.throttled(begun);
         limit.throttled(begun);
@@ -342,10 +346,10 @@ mod tests {
 
     #[test]
     fn mappings_of_one_function_share_its_gate_and_lend_it_while_they_wait() {
-        let mut functions = FunctionLimits::default();
-        let limits = |functions: &mut FunctionLimits| Limits {
-            mapping: AdaptiveLimit::new(5),
-            function: Some(functions.of("f", 1)),
+        let mut functions = Gates::default();
+        let limits = |functions: &mut Gates| Limits {
+            mapping: AdaptiveLimit::new(Gate::new(5)),
+            function: Some(functions.named("f", 1)),
         };
         let (one, other) = (limits(&mut functions), limits(&mut functions));
         let Poll::Ready(mut first) = poll(pin!(permits(&one))) else { panic!("it is free") };
@@ -361,12 +365,12 @@ mod tests {
 
     #[test]
     fn a_functions_gate_takes_on_its_newest_limit_and_others_have_their_own() {
-        let mut functions = FunctionLimits::default();
-        let gate = functions.of("f", 1);
+        let mut functions = Gates::default();
+        let gate = functions.named("f", 1);
         let _permit = try_acquire(&gate).unwrap();
-        assert!(try_acquire(&functions.of("f", 1)).is_none());
-        assert!(try_acquire(&functions.of("g", 1)).is_some());
-        assert!(try_acquire(&functions.of("f", 2)).is_some());
+        assert!(try_acquire(&functions.named("f", 1)).is_none());
+        assert!(try_acquire(&functions.named("g", 1)).is_some());
+        assert!(try_acquire(&functions.named("f", 2)).is_some());
     }
 
     #[tokio::test]

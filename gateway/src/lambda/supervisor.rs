@@ -17,7 +17,7 @@ use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
-use crate::lambda::limits::{AdaptiveLimit, FunctionLimits, Limits};
+use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, select};
 use crate::lambda::poller::Poller;
@@ -47,7 +47,8 @@ pub(super) struct Supervisor {
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     pollers: HashMap<String, Running>,
-    function_limits: FunctionLimits,
+    mapping_gates: Gates,
+    function_gates: Gates,
     /// By UUID; they outlive a poller that is replaced.
     counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
@@ -129,7 +130,8 @@ impl Supervisor {
             },
             inheritances: HashMap::new(),
             pollers: HashMap::new(),
-            function_limits: FunctionLimits::default(),
+            mapping_gates: Gates::default(),
+            function_gates: Gates::default(),
             counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
@@ -361,11 +363,11 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
+        let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
+        let function_gate = |limit| self.function_gates.named(mapping.function_name(), limit);
         let limits = Limits {
-            mapping: AdaptiveLimit::new(plan.concurrency),
-            function: plan
-                .function_limit
-                .map(|limit| self.function_limits.of(mapping.function_name(), limit)),
+            mapping: AdaptiveLimit::new(gate),
+            function: plan.function_limit.map(function_gate),
         };
         let health = Arc::new(Health::new(&target));
         let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
