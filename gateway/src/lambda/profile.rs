@@ -370,27 +370,28 @@ fn too_large() -> Answer {
 /// The largest answer of a function, bytes. Source: esm-contract §1.
 pub(super) const ANSWER_BYTES_MAX: usize = 6_291_556;
 
-/// What is behind an endpoint that answered `GET /2015-03-31/functions`, ListFunctions, so. Nothing
-/// is run by that. Errors: it is no endpoint, or not now.
+/// The name of a function that nobody has, to ask an endpoint what it is.
+pub(super) const NO_FUNCTION: &str = "karin-asks-what-this-is";
+
+/// What is behind an endpoint that answered so to a `DryRun` of [`NO_FUNCTION`]. No tool runs
+/// anything for that; at a GET, cargo-lambda runs the function it has. Errors: it is no endpoint,
+/// or not now.
 pub(super) fn recognise(reply: &Reply) -> Result<&'static Profile, Refusal> {
     if let Some(refusal) = no_endpoint(reply) {
         return Err(refusal);
     }
-    let text = String::from_utf8_lossy(reply.body());
-    let has = |name| reply.member(&[name]).is_some();
-    if reply.error_type.as_deref() == Some("PathNotFoundLocally") {
-        return Ok(&SAM);
-    }
-    let lists = || serde_json::from_slice::<Value>(reply.body()).ok()?.get("Functions").cloned();
+    let message = reply.member(&["Message", "message"]).unwrap_or_default();
+    let error_type = reply.error_type.as_deref();
     match reply.status {
-        200 if lists().is_some() => Ok(&AWS),
-        // Whoever may not list may still invoke.
-        _ if reply.error_type.is_some() => Ok(&AWS),
-        500 if has("title") && text.contains("httpstatuses.com") => Ok(&CARGO_LAMBDA),
-        404 if has("error") && has("message") && text.contains("\"statusCode\":404") => {
+        404 if error_type == Some("ResourceNotFound") => Ok(&SAM),
+        404 if error_type.is_some() && message.ends_with(&format!(": {NO_FUNCTION}")) => {
             Ok(&SERVERLESS_OFFLINE)
         }
-        404 if text.trim() == "404 page not found" => Ok(&RIE),
+        404 if reply.member(&["title"]).as_deref() == Some("Missing function") => Ok(&CARGO_LAMBDA),
+        404 if reply.body().trim_ascii() == b"404 page not found" => Ok(&RIE),
+        // It may know the function, or that it may not be looked at.
+        _ if reply.status == 204 || error_type.is_some() => Ok(&AWS),
+        404 if reply.code().as_deref() == Some("ResourceNotFoundException") => Ok(&AWS),
         429 | 502..=504 => Err(Refusal {
             fault: fault(reply.status, None),
             reason: reply.reason(),

@@ -95,7 +95,7 @@ impl Poller {
             |held: &Held| trace::is_loop(held.trace_header.as_deref(), function, max_hops);
         let looping = batch.take(is_loop);
         for message in &looping {
-            tracing::error!(
+            tracing::warn!(
                 %queue, function, message = message.id, max_hops,
                 "a loop: the function is not invoked with a message that came through it too often"
             );

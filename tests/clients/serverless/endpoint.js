@@ -6,7 +6,7 @@ const fs = require("node:fs");
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 exports.handle = async (event) => {
-  fs.appendFileSync(process.env.FILE, `${JSON.stringify({ event })}\n`);
+  fs.appendFileSync(process.env.FILE, `${JSON.stringify({ at: Date.now() / 1_000, event })}\n`);
   const { body } = event.Records[0];
   if (body === "fail") throw new Error("as asked");
   if (body === "sleep") await sleep(1_000);

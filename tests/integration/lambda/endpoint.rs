@@ -61,7 +61,7 @@ impl Reply {
     }
 }
 
-type Lists = dyn Fn() -> Reply + Send + Sync;
+type DryRun = dyn Fn() -> Reply + Send + Sync;
 type Script = dyn Fn(&Invocation) -> Reply + Send + Sync;
 
 /// A running endpoint; its threads end with the test.
@@ -71,27 +71,26 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// One that answers as AWS does, and has no mappings.
+    /// One that answers as AWS does, knows every function, and has no mappings.
     pub(super) fn start(script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static) -> Self {
-        let lists = || Reply::ok(r#"{"Functions":[],"EventSourceMappings":[]}"#);
-        Self::of_a_tool(lists, script)
+        Self::of_a_tool(|| Reply::Http(204, Vec::new(), String::new()), script)
     }
 
-    /// One that answers so to all that is no Invoke, by which a tool is recognised.
+    /// One that answers so to a dry run, by which a tool is recognised.
     pub(super) fn of_a_tool(
-        lists: impl Fn() -> Reply + Send + Sync + 'static,
+        dry_run: impl Fn() -> Reply + Send + Sync + 'static,
         script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (script, ours): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&seen));
-        let lists: Arc<Lists> = Arc::new(lists);
+        let dry_run: Arc<DryRun> = Arc::new(dry_run);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&ours));
-                let lists = Arc::clone(&lists);
-                std::thread::spawn(move || serve(stream.unwrap(), &lists, &script, &seen));
+                let dry_run = Arc::clone(&dry_run);
+                std::thread::spawn(move || serve(stream.unwrap(), &dry_run, &script, &seen));
             }
         });
         Self { url, seen }
@@ -122,7 +121,7 @@ impl Endpoint {
 
 fn serve(
     stream: TcpStream,
-    lists: &Arc<Lists>,
+    dry_run: &Arc<DryRun>,
     script: &Arc<Script>,
     seen: &Mutex<Vec<Invocation>>,
 ) {
@@ -132,7 +131,7 @@ fn serve(
         let name = path.and_then(|path| path.split_once("/invocations")).map(|(name, _)| name);
         let runs = headers.get("x-amz-invocation-type").is_none_or(|kind| kind != "DryRun");
         let reply = match name.filter(|name| !name.is_empty()) {
-            Some(_) if !runs => Reply::Http(204, Vec::new(), String::new()),
+            Some(_) if !runs => dry_run(),
             Some(function) => {
                 let mut seen = seen.lock().unwrap();
                 let before = seen.iter().filter(|i| i.function == function).count();
@@ -149,7 +148,8 @@ fn serve(
                 drop(seen);
                 script(&invocation)
             }
-            None => lists(),
+            // The lists: there is nothing.
+            None => Reply::ok("{}"),
         };
         let Reply::Http(status, headers, body) = reply else { return };
         let mut head =

@@ -16,14 +16,14 @@ use tempfile::TempDir;
 use super::{action, counts, queue_url, send, wait_until_empty};
 
 /// A running ministack; killed when dropped.
-struct Ministack {
+pub(super) struct Ministack {
     port: u16,
     process: Child,
     directory: TempDir,
 }
 
 impl Ministack {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let python = Packages::Lambda.interpreter();
         let program = python.with_file_name("ministack");
         let (port, directory) = (port::free(), tempfile::tempdir().unwrap());
@@ -45,7 +45,7 @@ impl Ministack {
         stack
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -70,7 +70,7 @@ impl Drop for Ministack {
     }
 }
 
-fn deploy(stack: &Ministack) {
+pub(super) fn deploy(stack: &Ministack) {
     let events = stack.directory.path().join("events");
     run(Packages::Lambda, "lambda.py", &[&stack.url(), path_text(&events)]);
 }

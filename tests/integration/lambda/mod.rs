@@ -2,6 +2,7 @@
 
 mod batching;
 mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
 mod handover;

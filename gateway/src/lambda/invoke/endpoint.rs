@@ -16,10 +16,8 @@ use crate::config::LambdaProfile;
 use crate::lambda::invoke::wire::{Silence, Wire};
 use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, Signer, TRACE_HEADER};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
-use crate::lambda::profile::{Profile, Reply, in_path, recognise};
+use crate::lambda::profile::{NO_FUNCTION, Profile, Reply, in_path, recognise};
 
-/// Lambda's version of its API.
-const FUNCTIONS: &str = "/2015-03-31/functions";
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
 
 /// The endpoint.
@@ -67,12 +65,7 @@ impl Endpoint {
         if let Some(profile) = self.known() {
             return Ok(profile);
         }
-        let request = self.request(Method::GET, FUNCTIONS, &self.region, &[], Bytes::new())?;
-        let reply = match self.wire.send(request, ASK_MAX).await {
-            Ok(reply) => reply,
-            Err(Silence::NotSent(why) | Silence::Lost(why)) => return Err(self.away(&why)),
-        };
-        let profile = recognise(&reply)?;
+        let profile = recognise(&self.dry_run(NO_FUNCTION, &self.region).await?)?;
         tracing::info!(endpoint = self.url, profile = profile.name, "a Lambda endpoint was found");
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(profile);
         Ok(profile)
@@ -106,11 +99,14 @@ impl Endpoint {
             (TRACE_HEADER, call.trace_header.as_deref()),
         ];
         let patience = call.timeout + ANSWER_MARGIN;
-        let reply = self.post(profile, function, &headers, call.event, patience).await;
+        let (name, region) = (profile.name_of(function), self.region_of(function));
+        let reply = self.post(name, region, &headers, call.event, patience).await;
         drop(turn);
         match reply {
-            Ok(reply) => profile.answer(reply, call.kind),
-            Err(answer) => answer,
+            Ok(Ok(reply)) => profile.answer(reply, call.kind),
+            Ok(Err(Silence::NotSent(why))) => Answer::Refused(self.away(&why)),
+            Ok(Err(Silence::Lost(reason))) => Answer::Unknown { reason },
+            Err(refusal) => Answer::Refused(refusal),
         }
     }
 
@@ -124,68 +120,68 @@ impl Endpoint {
         if !profile.has_dry_run {
             return None;
         }
-        let headers = [(INVOCATION_TYPE, Some("DryRun"))];
-        match self.post(profile, function, &headers, Bytes::from_static(b"{}"), ASK_MAX).await {
+        match self.dry_run(profile.name_of(function), self.region_of(function)).await {
             Ok(reply) if reply.status == 204 => None,
             Ok(reply) => match profile.answer(reply, Kind::Wait) {
                 Answer::Refused(refusal) => Some(refusal),
                 _ => None,
             },
-            Err(Answer::Refused(refusal)) => Some(refusal),
-            Err(_) => None,
+            Err(refusal) => Some(refusal),
         }
     }
 
+    async fn dry_run(&self, name: &str, region: &str) -> Result<Reply, Refusal> {
+        let headers = [(INVOCATION_TYPE, Some("DryRun"))];
+        let event = Bytes::from_static(b"{}");
+        let reply = self.post(name, region, &headers, event, ASK_MAX).await?;
+        reply.map_err(|(Silence::NotSent(why) | Silence::Lost(why))| self.away(&why))
+    }
+
+    /// Sends an Invoke. Errors: it cannot even be written.
     async fn post(
         &self,
-        profile: &Profile,
-        function: &str,
+        name: &str,
+        region: &str,
         headers: &[(&'static str, Option<&str>)],
         event: Bytes,
         patience: Duration,
-    ) -> Result<Reply, Answer> {
-        let path = format!("{FUNCTIONS}/{}/invocations", in_path(profile.name_of(function)));
+    ) -> Result<Result<Reply, Silence>, Refusal> {
+        let request = self.request(name, region, headers, event).map_err(|reason| Refusal {
+            fault: Fault::Operator,
+            reason,
+            retry_after: None,
+        })?;
+        Ok(self.wire.send(request, patience).await)
+    }
+
+    /// The region in an ARN, by which some endpoints tell their functions.
+    fn region_of<'a>(&'a self, function: &'a str) -> &'a str {
         let region = function.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
-        let region = region.filter(|region| !region.is_empty()).unwrap_or(&self.region);
-        let request = self.request(Method::POST, &path, region, headers, event);
-        let request = request.map_err(Answer::Refused)?;
-        match self.wire.send(request, patience).await {
-            Ok(reply) => Ok(reply),
-            Err(Silence::NotSent(why)) => Err(Answer::Refused(self.away(&why))),
-            Err(Silence::Lost(reason)) => Err(Answer::Unknown { reason }),
-        }
+        region.filter(|region| !region.is_empty()).unwrap_or(&self.region)
     }
 
     fn request(
         &self,
-        method: Method,
-        path: &str,
+        name: &str,
         region: &str,
         headers: &[(&'static str, Option<&str>)],
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, Refusal> {
-        let build = || {
-            let mut request = Request::builder()
-                .method(method)
-                .uri(format!("{}{path}", self.url))
-                // Old versions of SAM take nothing else.
-                .header(CONTENT_TYPE, "application/json");
-            for (name, value) in headers {
-                let value = value.and_then(|value| HeaderValue::from_str(value).ok());
-                if let Some(value) = value {
-                    request = request.header(*name, value);
-                }
+        event: Bytes,
+    ) -> Result<Request<Full<Bytes>>, String> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/2015-03-31/functions/{}/invocations", self.url, in_path(name)))
+            // Old versions of SAM take nothing else.
+            .header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            // A trace header that cannot be sent is none.
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                request = request.header(*name, value);
             }
-            let mut request =
-                request.body(Full::new(body.clone())).map_err(|error| error.to_string())?;
-            self.signer.sign(&mut request, &body, region)?;
-            Ok(request)
-        };
-        build().map_err(|reason: String| Refusal {
-            fault: Fault::Operator,
-            reason,
-            retry_after: None,
-        })
+        }
+        let request = request.body(Full::new(event.clone()));
+        let mut request = request.map_err(|error| error.to_string())?;
+        self.signer.sign(&mut request, &event, region)?;
+        Ok(request)
     }
 
     /// It cannot be reached. What comes back there may be something else.

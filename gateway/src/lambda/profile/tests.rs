@@ -171,21 +171,29 @@ fn a_page_or_a_redirection_is_no_answer_of_a_function() {
     assert_eq!(outcome(&AWS, reply(200, r#""<html>a string in JSON""#)), "ok");
 }
 
-/// What each tool answered to `GET /2015-03-31/functions`: ministack 1.5.33, cargo-lambda 1.9.2,
-/// serverless-offline 13.10.1 and the HTTP service of SAM 1.x were asked; Go's own words for RIE.
+/// What each tool answered to a dry run of a function that is not there: ministack 1.5.33,
+/// cargo-lambda 1.9.2, serverless-offline 13.10.1 and the HTTP service of SAM 1.163 were asked;
+/// RIE's are the words of Go for a path that is not there.
 #[test]
-fn each_tool_is_recognised_by_how_it_lists_functions() {
-    let cargo =
-        r#"{"type":"https://httpstatuses.com/500","status":500,"title":"Internal Server Error"}"#;
-    let offline = r#"{"statusCode":404,"error":"Not Found","message":"Not Found"}"#;
-    let sam = r#"{"Type": "LocalService", "Message": "PathNotFoundException"}"#;
-    let denied = r#"{"Message":"User is not authorized to perform: lambda:ListFunctions"}"#;
+fn each_tool_is_recognised_by_how_it_misses_a_function() {
+    let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{NO_FUNCTION}");
+    let ministack = format!(
+        r#"{{"__type": "ResourceNotFoundException", "message": "Function not found: {arn}"}}"#
+    );
+    let aws = format!(r#"{{"Type":"User","Message":"Function not found: {arn}"}}"#);
+    let sam = aws.replace("us-east-1:000000000000", "us-west-2:012345678901");
+    let cargo = r#"{"detail":"that function doesn't exist as a binary in your project. Available functions: {\"worker\"}","title":"Missing function"}"#;
+    let offline = format!(r#"{{"Message":"Function not found: {NO_FUNCTION}","Type":"User"}}"#);
+    let denied = r#"{"Message":"User is not authorized to perform: lambda:InvokeFunction"}"#;
     for (reply, expected) in [
-        (reply(200, r#"{"Functions": []}"#), &AWS),
+        (called(404, "ResourceNotFoundException", &ministack), &AWS),
+        (called(404, "ResourceNotFoundException", &aws), &AWS),
+        (reply(404, &ministack), &AWS),
         (called(403, "AccessDeniedException", denied), &AWS),
-        (reply(500, cargo), &CARGO_LAMBDA),
-        (reply(404, offline), &SERVERLESS_OFFLINE),
-        (called(404, "PathNotFoundLocally", sam), &SAM),
+        (reply(204, ""), &AWS),
+        (reply(404, cargo), &CARGO_LAMBDA),
+        (called(404, "ResourceNotFoundException", &offline), &SERVERLESS_OFFLINE),
+        (called(404, "ResourceNotFound", &sam), &SAM),
         (reply(404, "404 page not found\n"), &RIE),
         (reply(200, "OK"), &UNKNOWN),
         (reply(200, "{}"), &UNKNOWN),

@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let trace = event.context.xray_trace_id.unwrap_or_default();
-    let line = format!("{}\n", json!({"event": event.payload, "trace": trace}));
+    let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let line = format!("{}\n", json!({"at": at, "event": event.payload, "trace": trace}));
     let path = std::env::var("FILE")?;
     OpenOptions::new().append(true).create(true).open(path)?.write_all(line.as_bytes())?;
     match event.payload["Records"][0]["body"].as_str() {

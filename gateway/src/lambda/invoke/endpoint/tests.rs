@@ -35,15 +35,14 @@ async fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-/// Reads a request with the body `{}`, or without one; `None` when the connection was closed.
+/// Reads a request with the body `{}`; `None` when the connection was closed.
 async fn request(stream: &mut TcpStream) -> Option<String> {
     let mut text = String::new();
     loop {
         let mut bytes = [0; 4_096];
         let count = stream.read(&mut bytes).await.ok().filter(|count| *count > 0)?;
         text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
-        let complete = text.ends_with(if text.starts_with("GET") { "\r\n\r\n" } else { "{}" });
-        if complete {
+        if text.ends_with("{}") {
             return Some(text);
         }
     }
@@ -210,17 +209,17 @@ async fn an_answer_larger_than_lambdas_is_the_functions_failure() {
     server.await.unwrap();
 }
 
-/// Answers every request by whether it lists functions; the requests it got.
-fn serve(listener: TcpListener, list: String, run: String) -> Arc<Mutex<Vec<String>>> {
+/// Answers every request by whether it is a dry run; the requests it got.
+fn serve(listener: TcpListener, dry: String, run: String) -> Arc<Mutex<Vec<String>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let requests = Arc::clone(&seen);
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let (list, run, requests) = (list.clone(), run.clone(), Arc::clone(&requests));
+            let (dry, run, requests) = (dry.clone(), run.clone(), Arc::clone(&requests));
             tokio::spawn(async move {
                 while let Some(text) = request(&mut stream).await {
-                    let reply = if text.starts_with("GET") { &list } else { &run };
+                    let reply = if text.contains("DryRun") { &dry } else { &run };
                     requests.lock().unwrap().push(text);
                     write(&mut stream, reply).await;
                 }
@@ -235,7 +234,7 @@ async fn what_an_endpoint_is_is_asked_once_and_again_after_it_was_away() {
     let first = listen().await;
     let address = first.local_addr().unwrap();
     let endpoint = Arc::new(endpoint(&first, LambdaProfile::Auto));
-    let sam = answer(404, "X-Amzn-ErrorType: PathNotFoundLocally\r\nConnection: close\r\n", "{}");
+    let sam = answer(404, "X-Amzn-ErrorType: ResourceNotFound\r\nConnection: close\r\n", "{}");
     let ran = answer(200, "Connection: close\r\n", "null");
     let server = tokio::spawn(async move {
         // Two at once, and one asks.
@@ -252,7 +251,7 @@ async fn what_an_endpoint_is_is_asked_once_and_again_after_it_was_away() {
     reason(invoke(&endpoint, "f").await, Fault::Transient);
     assert!(endpoint.known().is_none());
     let second = TcpListener::bind(address).await.unwrap();
-    let seen = serve(second, answer(200, "", r#"{"Functions":[]}"#), answer(200, "", "1"));
+    let seen = serve(second, answer(204, "", ""), answer(200, "", "1"));
     assert!(matches!(invoke(&endpoint, "f:live").await, Answer::Ran { .. }));
     assert_eq!(endpoint.known().unwrap().name, "aws");
     let seen = seen.lock().unwrap();
@@ -270,7 +269,7 @@ async fn what_is_no_lambda_endpoint_gets_no_event() {
         assert!(reason.contains("web page"), "{reason}");
     }
     let seen = seen.lock().unwrap();
-    assert!(seen.len() == 2 && seen.iter().all(|text| text.starts_with("GET")), "{seen:?}");
+    assert!(seen.len() == 2 && seen.iter().all(|text| text.contains("DryRun")), "{seen:?}");
 }
 
 #[tokio::test]
@@ -318,7 +317,7 @@ async fn a_probe_runs_nothing() {
     ] {
         let listener = listen().await;
         let endpoint = endpoint(&listener, LambdaProfile::Aws);
-        let seen = serve(listener, String::new(), answer(status, headers, ""));
+        let seen = serve(listener, answer(status, headers, ""), String::new());
         assert_eq!(endpoint.probe("f").await.map(|refusal| refusal.fault), expected);
         let seen = seen.lock().unwrap();
         assert!(seen[0].contains("x-amz-invocation-type: DryRun\r\n"), "{seen:?}");
