@@ -3,6 +3,7 @@
 mod batching;
 mod endpoint;
 mod failures;
+mod filters;
 mod local;
 mod ministack;
 mod outcomes;
