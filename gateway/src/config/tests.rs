@@ -14,6 +14,8 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "base-url" => options.base_url = value,
             "lambda-endpoint" => options.lambda_endpoint = value,
             "sync-interval" => options.sync_interval = value,
+            "sync-attributes" => options.sync_attributes = value,
+            "sync-sqs-endpoint" => options.sync_sqs_endpoint = value,
             "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
@@ -45,6 +47,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
+    assert_eq!((config.sync_attributes, config.sync_sqs_endpoint), (SyncAttributes::Once, None));
     assert_eq!(config.queue_cooldown, Duration::from_mins(1));
     assert!(!config.strict_account);
     assert_eq!(config.log, "info");
@@ -109,11 +112,23 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
+    refuses(&["sync-attributes", "daily"], "--sync-attributes: \"daily\" is neither");
+    refuses(&["sync-sqs-endpoint", "localhost"], "--sync-sqs-endpoint: ");
     for cooldown in ["-1", "soon", "1.5", "86401"] {
         refuses(&["queue-cooldown", cooldown], "--queue-cooldown: ");
     }
     let off = config(&["queue-cooldown", "0"], &[]).unwrap();
     assert_eq!(off.queue_cooldown, Duration::ZERO);
+}
+
+#[test]
+fn queues_attributes_are_read_where_the_mappings_are_unless_told_otherwise() {
+    let given = ["lambda-endpoint", "http://a:1", "sync-attributes", "always"];
+    let read = config(&given, &[]).unwrap();
+    assert_eq!(read.sync_attributes, SyncAttributes::Always);
+    assert_eq!(read.sync_sqs_endpoint.as_deref(), Some("http://a:1"));
+    let other = [&given[..], &["sync-sqs-endpoint", "https://b/"]].concat();
+    assert_eq!(config(&other, &[]).unwrap().sync_sqs_endpoint.as_deref(), Some("https://b"));
 }
 
 #[test]

@@ -18,6 +18,11 @@ use crate::config::Config;
 
 /// How long a page of a list may take.
 const LIST_MAX: Duration = Duration::from_secs(30);
+/// How long a question about a queue may take.
+const QUEUE_MAX: Duration = Duration::from_secs(10);
+/// Attempts of a call that only reads, with the SDK's pauses in between: a second, then twice as
+/// long each time.
+const ATTEMPTS: u32 = 4;
 /// Where nothing says a region.
 const REGION_DEFAULT: &str = "us-east-1";
 
@@ -27,6 +32,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 pub(super) struct Aws {
     endpoint: Option<String>,
     region: Option<String>,
+    sqs_endpoint: Option<String>,
     shared: OnceCell<SdkConfig>,
     invokers: Mutex<HashMap<String, Client>>,
 }
@@ -37,6 +43,7 @@ impl Aws {
         Self {
             endpoint: config.lambda_endpoint.clone(),
             region: config.region.clone(),
+            sqs_endpoint: config.sync_sqs_endpoint.clone(),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
         }
@@ -48,6 +55,7 @@ impl Aws {
         Self {
             endpoint: Some(url.to_owned()),
             region: Some(REGION_DEFAULT.to_owned()),
+            sqs_endpoint: Some(url.to_owned()),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
         }
@@ -66,8 +74,21 @@ impl Aws {
     /// The client for lists, which retries.
     pub(super) async fn control(&self) -> Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_MAX).build();
-        let config = aws_sdk_lambda::Config::from(self.shared().await);
-        Client::from_conf(config.to_builder().timeout_config(timeouts).build())
+        let config = aws_sdk_lambda::Config::from(self.shared().await).to_builder();
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        Client::from_conf(config.timeout_config(timeouts).retry_config(retries).build())
+    }
+
+    /// The client for looking at AWS's queues in a region. It heeds no `AWS_ENDPOINT_URL`: where
+    /// clients of ours are at home, that is our own address.
+    pub(super) async fn sqs(&self, region: &str) -> aws_sdk_sqs::Client {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(QUEUE_MAX).build();
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let mut config = aws_sdk_sqs::Config::from(self.shared().await).to_builder();
+        config.set_endpoint_url(self.sqs_endpoint.clone());
+        config.set_region(Some(Region::new(region.to_owned())));
+        let config = config.timeout_config(timeouts).retry_config(retries);
+        aws_sdk_sqs::Client::from_conf(config.build())
     }
 
     /// The client for invoking in the region of `function`, if that is an ARN. It never retries:
@@ -95,10 +116,12 @@ impl Aws {
     }
 
     async fn load(&self) -> SdkConfig {
-        let plain = self.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let is_plain =
+            |url: &Option<String>| url.as_deref().is_some_and(|u| u.starts_with("http:"));
+        let plain = is_plain(&self.endpoint);
         // A slow function's answer is a stalled stream to the SDK; the timeouts bound it instead.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client(plain))
+            .http_client(http_client(plain && is_plain(&self.sqs_endpoint)))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));

@@ -1,6 +1,7 @@
 //! What is known of AWS's functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,21 @@ impl Catalog {
         same.filter_map(|function| function.timeout).max().map(Duration::from_secs)
     }
 
+    /// The names of the functions, each once.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        self.functions.iter().map(|function| function_name(&function.function_arn)).collect()
+    }
+
+    /// Forgets what was known of functions that are not there any more.
+    pub(super) fn forget_deleted(&mut self) {
+        let (reserved, urls) = (take(&mut self.reserved), take(&mut self.urls));
+        let names = self.names();
+        let reserved = reserved.into_iter().filter(|(name, _)| names.contains(name.as_str()));
+        let urls = urls.into_iter().filter(|(name, _)| names.contains(name.as_str()));
+        let (reserved, urls) = (reserved.collect(), urls.collect());
+        (self.reserved, self.urls) = (reserved, urls);
+    }
+
     /// The function's reserved concurrency, if there is one.
     pub(super) fn reserved_for(&self, function: &str) -> Option<u32> {
         self.reserved.get(function_name(function)).copied()
@@ -71,5 +87,17 @@ mod tests {
         assert_eq!(catalog.timeout_of(live), Some(Duration::from_secs(30)));
         assert_eq!(catalog.timeout_of("f"), Some(Duration::from_secs(30)));
         assert_eq!(catalog.timeout_of("g"), None);
+    }
+
+    #[test]
+    fn of_deleted_functions_nothing_stays() {
+        let mut catalog = Catalog {
+            functions: vec![function("arn:aws:lambda:r:1:function:f:7", 3)],
+            reserved: [("f".to_owned(), 1), ("g".to_owned(), 2)].into(),
+            urls: [("f".to_owned(), vec![]), ("g".to_owned(), vec![])].into(),
+        };
+        catalog.forget_deleted();
+        assert_eq!(catalog.reserved_for("f:live"), Some(1));
+        assert_eq!((catalog.reserved.len(), catalog.urls.len()), (1, 1));
     }
 }

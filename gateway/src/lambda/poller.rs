@@ -14,6 +14,7 @@ use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::mapping::Mapping;
+use crate::lambda::queue_maker::QueueMaker;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
 
@@ -35,6 +36,7 @@ pub(super) struct Poller {
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
+    pub(super) maker: QueueMaker,
 }
 
 impl Poller {
@@ -84,10 +86,9 @@ impl Poller {
     /// Sees to it that the queue exists, and gives back what a predecessor leased for a local
     /// function: it died with it.
     async fn prepare(&self) {
-        let queue = &self.mapping.queue;
         loop {
-            let result = match self.queues.create(queue, &[], &[]).await {
-                Err(QueueError::Exists) | Ok(()) => self.release_inherited().await,
+            let result = match self.maker.ensure(&self.mapping).await {
+                Ok(()) => self.release_inherited().await,
                 Err(error) => Err(error),
             };
             let Err(error) = result else {
