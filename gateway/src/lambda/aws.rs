@@ -18,8 +18,10 @@ use crate::config::Config;
 
 /// How long a page of a list may take.
 const LIST_MAX: Duration = Duration::from_secs(30);
-/// How long a question about a queue may take.
-const QUEUE_MAX: Duration = Duration::from_secs(10);
+/// How long a question about a queue may take, and how often it is put: who sends to the queue
+/// waits for it.
+const QUEUE_MAX: Duration = Duration::from_secs(5);
+const QUEUE_ATTEMPTS: u32 = 2;
 /// Attempts of a call that only reads, with the SDK's pauses in between: a second, then twice as
 /// long each time.
 const ATTEMPTS: u32 = 4;
@@ -27,7 +29,8 @@ const ATTEMPTS: u32 = 4;
 const REGION_DEFAULT: &str = "us-east-1";
 
 /// Makes clients, when they are first needed: a gateway without AWS loads no certificates and
-/// looks for no credentials.
+/// looks for no credentials. None heeds `AWS_ENDPOINT_URL`, nor `_LAMBDA` and `_SQS`: where our own
+/// clients are at home, those are our own address.
 #[derive(Debug)]
 pub(super) struct Aws {
     endpoint: Option<String>,
@@ -74,16 +77,16 @@ impl Aws {
     /// The client for lists, which retries.
     pub(super) async fn control(&self) -> Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_MAX).build();
-        let config = aws_sdk_lambda::Config::from(self.shared().await).to_builder();
+        let mut config = aws_sdk_lambda::Config::from(self.shared().await).to_builder();
+        config.set_endpoint_url(self.endpoint.clone());
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         Client::from_conf(config.timeout_config(timeouts).retry_config(retries).build())
     }
 
-    /// The client for looking at AWS's queues in a region. It heeds no `AWS_ENDPOINT_URL`: where
-    /// clients of ours are at home, that is our own address.
+    /// The client for looking at AWS's queues in a region.
     pub(super) async fn sqs(&self, region: &str) -> aws_sdk_sqs::Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(QUEUE_MAX).build();
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let retries = RetryConfig::standard().with_max_attempts(QUEUE_ATTEMPTS);
         let mut config = aws_sdk_sqs::Config::from(self.shared().await).to_builder();
         config.set_endpoint_url(self.sqs_endpoint.clone());
         config.set_region(Some(Region::new(region.to_owned())));
@@ -101,12 +104,11 @@ impl Aws {
         if let Some(client) = invokers.get(region) {
             return client.clone();
         }
-        let config = aws_sdk_lambda::Config::from(shared)
-            .to_builder()
-            .region(Region::new(region.to_owned()))
-            .retry_config(RetryConfig::disabled())
-            .build();
-        let client = Client::from_conf(config);
+        let mut config = aws_sdk_lambda::Config::from(shared).to_builder();
+        config.set_endpoint_url(self.endpoint.clone());
+        config.set_region(Some(Region::new(region.to_owned())));
+        let config = config.retry_config(RetryConfig::disabled());
+        let client = Client::from_conf(config.build());
         invokers.insert(region.to_owned(), client.clone());
         client
     }
@@ -125,9 +127,6 @@ impl Aws {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &self.endpoint {
-            loader = loader.endpoint_url(url);
         }
         if plain {
             // Such an endpoint checks no signature, and must not make us ask the network for keys.

@@ -1,10 +1,9 @@
 //! What people should know about the mappings: each thing is logged once, and shown as long as it
 //! is so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::lambda::catalog::Catalog;
 use crate::lambda::document::MappingDocument;
 use crate::lambda::mapping::{Mapping, Origin, function_name};
 use crate::lambda::sync::summary::words;
@@ -25,8 +24,8 @@ pub(super) enum Topic {
     NotServed,
     /// The mappings that are served.
     Served,
-    /// Mappings that were served, by UUID.
-    Gone(String),
+    /// Mappings of a queue that were served.
+    Gone(QueueName),
     /// A queue that was made, or was not made as it should.
     Queue(QueueName),
 }
@@ -58,9 +57,8 @@ impl Remarks {
 pub(super) struct Facts<'a> {
     /// AWS's own words for its mappings.
     pub(super) documents: &'a [MappingDocument],
-    pub(super) catalog: &'a Catalog,
-    /// Whether all of AWS's functions are in the catalog.
-    pub(super) knows_functions: bool,
+    /// The names of all of AWS's functions, if they are known.
+    pub(super) functions: Option<BTreeSet<&'a str>>,
     /// The region that is read.
     pub(super) region: Option<&'a str>,
     /// The VisibilityTimeouts of queues here.
@@ -135,9 +133,8 @@ fn of_places(mapping: &Mapping, facts: &Facts) -> Vec<String> {
             "{name}: the function is in {other}, and AWS is read in {region}: it is invoked there, \
              and its timeout and limits are not known"
         ));
-    } else if facts.knows_functions
-        && mapping.origin == Origin::Aws
-        && !facts.catalog.names().contains(function_name(function))
+    } else if mapping.origin == Origin::Aws
+        && facts.functions.as_ref().is_some_and(|all| !all.contains(function_name(function)))
     {
         remarks.push(format!("{name}: AWS lists no such function; it was deleted, most likely"));
     }
@@ -173,7 +170,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lambda::document::FunctionDocument;
     use crate::lambda::mapping::select;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:f:live";
@@ -194,13 +190,10 @@ mod tests {
         let mappings = select(documents, &HashSet::new()).ours;
         let timeout = seconds.map(Duration::from_secs);
         let served: Vec<_> = mappings.iter().map(|mapping| (mapping, timeout, false)).collect();
-        let function = FunctionDocument { function_arn: FUNCTION.into(), ..Default::default() };
-        let catalog = Catalog { functions: vec![function], ..Catalog::default() };
         let orders = QueueName::parse("orders").unwrap();
         let facts = Facts {
             documents,
-            catalog: &catalog,
-            knows_functions: true,
+            functions: Some(["f"].into()),
             region: Some("eu-west-1"),
             visibilities: &[(orders, Duration::from_secs(30))].into(),
         };

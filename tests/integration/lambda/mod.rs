@@ -6,6 +6,7 @@ mod ministack;
 mod python;
 mod restarts;
 mod soak;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;

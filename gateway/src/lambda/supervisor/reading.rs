@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Supervisor;
+use super::{Sources, Supervisor};
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::SyncView;
 use crate::lambda::mapping::{Mapping, Origin, function_name, select};
@@ -17,6 +17,7 @@ use crate::lambda::sync::details::{self, Details};
 use crate::lambda::sync::schedule::{Asker, Due};
 use crate::lambda::sync::summary::{Summary, words};
 use crate::lambda::sync::{self, Reading, SyncError};
+use crate::queues::QueueName;
 
 /// Waits before what is kept in Redis is read again after Redis failed.
 const LOAD_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -70,6 +71,8 @@ impl Supervisor {
                 if !self.loading.failures.is_failing() {
                     tracing::warn!(%error, "the kept mappings cannot be read from Redis");
                 }
+                // They need not wait for a Redis that is away.
+                self.loading.askers.clear();
                 return self.loading.failures.fail(None);
             }
         };
@@ -79,8 +82,10 @@ impl Supervisor {
         self.sources.created = kept.created.iter().filter_map(|d| read(d).ok()).collect();
         self.sources.disabled = kept.disabled;
         self.maker.remember(kept.unread);
+        // What Redis could not keep is newer than what it has.
+        let is_older = !self.sources.is_kept && self.sources.aws != AwsMap::default();
         match kept.aws {
-            Some(map) if self.schedule.is_on() => {
+            Some(map) if self.schedule.is_on() && !is_older => {
                 self.sources.is_kept = true;
                 self.adopt(map).await;
             }
@@ -190,7 +195,7 @@ impl Supervisor {
             self.identity.adopt(account, region);
         }
         for mapping in &selection.ours {
-            self.sources.remarks.put(Topic::Gone(mapping.uuid.clone()), Vec::new());
+            self.sources.remarks.put(Topic::Gone(mapping.queue.clone()), Vec::new());
         }
         self.sources.from_aws = selection.ours;
         self.sources.catalog = Arc::new(map.catalog.clone());
@@ -201,9 +206,11 @@ impl Supervisor {
 
     /// Says which mappings are served no more, and what is left in their queues.
     async fn say_goodbye(&mut self, before: &[Mapping]) {
-        let now = &self.sources.from_aws;
-        let gone = before.iter().filter(|old| !now.iter().any(|new| new.uuid == old.uuid));
-        let gone: Vec<&Mapping> = gone.collect();
+        let Sources { configured, created, from_aws, .. } = &self.sources;
+        let configured = configured.iter().map(|spec| &spec.queue);
+        let others = created.iter().chain(from_aws).map(|mapping| &mapping.queue);
+        let served: HashSet<&QueueName> = configured.chain(others).collect();
+        let gone: Vec<&Mapping> = before.iter().filter(|m| !served.contains(&m.queue)).collect();
         let mut to_count = COUNTED_MAX;
         for mapping in &gone {
             let mut left = String::new();
@@ -222,7 +229,7 @@ impl Supervisor {
                  queue stays{left}",
                 words(mapping)
             );
-            self.sources.remarks.put(Topic::Gone(mapping.uuid.clone()), vec![remark]);
+            self.sources.remarks.put(Topic::Gone(mapping.queue.clone()), vec![remark]);
         }
         if !gone.is_empty() {
             self.reconcile();
@@ -292,8 +299,7 @@ impl Supervisor {
             .collect();
         let facts = Facts {
             documents: &sources.aws.mappings,
-            catalog: &sources.catalog,
-            knows_functions: sources.knows_functions,
+            functions: sources.knows_functions.then(|| sources.catalog.names()),
             region: sources.region.as_deref(),
             visibilities: &sources.visibilities,
         };

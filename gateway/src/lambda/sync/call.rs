@@ -22,6 +22,9 @@ impl Pace {
     pub(super) async fn turn(&self) {
         let turn = self.take(Instant::now());
         tokio::time::sleep_until(turn.into()).await;
+        // Woken late, the next one waits longer.
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(Some(Instant::now() + INTERVAL));
     }
 
     fn take(&self, now: Instant) -> Instant {

@@ -87,14 +87,14 @@ async fn urls(client: &Client, pace: &Pace, name: &str) -> Result<Vec<FunctionUr
     let mut follows = true;
     while follows {
         pace.turn().await;
-        let Some(page) = pages.next().await else { break };
-        let page = page.map_err(|error| Refused::of(&error))?;
-        urls.extend(page.function_url_configs().iter().map(|url| FunctionUrl {
+        let Some(answer) = pages.next().await else { break };
+        let answer = answer.map_err(|error| Refused::of(&error))?;
+        urls.extend(answer.function_url_configs().iter().map(|url| FunctionUrl {
             function_url: url.function_url().to_owned(),
             function_arn: url.function_arn().to_owned(),
             auth_type: url.auth_type().as_str().to_owned(),
         }));
-        follows = markers.note(page.next_marker())?;
+        follows = markers.note(answer.next_marker())?;
     }
     urls.sort_by(|one: &FunctionUrl, other| one.function_arn.cmp(&other.function_arn));
     Ok(urls)

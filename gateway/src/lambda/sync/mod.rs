@@ -92,13 +92,13 @@ async fn mappings(client: &Client, pace: &Pace) -> Result<Vec<MappingDocument>, 
     let mut follows = true;
     while follows {
         pace.turn().await;
-        let Some(page) = pages.next().await else { break };
-        let page = page.map_err(|error| Refused::of(&error))?;
-        let Some(listed) = &page.event_source_mappings else {
+        let Some(answer) = pages.next().await else { break };
+        let answer = answer.map_err(|error| Refused::of(&error))?;
+        let Some(listed) = &answer.event_source_mappings else {
             return Err(Refused::Unknown("an answer without EventSourceMappings".to_owned()));
         };
         mappings.extend(listed.iter().map(MappingDocument::from));
-        follows = markers.note(page.next_marker())?;
+        follows = markers.note(answer.next_marker())?;
     }
     mappings.sort_by(|one, other| one.uuid.cmp(&other.uuid));
     Ok(mappings)
@@ -113,13 +113,13 @@ async fn functions(client: &Client, pace: &Pace) -> Result<Vec<FunctionDocument>
     let mut follows = true;
     while follows {
         pace.turn().await;
-        let Some(page) = pages.next().await else { break };
-        let page = page.map_err(|error| Refused::of(&error))?;
-        let Some(listed) = &page.functions else {
+        let Some(answer) = pages.next().await else { break };
+        let answer = answer.map_err(|error| Refused::of(&error))?;
+        let Some(listed) = &answer.functions else {
             return Err(Refused::Unknown("an answer without Functions".to_owned()));
         };
         functions.extend(listed.iter().map(FunctionDocument::from));
-        follows = markers.note(page.next_marker())?;
+        follows = markers.note(answer.next_marker())?;
     }
     functions.sort_by(|one, other| one.function_arn.cmp(&other.function_arn));
     functions.dedup_by(|one, other| one.function_arn == other.function_arn);
