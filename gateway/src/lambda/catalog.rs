@@ -24,6 +24,7 @@ pub(super) struct Catalog {
 /// A function's URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
+#[allow(clippy::struct_field_names, reason = "AWS's names")]
 pub(super) struct FunctionUrl {
     pub(super) function_url: String,
     /// With the alias, if it is an alias's.

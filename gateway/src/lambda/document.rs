@@ -109,6 +109,12 @@ pub(super) struct FunctionDocument {
 }
 
 impl MappingDocument {
+    /// Whether AWS is about to give it another state.
+    pub(super) fn is_changing(&self) -> bool {
+        let states = ["Creating", "Enabling", "Disabling", "Updating", "Deleting"];
+        self.state.as_deref().is_some_and(|state| states.contains(&state))
+    }
+
     /// The patterns of its filters; those without a pattern are none.
     pub(super) fn patterns(&self) -> Vec<String> {
         let filters = self.filter_criteria.iter().flat_map(|criteria| &criteria.filters);

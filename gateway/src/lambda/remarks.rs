@@ -170,6 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lambda::document::{FilterCriteriaDocument, FilterDocument};
     use crate::lambda::mapping::select;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:f:live";
@@ -226,6 +227,11 @@ mod tests {
         let mut provisioned = document("orders", FUNCTION);
         provisioned.provisioned_poller_config = Some(json!({"MinimumPollers": 2}));
         one(&said(provisioned, None), "ProvisionedPollerConfig");
+        let mut filtered = document("orders", FUNCTION);
+        let pattern = Some(r#"{"attributes":{"SenderId":["x"]}}"#.to_owned());
+        let filters = vec![FilterDocument { pattern }];
+        filtered.filter_criteria = Some(FilterCriteriaDocument { filters });
+        one(&said(filtered, None), "orders -> f: filter 1: ");
     }
 
     #[test]

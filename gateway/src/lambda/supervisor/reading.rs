@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::{Sources, Supervisor};
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::SyncView;
-use crate::lambda::mapping::{Mapping, Origin, function_name, select};
+use crate::lambda::mapping::{Mapping, NotServed, Origin, function_name, select};
 use crate::lambda::queue_maker::SeenQueue;
 use crate::lambda::remarks::{self, Facts, Topic};
 use crate::lambda::store::{self, AwsMap};
@@ -158,6 +158,8 @@ impl Supervisor {
             tracing::info!(region = self.sources.region, "AWS was read: {summary}");
         }
         self.schedule.ended(Ok(summary.to_string()));
+        let changing = |other: &NotServed| other.document.is_changing();
+        self.schedule.note_changes(self.sources.not_served.iter().any(changing));
         self.want_details();
         self.renew_queues();
         self.reconcile();
@@ -257,8 +259,9 @@ impl Supervisor {
         let mapped: HashSet<&str> = mapped.map(function_name).collect();
         let is_mapped = |name: &&str| mapped.contains(name);
         let (urgent, rest): (Vec<&str>, Vec<&str>) = all.into_iter().partition(is_mapped);
-        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-        self.schedule.want_details(owned(urgent), owned(rest));
+        let owned =
+            |names: Vec<&str>| -> Vec<String> { names.into_iter().map(str::to_owned).collect() };
+        self.schedule.want_details(owned(urgent), &owned(rest));
     }
 
     /// Has queues made like AWS's where that is wanted; one such run at a time.

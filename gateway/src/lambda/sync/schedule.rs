@@ -15,6 +15,8 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// How often functions without a mapping are asked about: each costs two calls of AWS's quota.
 const DETAILS_INTERVAL: Duration = Duration::from_hours(1);
 
+/// How soon AWS is read again while a mapping is being changed there, and how often in a row.
+const HURRY: (Duration, u32) = (Duration::from_secs(10), 6);
 /// Functions without a mapping of which is read before the catalog is renewed.
 const DETAILS_AT_ONCE: usize = 100;
 
@@ -27,6 +29,8 @@ pub(in crate::lambda) struct Schedule {
     interval: Option<Duration>,
     next: Option<Instant>,
     failures: Backoff,
+    /// Readings in a row that were due sooner.
+    hurried: u32,
     reading: Option<JoinHandle<Result<Reading, SyncError>>>,
     details: Option<JoinHandle<Details>>,
     /// Functions that are to be asked about first.
@@ -59,6 +63,7 @@ impl Schedule {
             interval,
             next: interval.map(|_| Instant::now()),
             failures: Backoff::new(RETRY_MIN.min(longest), longest),
+            hurried: 0,
             reading: None,
             details: None,
             urgent: Vec::new(),
@@ -96,7 +101,7 @@ impl Schedule {
     }
 
     /// It is to be asked about `urgent` functions, and now and then about `others`.
-    pub(in crate::lambda) fn want_details(&mut self, urgent: Vec<String>, others: Vec<String>) {
+    pub(in crate::lambda) fn want_details(&mut self, urgent: Vec<String>, others: &[String]) {
         let now = Instant::now();
         self.urgent = urgent;
         if self.details_due.is_none_or(|due| due <= now) {
@@ -125,6 +130,14 @@ impl Schedule {
             let _left = asker.send(result.clone());
         }
         self.last = Some((SystemTime::now(), result));
+    }
+
+    /// Whether mappings are being changed on AWS, so that it is worth to read them again soon.
+    pub(in crate::lambda) fn note_changes(&mut self, are_going_on: bool) {
+        self.hurried = if are_going_on { self.hurried.saturating_add(1) } else { 0 };
+        if (1..=HURRY.1).contains(&self.hurried) {
+            self.next = self.next.map(|next| next.min(Instant::now() + HURRY.0));
+        }
     }
 
     /// Returns when something is to be done.
@@ -193,15 +206,15 @@ mod tests {
     async fn functions_of_mappings_come_first_and_the_others_once_an_hour_or_on_demand() {
         let mut schedule = Schedule::new(None);
         assert!(!schedule.is_on());
-        schedule.want_details(names(&["a"]), names(&["b"]));
+        schedule.want_details(names(&["a"]), &names(&["b"]));
         for expected in ["a", "b"] {
             let Due::ToAsk(asked) = schedule.event().await else { panic!("nothing due") };
             assert_eq!(asked, [expected]);
         }
-        schedule.want_details(names(&["a"]), names(&["b"]));
+        schedule.want_details(names(&["a"]), &names(&["b"]));
         assert_eq!((schedule.take_names(), schedule.take_names()), (names(&["a"]), vec![]));
         schedule.ask(oneshot::channel().0);
-        schedule.want_details(vec![], names(&["b"]));
+        schedule.want_details(vec![], &names(&["b"]));
         assert_eq!(schedule.take_names(), names(&["b"]));
     }
 
@@ -218,5 +231,19 @@ mod tests {
         schedule.ended(Ok("fine".into()));
         assert!(wait(&schedule) > Duration::from_mins(59));
         assert_eq!(schedule.last().unwrap().1, Ok("fine".to_owned()));
+    }
+
+    #[test]
+    fn while_a_mapping_changes_aws_is_read_sooner_but_not_for_ever() {
+        let mut schedule = Schedule::new(Some(Duration::from_hours(1)));
+        for number in 1..=HURRY.1 + 2 {
+            schedule.ended(Ok(String::new()));
+            schedule.note_changes(true);
+            let soon = schedule.next.unwrap() <= Instant::now() + HURRY.0;
+            assert_eq!(soon, number <= HURRY.1, "{number}");
+        }
+        schedule.note_changes(false);
+        schedule.note_changes(true);
+        assert!(schedule.next.unwrap() <= Instant::now() + HURRY.0);
     }
 }
