@@ -320,7 +320,7 @@ impl Supervisor {
                 "the queue has several mappings: each message goes to one of them"
             );
         }
-        let local = self.functions.get(mapping.function_name()).cloned();
+        let local = self.functions.get(mapping.function_name());
         tracing::info!(
             queue = %mapping.queue, function = mapping.function,
             place = if local.is_some() { "here" } else { "Lambda" },

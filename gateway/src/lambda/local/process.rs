@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::exec;
 use crate::hex;
 use crate::lambda::local::LocalSpec;
+use crate::lambda::local::call::LocalCall;
 use crate::lambda::local::environment::variables;
 use crate::lambda::local::reaper::Reaper;
 use crate::lambda::local::runtime_api::{Invocation, Phase, RESPONSE_BYTES_MAX, Reply, RuntimeApi};
@@ -110,16 +112,22 @@ impl Process {
     }
 
     /// Runs the function once. `&mut`: one event at a time.
-    pub(super) async fn run(&mut self, spec: &LocalSpec, event: Bytes) -> Ran {
-        let request_id = uuid();
+    pub(super) async fn run(
+        &mut self,
+        spec: &LocalSpec,
+        call: &LocalCall,
+        request_id: &str,
+    ) -> Ran {
         let (answer, mut reply) = oneshot::channel();
-        let deadline = Instant::now() + spec.timeout;
+        let timeout = call.timeout.unwrap_or(spec.timeout).min(spec.timeout);
+        let deadline = Instant::now() + timeout;
         let invocation = Invocation {
-            request_id: request_id.clone(),
-            deadline_ms: epoch_ms(SystemTime::now() + spec.timeout),
+            request_id: request_id.to_owned(),
+            deadline_ms: epoch_ms(SystemTime::now() + timeout),
             function_arn: spec.arn(),
-            trace_id: trace_id(),
-            event,
+            trace_id: trace_header(call),
+            client_context: call.client_context.clone(),
+            event: call.event.clone(),
             answer,
         };
         if self.api.invocations.try_send(invocation).is_err() {
@@ -129,25 +137,25 @@ impl Process {
         let status = tokio::select! {
             biased;
             reply = &mut reply => match reply {
-                Ok(reply) => return told(&request_id, reply),
+                Ok(reply) => return told(request_id, reply),
                 Err(_) => None,
             },
             exit = exit.wait_for(Option::is_some) => exit.ok().and_then(|status| *status),
             () = tokio::time::sleep_until(deadline) => {
                 self.group.kill();
-                let seconds = spec.timeout.as_secs_f64();
+                let seconds = timeout.as_secs_f64();
                 let words = format!("Error: Task timed out after {seconds:.2} seconds");
-                return Ran::Failure(error_of(&request_id, "Sandbox.Timedout", &words));
+                return Ran::Failure(error_of(request_id, "Sandbox.Timedout", &words));
             }
         };
         // It may have answered with its last breath.
         if let Ok(reply) = reply.try_recv() {
-            return told(&request_id, reply);
+            return told(request_id, reply);
         }
-        if *self.api.phase.borrow() != Phase::Running(request_id.clone()) {
+        if *self.api.phase.borrow() != Phase::Running(request_id.to_owned()) {
             return Ran::NotTaken;
         }
-        Ran::Failure(error_of(&request_id, "Runtime.ExitError", &exit_message("Error", status)))
+        Ran::Failure(error_of(request_id, "Runtime.ExitError", &exit_message("Error", status)))
     }
 
     /// Whether it waits for an event.
@@ -298,13 +306,20 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn uuid() -> String {
+pub(super) fn uuid() -> String {
     let number = u128::from_be_bytes(random());
     // Version 4, variant 1.
     let number = number & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let text = format!("{number:032x}");
     let part = |range| text.get(range).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+}
+
+/// The given trace header if it can be one: senders write what they like into AWSTraceHeader.
+fn trace_header(call: &LocalCall) -> String {
+    let given = call.trace_header.as_ref();
+    let valid = given.filter(|text| HeaderValue::from_str(text).is_ok());
+    valid.cloned().unwrap_or_else(trace_id)
 }
 
 fn trace_id() -> String {

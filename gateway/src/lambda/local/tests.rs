@@ -1,10 +1,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::lambda::invoke::Call;
+use crate::lambda::outcome::{Answer, Fault, Refusal};
 
 /// A function given as a shell script for bash, with a client of the Runtime API in front.
 fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)) -> LocalFunction {
@@ -21,7 +25,7 @@ fn function(directory: &Path, script: &str, spec: impl FnOnce(&mut FunctionSpec)
     spec(&mut given);
     let identity = Identity::new(None, None, None);
     let functions = LocalFunctions::new(&[given], &identity, "http://127.0.0.1:1", None);
-    functions.get("f").unwrap().clone()
+    functions.get("f").unwrap()
 }
 
 const CLIENT: &str = include_str!("client.bash");
@@ -85,7 +89,7 @@ async fn the_example_runs_and_reports_no_failures() {
     let functions = LocalFunctions::new(&[spec], &identity, "http://127.0.0.1:1", None);
     let event = json!({"Records": [{"body": "say \"body\":\"x\" \\ é"}, {"body": ""}]});
     for _ in 0..50 {
-        let answer = invoke(functions.get("hello").unwrap(), &event.to_string()).await;
+        let answer = invoke(&functions.get("hello").unwrap(), &event.to_string()).await;
         assert_eq!(success(answer), r#"{"batchItemFailures":[]}"#);
     }
 }
@@ -118,6 +122,62 @@ cwd=$PWD""#;
         let found = seen.lines().find(|line| line.starts_with(name));
         assert_eq!(found, None, "karin's own environment is not passed on");
     }
+}
+
+#[tokio::test]
+async fn a_process_gets_the_id_the_trace_and_the_context_of_its_call() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while next; do answer "$headers"; done"#;
+    let function = function(directory.path(), script, |_| ());
+    let start_by = Instant::now() + Duration::from_secs(30);
+    let mut call = LocalCall::new("{}".into(), start_by);
+    // {"custom":{"n":1}}
+    call.client_context = Some(ClientContext::parse("eyJjdXN0b20iOnsibiI6MX19").unwrap());
+    call.trace_header = Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1".into());
+    let answer = function.run(call.clone()).await;
+    let headers = success(answer.answer).to_lowercase();
+    for line in [
+        &format!("lambda-runtime-aws-request-id: {}", answer.request_id),
+        r#"lambda-runtime-client-context: {"custom":{"n":1}}"#,
+        "lambda-runtime-trace-id: root=1-5759e988-bd862e3fe1be46a994272793;sampled=1",
+    ] {
+        assert!(headers.contains(line), "{line} in {headers}");
+    }
+    call.trace_header = Some("no\nheader".into());
+    let headers = success(function.run(call).await.answer).to_lowercase();
+    assert!(headers.contains("lambda-runtime-trace-id: root=1-"), "{headers}");
+}
+
+#[tokio::test]
+async fn events_nobody_waits_for_run_when_a_process_is_free_and_are_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"while next; do
+echo "$id $body" >> events
+while [[ ! -e go ]]; do sleep 0.01; done
+answer null; done"#;
+    let function = function(directory.path(), script, |_| ());
+    let call = |n: usize| LocalCall::new(n.to_string().into(), Instant::now());
+    let first = function.run_later(call(0)).unwrap();
+    // One runs, one is next in line.
+    let seen = || fs::read_to_string(directory.path().join("events")).unwrap_or_default();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while seen().is_empty() {
+        assert!(Instant::now() < deadline, "it never ran");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let refused = (1..5_000).find_map(|n| function.run_later(call(n)).err()).unwrap();
+    assert_eq!(refused.fault, Fault::Throttled, "{refused:?}");
+    fs::write(directory.path().join("go"), "").unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while seen().lines().count() < 1_000 {
+        assert!(Instant::now() < deadline, "{}", seen().lines().count());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let seen = seen();
+    assert_eq!(seen.lines().next(), Some(format!("{first} 0").as_str()));
+    let bodies: Vec<usize> =
+        seen.lines().map(|l| l.split_once(' ').unwrap().1.parse().unwrap()).collect();
+    assert!(bodies.is_sorted() && bodies.len() <= 1_002, "in order, each once");
 }
 
 #[tokio::test]
@@ -216,8 +276,8 @@ next
 
 async fn wait_for_free_slots(function: &LocalFunction, enough: impl Fn(usize) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !enough(function.0.slots.available_permits()) {
-        assert!(Instant::now() < deadline, "{:?}", function.0.slots);
+    while !enough(function.free_slots()) {
+        assert!(Instant::now() < deadline, "{} free", function.free_slots());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -270,7 +330,7 @@ async fn a_function_that_cannot_be_started_waits_for_somebody_to_repair_it() {
     };
     let identity = Identity::new(None, None, None);
     let functions = LocalFunctions::new(&[spec], &identity, "http://127.0.0.1:1", None);
-    let answer = invoke(functions.get("f").unwrap(), "{}").await;
+    let answer = invoke(&functions.get("f").unwrap(), "{}").await;
     assert!(
         matches!(&answer, Answer::Refused(Refusal { fault: Fault::Operator, .. })),
         "{answer:?}"
