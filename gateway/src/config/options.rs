@@ -61,7 +61,8 @@ pub struct Options {
     #[arg(long, env = "KARIN_LAMBDA_ENDPOINT", value_name = "URL")]
     pub lambda_endpoint: Option<String>,
     /// A function run on this machine: DIR/bootstrap, or a command started in DIR (it must come
-    /// last and runs to the end of the value). Repeatable; in the environment one a line
+    /// last and runs to the end of the value). Further options: memory=MEGABYTES, idle=SECONDS.
+    /// Repeatable; in the environment one a line
     #[arg(
         long,
         env = "KARIN_FUNCTION",
@@ -69,6 +70,10 @@ pub struct Options {
         value_name = "NAME=DIR[,timeout=SECONDS][,concurrency=N][,command=COMMAND]"
     )]
     pub function: Vec<String>,
+    /// A folder of functions run on this machine: each directory in it that has a program named
+    /// bootstrap, or a function.toml with a command
+    #[arg(long, env = "KARIN_FUNCTIONS", value_name = "DIR")]
+    pub functions: Option<String>,
     /// Invoke FUNCTION, a name or an ARN, with the messages of QUEUE. Further options:
     /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true.
     /// Repeatable; in the environment one a line
@@ -133,6 +138,7 @@ impl Options {
             queue_cooldown: self.queue_cooldown.or(other.queue_cooldown),
             lambda_endpoint: self.lambda_endpoint.or(other.lambda_endpoint),
             function: list(self.function, other.function),
+            functions: self.functions.or(other.functions),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
             key: list(self.key, other.key),
@@ -156,6 +162,7 @@ impl Options {
             &mut self.base_url,
             &mut self.queue_cooldown,
             &mut self.lambda_endpoint,
+            &mut self.functions,
             &mut self.sync_interval,
             &mut self.log,
         ] {
