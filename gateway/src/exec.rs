@@ -15,7 +15,10 @@ use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 /// The name of the subcommand.
 pub const EXEC_SUBCOMMAND: &str = "internal-exec";
-/// What shells answer for a program that cannot be run.
+/// What shells answer for a program that is there and cannot be executed.
+pub(crate) const CANNOT_EXECUTE: i32 = 126;
+/// What shells answer for a program that is not there, and we for any that cannot be run.
+pub(crate) const NOT_FOUND: i32 = 127;
 const CANNOT_RUN: u8 = 127;
 
 /// A command that runs `program` by way of `karin` and gets `signal` (`TERM` or `KILL`) when the

@@ -1,6 +1,7 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod failures;
+mod functions;
 mod local;
 mod ministack;
 mod python;

@@ -72,6 +72,16 @@ impl LocalFunctions {
         Some(function.clone())
     }
 
+    /// The function of the folder that has this name once its directory is there, and until then
+    /// says that it is not.
+    pub(in crate::lambda) fn expected(&self, name: &str) -> Option<LocalFunction> {
+        let directory = self.folder.as_ref().filter(|_| is_function_name(name))?.join(name);
+        // A link that leads out of the folder is not followed by this way either.
+        (!directory.is_symlink()).then(|| {
+            LocalFunction::new(FunctionSpec::new(name, directory), &self.host, &self.reaper)
+        })
+    }
+
     /// All functions that can run, by name.
     pub(in crate::lambda) fn all(&self) -> Vec<LocalFunction> {
         let names = self.names();

@@ -25,6 +25,8 @@ use crate::lambda::local::settings::{BOOTSTRAP, LocalSpec};
 /// 10 s; a laptop that compiles beside it gets more.
 const INIT_MAX: Duration = Duration::from_mins(1);
 
+/// The errorType of a function whose program cannot be run.
+const ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 /// How long a process may take to end when it is asked to, as on Lambda.
 const END_MAX: Duration = Duration::from_secs(2);
 
@@ -75,7 +77,7 @@ impl Process {
         let begun = Instant::now();
         let mut process = Self::spawn(spec, reaper).await.map_err(|error| {
             let words = format!("it cannot be started: {error}");
-            let payload = failure("Runtime.InvalidEntrypoint", &words);
+            let payload = failure(ENTRYPOINT, &words);
             StartFailure { payload, log_tail: Bytes::new() }
         })?;
         if let Err(payload) = process.come_up().await {
@@ -101,7 +103,10 @@ impl Process {
             }
             exit = exit.wait_for(Option::is_some) => {
                 let status = exit.ok().and_then(|status| *status);
-                Err(failure("Runtime.ExitError", &exit_message("init", status)))
+                let code = status.and_then(|status| status.code());
+                let is_program = !matches!(code, Some(exec::CANNOT_EXECUTE | exec::NOT_FOUND));
+                let kind = if is_program { "Runtime.ExitError" } else { ENTRYPOINT };
+                Err(failure(kind, &exit_message("init", status)))
             }
             () = tokio::time::sleep(INIT_MAX) => {
                 Err(failure("Sandbox.Timedout", "it never asked for an event"))
