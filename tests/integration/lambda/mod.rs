@@ -4,8 +4,8 @@ mod failures;
 mod functions;
 mod local;
 mod ministack;
-mod python;
 mod restarts;
+mod runtimes;
 
 use std::collections::BTreeSet;
 use std::fs;
