@@ -58,18 +58,8 @@ impl LocalFunctions {
         if let Some(function) = self.given.iter().find(|function| function.name() == name) {
             return Some(function.clone());
         }
-        let directory = self.folder.as_ref().and_then(|folder| in_folder(folder, name));
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(directory) = directory else {
-            if let Some(gone) = found.remove(name) {
-                gone.stop();
-            }
-            return None;
-        };
-        let function = found.entry(name.to_owned()).or_insert_with(|| {
-            LocalFunction::new(FunctionSpec::new(name, directory), &self.host, &self.reaper)
-        });
-        Some(function.clone())
+        // What was found and is gone stays known: somebody may have it, and it may come back.
+        in_folder(self.folder.as_ref()?, name).map(|directory| self.found(name, directory))
     }
 
     /// The function of the folder that has this name once its directory is there, and until then
@@ -77,9 +67,15 @@ impl LocalFunctions {
     pub(in crate::lambda) fn expected(&self, name: &str) -> Option<LocalFunction> {
         let directory = self.folder.as_ref().filter(|_| is_function_name(name))?.join(name);
         // A link that leads out of the folder is not followed by this way either.
-        (!directory.is_symlink()).then(|| {
+        (!directory.is_symlink()).then(|| self.found(name, directory))
+    }
+
+    fn found(&self, name: &str, directory: PathBuf) -> LocalFunction {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let function = found.entry(name.to_owned()).or_insert_with(|| {
             LocalFunction::new(FunctionSpec::new(name, directory), &self.host, &self.reaper)
-        })
+        });
+        function.clone()
     }
 
     /// All functions that can run, by name.
@@ -198,8 +194,12 @@ mod tests {
         assert!(functions.get("later").is_none());
         bootstrap(&folder.path().join("later"));
         assert_eq!(names(&functions), ["later"]);
+        let later = functions.get("later").unwrap();
         fs::remove_dir_all(folder.path().join("later")).unwrap();
         assert!(functions.get("later").is_none());
         assert_eq!(names(&functions), Vec::<String>::new());
+        let expected = functions.expected("later").unwrap();
+        assert!(expected.is_same_as(&later), "one function, whoever has it");
+        assert!(functions.expected("../later").is_none());
     }
 }

@@ -127,14 +127,17 @@ impl LocalFunction {
     /// if they have changed, processes that wait end, and others after their event.
     pub(super) fn spec(&self) -> Arc<LocalSpec> {
         let mut state = self.state();
+        let last = Arc::clone(&state.spec);
         if state.looked_at.elapsed() < LOOK_INTERVAL {
-            return Arc::clone(&state.spec);
+            return last;
         }
         state.looked_at = Instant::now();
-        if Fingerprint::of(&state.spec.directory) == state.spec.files {
-            return Arc::clone(&state.spec);
+        drop(state);
+        if Fingerprint::of(&last.directory) == last.files {
+            return last;
         }
         let spec = Arc::new(LocalSpec::read(&self.0.given, &self.0.host));
+        let mut state = self.state();
         state.spec = Arc::clone(&spec);
         state.starts.succeed();
         let outdated = std::mem::take(&mut state.waiting);
@@ -347,6 +350,11 @@ fn refusal(fault: Fault, reason: String) -> Refusal {
 
 #[cfg(test)]
 impl LocalFunction {
+    /// Whether both share their processes.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Places that are free.
     pub(super) fn free_slots(&self) -> usize {
         self.0.slots.available_permits()
