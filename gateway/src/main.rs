@@ -4,7 +4,7 @@ use std::{fs::File, io::IsTerminal as _, os::fd::AsFd as _, process::ExitCode};
 
 use karin_gateway::{
     config::{Config, ConfigError},
-    exec, lambda,
+    exec, lambda, try_filter,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
                 }
                 Err(error) => failure(&error),
             };
+        }
+        Some(name) if name == try_filter::TRY_FILTER_SUBCOMMAND => {
+            return try_filter::run(arguments);
         }
         _ => {}
     }

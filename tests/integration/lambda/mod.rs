@@ -1,11 +1,13 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod failures;
+mod filters;
 mod functions;
 mod local;
 mod ministack;
 mod restarts;
 mod runtimes;
+mod soak;
 
 use std::collections::BTreeSet;
 use std::fs;
