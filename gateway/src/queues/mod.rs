@@ -4,6 +4,7 @@
 //! "Waiting"): attributes are the module's business at each command.
 
 pub mod attributes;
+mod bulletin;
 mod carrier;
 mod client;
 mod dead_letters;
@@ -23,6 +24,7 @@ mod types;
 mod unclaimed;
 mod waiting;
 
+pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
@@ -36,9 +38,11 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::task::JoinHandle;
 
 use crate::shutdown::Shutdown;
+use bulletin::Board;
 use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
+use hints::Listener;
 use naming::Naming;
 use table::Table;
 
@@ -73,6 +77,7 @@ pub struct Queues(Arc<Inner>);
 struct Inner {
     client: Arc<Client>,
     table: Arc<Table>,
+    board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
     shutdown: Shutdown,
@@ -100,6 +105,7 @@ impl Queues {
             result => result?,
         }
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
+        let board = Arc::new(Board::default());
         let naming = Naming::new(&options.key_prefix);
         let carrier = Carrier {
             client: Arc::clone(&client),
@@ -108,12 +114,18 @@ impl Queues {
             pinned: None,
         };
         let dead_letters = Arc::new(DeadLetters::new(carrier.clone(), options.arns));
+        let listener = Listener {
+            client: Arc::clone(&client),
+            table: Arc::clone(&table),
+            board: Arc::clone(&board),
+            naming: naming.clone(),
+        };
         let tasks = vec![
             tokio::spawn(Arc::clone(&client).keep()),
-            tokio::spawn(hints::listen(Arc::clone(&client), Arc::clone(&table), naming.clone())),
+            tokio::spawn(listener.listen()),
             tokio::spawn(hints::sweep(carrier, Arc::clone(&dead_letters))),
         ];
-        Ok(Self(Arc::new(Inner { client, table, naming, dead_letters, shutdown, tasks })))
+        Ok(Self(Arc::new(Inner { client, table, board, naming, dead_letters, shutdown, tasks })))
     }
 
     /// What movers of messages need.
