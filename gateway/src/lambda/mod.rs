@@ -28,6 +28,7 @@ mod sync;
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::identity::Identity;
+use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
 use crate::queues::{QueueError, Queues};
@@ -58,7 +60,7 @@ pub struct Lambda {
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `endpoint`
 /// our own URL, which local functions use; `karin` the binary with the internal subcommands that
-/// keep functions from outliving us.
+/// keep functions from outliving us. Errors: the system has no randomness.
 pub fn start(
     queues: Queues,
     config: &Config,
@@ -66,14 +68,15 @@ pub fn start(
     identity: Identity,
     endpoint: &str,
     karin: Option<&Path>,
-) -> Lambda {
+) -> io::Result<Lambda> {
     let (stop, stopped) = shutdown::channel();
     let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
+    let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
-        Supervisor::new(queues, config, holder, identity, Arc::clone(&functions), requests);
-    Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control }
+        Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
+    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it

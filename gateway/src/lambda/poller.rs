@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::identity::Identity;
 use crate::lambda::batch::Batch;
+use crate::lambda::fleet::Licence;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
@@ -20,6 +21,9 @@ use crate::shutdown::Shutdown;
 /// Delays after Redis failed, shortest and longest (jittered, doubling).
 pub(super) const REDIS_DELAYS: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_secs(2));
+
+/// When to look again after it was found that we have slept.
+const LICENCE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything one mapping needs.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub(super) struct Poller {
     pub(super) concurrency: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
+    pub(super) licence: Licence,
     pub(super) health: Arc<Health>,
 }
 
@@ -128,7 +133,13 @@ impl Poller {
                 // Once `due` has returned it is our turn to pop, so nothing may come between.
                 tokio::select! {
                     () = &mut refused => {}
-                    () = self.queues.due(&self.mapping.queue) => return Some(permit),
+                    () = self.queues.due(&self.mapping.queue) => {
+                        if self.licence.holds() {
+                            return Some(permit);
+                        }
+                        // The fleet is about to notice, and tells us to stop.
+                        tokio::time::sleep(LICENCE_PAUSE).await;
+                    }
                 }
             }
         };

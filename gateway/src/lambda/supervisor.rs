@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::lambda::aws::Aws;
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::{Request, Requests, Served, View};
-use crate::lambda::fleet::Fleet;
+use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
@@ -35,13 +35,14 @@ const LOAD_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration:
 pub(super) struct Supervisor {
     queues: Queues,
     identity: Identity,
-    holder: Option<u32>,
     functions: Arc<LocalFunctions>,
     aws: Arc<Aws>,
     fleet: Fleet,
     sources: Sources,
     schedule: Schedule,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
+    /// Those who give back what died with our last life.
+    heirs: JoinSet<()>,
     pollers: HashMap<String, Running>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
@@ -94,7 +95,7 @@ impl Supervisor {
     pub(super) fn new(
         queues: Queues,
         config: &Config,
-        holder: Option<u32>,
+        fleet: Fleet,
         identity: Identity,
         functions: Arc<LocalFunctions>,
         requests: Requests,
@@ -104,10 +105,9 @@ impl Supervisor {
         Self {
             queues,
             identity,
-            holder,
             functions,
             aws: Arc::new(Aws::new(config)),
-            fleet: Fleet::alone(),
+            fleet,
             sources: Sources { configured: config.mappings.clone(), ..Sources::default() },
             schedule: Schedule {
                 interval,
@@ -117,6 +117,7 @@ impl Supervisor {
                 askers: Vec::new(),
             },
             inheritances: HashMap::new(),
+            heirs: JoinSet::new(),
             pollers: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
@@ -126,41 +127,56 @@ impl Supervisor {
 
     /// Works until told to stop; returns when the last running invocation is done.
     pub(super) async fn run(mut self, stop: Shutdown) {
-        // The configured ones need nobody but us.
+        // The configured ones are known without Redis.
         self.reconcile();
-        tokio::select! {
-            () = self.load() => {}
-            () = stop.requested() => {}
-        }
+        self.load_unless(&stop).await;
         while !stop.is_requested() {
             tokio::select! {
                 () = stop.requested() => break,
-                () = self.fleet.changed() => self.reconcile(),
-                Some(request) = self.requests.recv() => self.answer(request).await,
+                news = self.fleet.changed() => match news {
+                    News::Owners => self.reconcile(),
+                    News::Map => self.load_unless(&stop).await,
+                },
+                Some(request) = self.requests.recv() => self.answer(request, &stop).await,
                 event = self.schedule.event() => match event {
                     Due::ToRead => self.start_reading(),
                     Due::WasRead(read) => self.read(read).await,
                 },
                 // Those that have ended are forgotten.
                 Some(_) = self.draining.join_next() => {}
+                Some(_) = self.heirs.join_next() => {}
             }
         }
         for (_, running) in std::mem::take(&mut self.pollers) {
             self.drain(running);
         }
+        // Not before: the others take over at once.
+        self.fleet.leave().await;
         while self.draining.join_next().await.is_some() {}
     }
 
-    async fn answer(&mut self, request: Request) {
+    async fn answer(&mut self, request: Request, stop: &Shutdown) {
         match request {
             Request::Reload(done) => {
-                self.load().await;
+                self.load_unless(stop).await;
+                let _left = done.send(());
+            }
+            Request::Changed(done) => {
+                self.fleet.map_changed();
+                self.load_unless(stop).await;
                 let _left = done.send(());
             }
             Request::Sync(done) => {
                 self.schedule.askers.push(done);
                 self.start_reading();
             }
+        }
+    }
+
+    async fn load_unless(&mut self, stop: &Shutdown) {
+        tokio::select! {
+            () = self.load() => {}
+            () = stop.requested() => {}
         }
     }
 
@@ -207,10 +223,13 @@ impl Supervisor {
                 schedule.failures.succeed();
                 schedule.next = schedule.interval.map(|interval| Instant::now() + interval);
                 let before = self.sources.from_aws.len();
-                if map != self.sources.aws
-                    && let Err(error) = store::keep_aws(&self.queues, &map).await
-                {
-                    tracing::warn!(%error, "AWS's mappings are not kept in Redis");
+                if map != self.sources.aws {
+                    match store::keep_aws(&self.queues, &map).await {
+                        Ok(()) => self.fleet.map_changed(),
+                        Err(error) => {
+                            tracing::warn!(%error, "AWS's mappings are not kept in Redis");
+                        }
+                    }
                 }
                 self.adopt(map);
                 let (mappings, region) = (self.sources.from_aws.len(), self.aws.region().await);
@@ -253,12 +272,14 @@ impl Supervisor {
 
     /// Starts and stops pollers until there is one for each mapping that is to be served here.
     fn reconcile(&mut self) {
-        let Sources { configured, created, from_aws, disabled, .. } = &self.sources;
+        let Sources { configured, created, from_aws, .. } = &self.sources;
         let mappings = combine(configured, created, from_aws);
-        let enabled = mappings.iter().filter(|m| !disabled.contains(&m.uuid));
-        let uuids: Vec<String> = enabled.clone().map(|m| m.uuid.clone()).collect();
-        self.fleet.announce(&uuids);
-        let ours = enabled.filter(|mapping| self.fleet.owns(&mapping.uuid));
+        self.inherit(&mappings);
+        let disabled = &self.sources.disabled;
+        let enabled: Vec<&Mapping> =
+            mappings.iter().filter(|m| !disabled.contains(&m.uuid)).collect();
+        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.is_local(&m.function))));
+        let ours = enabled.into_iter().filter(|mapping| self.fleet.owns(&mapping.uuid));
         let plans: Vec<Plan> = ours.map(|mapping| self.plan(mapping.clone())).collect();
         let outdated = |uuid: &String, running: &Running| {
             !plans.iter().any(|plan| plan.mapping.uuid == *uuid && *plan == running.plan)
@@ -278,6 +299,30 @@ impl Supervisor {
             }
         }
         self.show(mappings);
+    }
+
+    /// Gives back what died with our last life, also where another gateway serves the mapping now.
+    fn inherit(&mut self, mappings: &[Mapping]) {
+        for mapping in mappings {
+            let is_enabled = !self.sources.disabled.contains(&mapping.uuid);
+            if is_enabled && self.is_local(&mapping.function) {
+                let _others_serve_it = self.inheritance(&mapping.queue);
+            }
+        }
+    }
+
+    /// Under which number leases of this queue are taken; at the first call what was leased under
+    /// it before begins to be given back. `None`: leases end by themselves.
+    fn inheritance(&mut self, queue: &QueueName) -> Option<Arc<Inheritance>> {
+        let holder = self.fleet.holder()?;
+        if let Some(known) = self.inheritances.get(queue) {
+            return Some(Arc::clone(known));
+        }
+        let inheritance = Arc::new(Inheritance::new(holder));
+        self.inheritances.insert(queue.clone(), Arc::clone(&inheritance));
+        let (heir, queues, queue) = (Arc::clone(&inheritance), self.queues.clone(), queue.clone());
+        self.heirs.spawn(async move { heir.release_patiently(&queues, &queue).await });
+        Some(inheritance)
     }
 
     fn show(&self, mappings: Vec<Mapping>) {
@@ -326,10 +371,7 @@ impl Supervisor {
             place = if local.is_some() { "here" } else { "Lambda" },
             timeout = ?plan.timeout, concurrency = plan.concurrency, "mapped"
         );
-        let inheritance = self.holder.filter(|_| local.is_some()).map(|holder| {
-            let entry = self.inheritances.entry(mapping.queue.clone());
-            Arc::clone(entry.or_insert_with(|| Arc::new(Inheritance::new(holder))))
-        });
+        let inheritance = local.as_ref().and_then(|_| self.inheritance(&mapping.queue));
         let target = match local {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
@@ -343,6 +385,7 @@ impl Supervisor {
             timeout: plan.timeout,
             concurrency: plan.concurrency,
             inheritance,
+            licence: self.fleet.licence(),
             health: Arc::clone(&health),
         };
         let (stop, stopped) = shutdown::channel();

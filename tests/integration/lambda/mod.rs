@@ -1,6 +1,7 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod failures;
+mod gateways;
 mod local;
 mod ministack;
 mod python;
