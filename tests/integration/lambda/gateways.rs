@@ -9,7 +9,7 @@ use karin_tests::redis::RedisServer;
 use karin_tests::wait::{PATIENCE, until, until_some};
 use serde_json::json;
 
-use super::{Function, action, counts, now, send, wait_until_empty};
+use super::{Function, counts, now, send, wait_until_empty};
 
 /// What a function does that notes when it ends, too.
 const TIMED: &str = "sleep 0.05; echo \"$EPOCHREALTIME\" >> ends.$$; answer null";
@@ -384,7 +384,7 @@ fn what_a_killed_gateways_functions_were_running_comes_back_at_its_restart_where
     let option = format!("{},timeout=300", function.option("f"));
     let [mut owner, other] = pair(&redis, &option, "q=f");
     send(&other, "q", "x");
-    function.wait_for(1, PATIENCE);
+    until(PATIENCE, "the function to block", || function.file("tried").exists());
     owner.kill();
     until(PATIENCE, "the other one to serve", || serves(&other, "q"));
     assert_eq!(counts(&other, "q"), (0, 1, 0), "its lease is another gateway's");
@@ -438,14 +438,13 @@ fn processor_time(process_id: u32) -> f64 {
 }
 
 /// Redis's commands and the gateways' processor time, in seconds, during `window`.
-fn cost(redis: &RedisServer, gateways: &[Gateway], window: Duration) -> (u64, f64) {
+fn cost(redis: &RedisServer, gateways: &[Gateway], window: Duration) -> (u32, f64) {
     let commands = || redis.info_number("stats", "total_commands_processed");
     let time = || gateways.iter().map(|gateway| processor_time(gateway.process_id())).sum::<f64>();
     let before = (commands(), time());
-    // What one look at the commands costs: what has come to be while nothing else did.
     std::thread::sleep(window);
     let (after, time) = (commands(), time() - before.1);
-    (after - before.0, time)
+    (u32::try_from(after - before.0).unwrap(), time)
 }
 
 /// For 20 s; with `KARIN_TEST_LONG` for two minutes, and then also that it is once a minute.
@@ -482,7 +481,7 @@ fn at_rest_gateways_cost_next_to_nothing() {
     // Each look at the number is one.
     let commands = commands - 1;
     println!("alone: {commands} commands and {seconds} s of processor time in {window:?}");
-    assert!(commands as f64 <= minutes.ceil(), "{commands} commands in {window:?}");
+    assert!(f64::from(commands) <= minutes.ceil(), "{commands} commands in {window:?}");
     assert!(seconds <= 0.1 * minutes.ceil(), "{seconds} s");
 
     gateways.push(Gateway::start(&redis, &arguments));
@@ -491,6 +490,6 @@ fn at_rest_gateways_cost_next_to_nothing() {
     let (commands, seconds) = cost(&redis, &gateways, window);
     let commands = commands - 1;
     println!("two: {commands} commands and {seconds} s of processor time in {window:?}");
-    assert!(commands as f64 <= 2.0 * 40.0 * minutes, "{commands} commands in {window:?}");
+    assert!(f64::from(commands) <= 2.0 * 40.0 * minutes, "{commands} commands in {window:?}");
     assert!(seconds <= 2.0 * 0.1 * minutes.ceil(), "{seconds} s");
 }

@@ -260,8 +260,7 @@ impl Membership {
             peer.hear(now);
         }
         match says {
-            Says::Hello(card) => self.learn(from, card, now),
-            Says::List(card) => self.learn(from, card, now),
+            Says::Hello(card) | Says::List(card) => self.learn(from, card, now),
             Says::Beat(version) => {
                 if self.peers.get(&from).is_none_or(|peer| peer.card.version != version) {
                     self.tell(Says::Ask(from));

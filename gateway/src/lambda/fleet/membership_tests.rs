@@ -286,7 +286,7 @@ fn a_stopped_one_is_replaced_within_five_seconds_and_learns_who_lives_when_it_go
         let time = world.time_until_shared(&[0, 2]);
         assert!(time > 2 * SECOND && time <= 5 * SECOND, "{time:?}");
         assert!(world.events(2).contains(&Event::Left(GatewayId::new(1), Leaving::Silent)));
-        world.pass(10 * SECOND - time);
+        world.pass((10 * SECOND).saturating_sub(time));
         let now = world.now;
         assert!(world.at(1).is_asleep(now), "nothing is taken before it has looked");
         // What it had not read yet is old: by it, it knows nobody, and owns nothing.
