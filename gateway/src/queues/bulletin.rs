@@ -7,9 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{Naming, QueueError, Queues, reply};
+use super::{QueueError, Queues, reply};
 
-/// The channel of all gateways, after the prefix.
+/// The channel of all gateways, after the prefix; the number of a database that is not the first
+/// follows, since channels know no databases.
 const GATEWAYS: &str = "gateways";
 /// What the channel only one gateway listens to starts with, after the prefix; its name follows.
 const GATEWAY: &str = "gw:";
@@ -71,9 +72,8 @@ struct Reader {
 }
 
 impl Board {
-    fn read(&self, name: &str, naming: &Naming) -> Bulletin {
+    fn read(&self, channels: [String; 2]) -> Bulletin {
         let (notices, receiver) = mpsc::channel(NOTICES_MAX);
-        let channels = [naming.own(GATEWAYS), naming.own(&format!("{GATEWAY}{name}"))];
         *self.reader() = Some(Reader { channels, notices });
         self.hung.notify_one();
         Bulletin(receiver)
@@ -121,13 +121,13 @@ impl Queues {
     /// Begins to listen to what gateways tell each other, under a name of our own, which
     /// [`Queues::absent`] asks for. There is one reader; a second one takes the first one's place.
     pub fn bulletin(&self, name: &str) -> Bulletin {
-        self.0.board.read(name, &self.0.naming)
+        self.0.board.read([self.gateways(), self.gateway(name)])
     }
 
     /// Tells all gateways, this one included. Returns how many hear it.
     pub async fn tell(&self, payload: &str) -> Result<u64, TellError> {
         let mut command = redis::cmd("PUBLISH");
-        command.arg(self.0.naming.own(GATEWAYS)).arg(payload);
+        command.arg(self.gateways()).arg(payload);
         let heard = self.0.client.call(&command).await.and_then(|heard| reply::number(&heard));
         heard.map_err(|error| match error {
             QueueError::Unavailable(why) if why.starts_with(FORBIDDEN) => TellError::Forbidden(why),
@@ -140,11 +140,22 @@ impl Queues {
         let mut command = redis::cmd("PUBSUB");
         command.arg("NUMSUB");
         for name in names {
-            command.arg(self.0.naming.own(&format!("{GATEWAY}{name}")));
+            command.arg(self.gateway(name));
         }
         let counts = reply::numbers(self.0.client.call_idempotent(&command).await?)?;
         let absent = names.iter().zip(counts).filter(|(_, (_, listeners))| *listeners == 0);
         Ok(absent.map(|(name, _)| name.clone()).collect())
+    }
+
+    fn gateways(&self) -> String {
+        match self.0.client.database() {
+            0 => self.0.naming.own(GATEWAYS),
+            database => self.0.naming.own(&format!("{GATEWAYS}:{database}")),
+        }
+    }
+
+    fn gateway(&self, name: &str) -> String {
+        self.0.naming.own(&format!("{GATEWAY}{name}"))
     }
 }
 
@@ -152,12 +163,16 @@ impl Queues {
 mod tests {
     use super::*;
 
+    fn channels() -> [String; 2] {
+        ["karin:gateways", "karin:gw:7"].map(str::to_owned)
+    }
+
     #[tokio::test]
     async fn what_is_said_reaches_the_reader_and_nothing_else_does() {
         let board = Board::default();
         assert_eq!(board.hear("karin:gateways", b"x"), None, "nobody reads");
         assert_eq!(board.post(Notice::Subscribed), Ok(()));
-        let mut bulletin = board.read("7", &Naming::new("karin:"));
+        let mut bulletin = board.read(channels());
         assert_eq!(board.wanted().await, ["karin:gateways", "karin:gw:7"]);
         assert_eq!(board.hear("karin:gateways", b"x"), Some(Ok(())));
         assert_eq!(board.hear("karin:gw:7", b"y"), Some(Ok(())));
@@ -170,7 +185,7 @@ mod tests {
     #[test]
     fn a_reader_who_does_not_keep_up_is_found_out_and_one_who_left_is_forgotten() {
         let board = Board::default();
-        let bulletin = board.read("7", &Naming::new("karin:"));
+        let bulletin = board.read(channels());
         for _ in 0..NOTICES_MAX {
             assert_eq!(board.post(Notice::Subscribed), Ok(()));
         }

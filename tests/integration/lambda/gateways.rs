@@ -325,6 +325,25 @@ fn one_at_a_time_is_one_at_a_time_over_two_gateways() {
 }
 
 #[test]
+fn gateways_of_two_databases_of_one_redis_do_not_know_each_other() {
+    let redis = RedisServer::start(&[]);
+    let functions = [(); 2].map(|()| Function::new(TIMED));
+    let gateways: Vec<Gateway> = [0, 1]
+        .map(|database| {
+            let url = format!("{}/{database}", redis.tcp_url());
+            let option = functions[database].option("f");
+            let arguments = ["--redis-url", &url, "--function", &option, "--map", "q=f"];
+            Gateway::start_with(&arguments, &[])
+        })
+        .into();
+    for (gateway, function) in gateways.iter().zip(&functions) {
+        send(gateway, "q", "x");
+        function.wait_for(1, PATIENCE);
+        assert!(!gateway.log().contains("another gateway"));
+    }
+}
+
+#[test]
 fn gateways_that_may_not_talk_say_so_once_and_work_as_if_alone() {
     let redis = RedisServer::start(&[]);
     let hints_only = ["on", ">secret", "~*", "+@all", "resetchannels", "&karin:due:*"];
