@@ -9,19 +9,17 @@
 //!
 //! None of this is needed for safety, which leases give.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::event::{Event, Leaving};
 use super::message::{Card, GatewayId, Message, Says, Skill, Skills, key};
+use super::peers::{Learned, Peers};
 
 /// Between two beats.
 const BEAT: Duration = Duration::from_secs(2);
 /// How late our own beat may be before we count as having slept: the others wait for longer.
 const SLEEP: Duration = Duration::from_secs(1);
-/// After so much silence a gateway is looked for.
-const MISSED: Duration = Duration::from_millis(2_500);
-/// After so much silence a gateway is dead.
-const SILENCE: Duration = Duration::from_millis(4_500);
 /// When our own words take so long to come back, nobody's silence means anything.
 const STALL: Duration = Duration::from_secs(3);
 /// How long answers to a hello are awaited.
@@ -31,9 +29,6 @@ const ANSWERS: Duration = Duration::from_secs(1);
 const DEAF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Between two lists: many may ask at once.
 const LISTS: Duration = Duration::from_millis(100);
-/// More others than this are not looked at.
-const PEERS_MAX: usize = 1_000;
-
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Order {
@@ -41,30 +36,6 @@ pub(super) enum Order {
     Tell(Message),
     /// To find out who of them still listens.
     LookFor(Vec<GatewayId>),
-}
-
-/// What has happened, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
-    Joined(GatewayId),
-    Left(GatewayId, Leaving),
-    /// We have slept, so others have our mappings.
-    Slept,
-    /// Others cannot be heard or told.
-    Alone(String),
-    /// Another gateway takes leases under our number.
-    Namesake(GatewayId),
-}
-
-/// How a gateway went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaving {
-    /// It said so.
-    Bye,
-    /// Its connection is gone.
-    Closed,
-    /// It says nothing.
-    Silent,
 }
 
 /// See the module's head.
@@ -77,7 +48,7 @@ pub(super) struct Membership {
     stage: Stage,
     subscribed: bool,
     deaf: Option<(Instant, String)>,
-    peers: BTreeMap<GatewayId, Peer>,
+    peers: Peers,
     /// When the next beat is due; `None` without company.
     beat_at: Option<Instant>,
     list_at: Option<Instant>,
@@ -116,16 +87,6 @@ struct Settling {
     answered: BTreeSet<GatewayId>,
 }
 
-#[derive(Debug)]
-struct Peer {
-    card: Card,
-    heard: Instant,
-    /// It was looked for since.
-    is_missed: bool,
-    /// We made ourselves heard since, to judge its silence.
-    is_probed: bool,
-}
-
 impl Membership {
     pub(super) fn new(id: GatewayId, holder: Option<u32>) -> Self {
         Self {
@@ -135,7 +96,7 @@ impl Membership {
             stage: Stage::Unknown,
             subscribed: false,
             deaf: None,
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             beat_at: None,
             list_at: None,
             listed_at: None,
@@ -155,11 +116,7 @@ impl Membership {
             Stage::Alone => ours > Skill::None,
             Stage::Settled => {
                 let rank = (ours, self.id.weight(mapping));
-                let others = self.peers.iter();
-                ours > Skill::None
-                    && !others
-                        .map(|(id, peer)| (peer.card.skills.at(mapping), id.weight(mapping)))
-                        .any(|other| other > rank)
+                ours > Skill::None && self.peers.ranks(mapping).all(|other| other < rank)
             }
             Stage::Unknown | Stage::Settling(_) | Stage::Leaving => false,
         }
@@ -256,13 +213,11 @@ impl Membership {
             // This was said before we asked, perhaps long ago.
             return;
         }
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.hear(now);
-        }
+        self.peers.hear(from, now);
         match says {
             Says::Hello(card) | Says::List(card) => self.learn(from, card, now),
             Says::Beat(version) => {
-                if self.peers.get(&from).is_none_or(|peer| peer.card.version != version) {
+                if self.peers.version(from) != Some(version) {
                     self.tell(Says::Ask(from));
                 }
             }
@@ -281,7 +236,7 @@ impl Membership {
     pub(super) fn absent(&mut self, ids: &[GatewayId]) {
         for id in ids {
             // It may have been heard meanwhile.
-            if self.subscribed && self.peers.get(id).is_some_and(|peer| peer.is_missed) {
+            if self.subscribed && self.peers.is_missed(*id) {
                 self.lose(*id, Leaving::Closed);
             }
         }
@@ -330,11 +285,8 @@ impl Membership {
             Stage::Settling(settling) => Some(settling.since + ANSWERS),
             _ => None,
         };
-        let peers = self.peers.values().filter(|_| self.can_judge()).filter_map(Peer::timer);
-        [self.deaf_until(), settling, self.beat_at, self.list_at, peers.min()]
-            .into_iter()
-            .flatten()
-            .min()
+        let peers = self.peers.next_timer().filter(|_| self.can_judge());
+        [self.deaf_until(), settling, self.beat_at, self.list_at, peers].into_iter().flatten().min()
     }
 
     /// What is to be done now.
@@ -424,9 +376,7 @@ impl Membership {
 
     /// Says hello, and begins to count the others' silence anew.
     fn ask_around(&mut self, now: Instant) {
-        for peer in self.peers.values_mut() {
-            peer.hear(now);
-        }
+        self.peers.hear_all(now);
         self.echoed_at = Some(now);
         self.tell(Says::Hello(self.card.clone()));
     }
@@ -450,8 +400,7 @@ impl Membership {
     }
 
     fn bury_the_silent(&mut self, now: Instant) {
-        let silent = self.peers.iter().filter(|(_, peer)| now >= peer.heard + SILENCE);
-        let silent: Vec<GatewayId> = silent.map(|(id, _)| *id).collect();
+        let silent = self.peers.silent(now);
         for id in &silent {
             self.lose(*id, Leaving::Silent);
         }
@@ -466,22 +415,11 @@ impl Membership {
         if !self.can_judge() {
             return;
         }
-        let mut missed = Vec::new();
-        let mut is_probing = false;
-        for (id, peer) in &mut self.peers {
-            if !peer.is_missed && now >= peer.heard + MISSED {
-                peer.is_missed = true;
-                missed.push(*id);
-            }
-            if !peer.is_probed && now >= peer.heard + SILENCE {
-                peer.is_probed = true;
-                is_probing = true;
-            }
+        let worry = self.peers.worry(now);
+        if !worry.missed.is_empty() {
+            self.orders.push(Order::LookFor(worry.missed));
         }
-        if !missed.is_empty() {
-            self.orders.push(Order::LookFor(missed));
-        }
-        if is_probing {
+        if worry.probe {
             self.beat_at = Some(now);
         }
     }
@@ -491,16 +429,12 @@ impl Membership {
     }
 
     fn learn(&mut self, from: GatewayId, card: Card, now: Instant) {
-        let card = Card { skills: card.skills.sorted(), ..card };
         if card.holder.is_some() && card.holder == self.card.holder {
             self.meet_namesake(from);
         }
-        if let Some(peer) = self.peers.get_mut(&from) {
-            self.is_changed |= peer.card.skills != card.skills;
-            peer.card = card;
-        } else if self.peers.len() < PEERS_MAX {
-            self.peers.insert(from, Peer { card, heard: now, is_missed: false, is_probed: false });
-            self.is_changed = true;
+        let learned = self.peers.learn(from, card, now);
+        self.is_changed |= learned != Learned::Nothing;
+        if learned == Learned::New {
             self.events.push(Event::Joined(from));
         }
         if self.beat_at.is_none() {
@@ -521,7 +455,7 @@ impl Membership {
     }
 
     fn lose(&mut self, id: GatewayId, how: Leaving) {
-        if self.peers.remove(&id).is_some() {
+        if self.peers.remove(id) {
             self.is_changed = true;
             self.events.push(Event::Left(id, how));
             if self.peers.is_empty() {
@@ -548,21 +482,6 @@ impl Membership {
         self.number += 1;
         let message = Message { from: self.id, number: self.number, says };
         self.orders.push(Order::Tell(message));
-    }
-}
-
-impl Peer {
-    fn hear(&mut self, now: Instant) {
-        (self.heard, self.is_missed, self.is_probed) = (now, false, false);
-    }
-
-    /// When its silence is to be looked at.
-    fn timer(&self) -> Option<Instant> {
-        match self {
-            Self { is_missed: false, heard, .. } => Some(*heard + MISSED),
-            Self { is_probed: false, heard, .. } => Some(*heard + SILENCE),
-            _ => None,
-        }
     }
 }
 

@@ -5,8 +5,10 @@
 //!
 //! Source: design §4, "Several gateways".
 
+mod event;
 mod membership;
 mod message;
+mod peers;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::membership::{Event, Leaving, Membership, Order};
+use self::membership::{Membership, Order};
 use self::message::{GatewayId, Message, Skills};
 use crate::queues::{Bulletin, Notice, Queues, TellError};
 
@@ -212,7 +214,7 @@ async fn drive(shared: Arc<Shared>, mut bulletin: Bulletin, orders: mpsc::Sender
                 let _dropped = orders.try_send(order);
             }
             for event in membership.take_events() {
-                tell_people(&event, membership.others());
+                event.tell(membership.others());
             }
             membership.next_timer()
         });
@@ -254,32 +256,6 @@ async fn speak(shared: Arc<Shared>, queues: Queues, mut orders: mpsc::Receiver<O
                 }
             }
         }
-    }
-}
-
-fn tell_people(event: &Event, others: usize) {
-    match event {
-        Event::Joined(id) => tracing::info!(gateway = %id, others, "another gateway is here"),
-        Event::Left(id, how) => {
-            let how = match how {
-                Leaving::Bye => "it was stopped",
-                Leaving::Closed => "its connection is gone",
-                Leaving::Silent => "it is silent",
-            };
-            tracing::info!(gateway = %id, others, how, "another gateway is gone");
-        }
-        Event::Slept => tracing::warn!(
-            "this gateway stood still; it serves nothing until it has heard what others do"
-        ),
-        Event::Alone(why) => tracing::warn!(
-            why,
-            "other gateways cannot be heard or told; this one serves all mappings, as if alone"
-        ),
-        Event::Namesake(id) => tracing::warn!(
-            gateway = %id,
-            "another gateway has a copy of this one's data directory; should this one be killed, \
-             what its functions were running comes back only when the leases end"
-        ),
     }
 }
 
