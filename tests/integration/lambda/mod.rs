@@ -1,11 +1,13 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod failures;
+mod filters;
 mod gateways;
 mod local;
 mod ministack;
 mod python;
 mod restarts;
+mod soak;
 
 use std::collections::BTreeSet;
 use std::fs;
