@@ -48,8 +48,8 @@ impl Event {
             ),
             Self::Namesake(id) => tracing::warn!(
                 gateway = %id,
-                "another gateway has a copy of this one's data directory; should this one be killed, \
-                 what its functions were running comes back only when the leases end"
+                "another gateway has a copy of this one's data directory; should this one be \
+                 killed, what its functions were running comes back only when the leases end"
             ),
         }
     }
