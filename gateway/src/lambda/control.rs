@@ -64,6 +64,8 @@ pub(super) struct Served {
 pub(super) enum Request {
     /// To read what is kept in Redis again, because it was changed.
     Reload(oneshot::Sender<()>),
+    /// To do so, and to tell the other gateways that it was changed.
+    Changed(oneshot::Sender<()>),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
 }
@@ -90,9 +92,19 @@ impl Control {
 
     /// Has the mappings read from Redis again, and returns once they are as they are there.
     pub async fn reload(&self) {
-        let (done, reloaded) = oneshot::channel();
-        if self.requests.send(Request::Reload(done)).await.is_ok() {
-            let _stopping = reloaded.await;
+        self.done(Request::Reload).await;
+    }
+
+    /// To be called after what is kept of the mappings in Redis was changed: tells the other
+    /// gateways, and does what [`Control::reload`] does.
+    pub async fn changed(&self) {
+        self.done(Request::Changed).await;
+    }
+
+    async fn done(&self, request: impl FnOnce(oneshot::Sender<()>) -> Request) {
+        let (done, answered) = oneshot::channel();
+        if self.requests.send(request(done)).await.is_ok() {
+            let _stopping = answered.await;
         }
     }
 

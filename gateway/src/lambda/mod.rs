@@ -41,6 +41,7 @@ mod visibility;
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,7 @@ use tokio::time::timeout;
 use crate::actions::CopiedQueue;
 use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
+use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
 use crate::queues::{QueueError, QueueName, Queues};
@@ -72,7 +74,7 @@ pub struct Lambda {
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `endpoint`
 /// our own URL, which local functions use; `karin` the binary with the internal subcommands that
-/// keep functions from outliving us.
+/// keep functions from outliving us. Errors: the system has no randomness.
 pub fn start(
     queues: Queues,
     config: &Config,
@@ -80,15 +82,16 @@ pub fn start(
     identity: Identity,
     endpoint: &str,
     karin: Option<&Path>,
-) -> Lambda {
+) -> io::Result<Lambda> {
     let (stop, stopped) = shutdown::channel();
     let folder = config.functions_folder.as_deref();
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
+    let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
-        Supervisor::new(queues, config, holder, identity, Arc::clone(&functions), requests);
-    Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control }
+        Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
+    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it

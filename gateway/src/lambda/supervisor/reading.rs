@@ -185,8 +185,9 @@ impl Supervisor {
     async fn renew_map(&mut self, map: AwsMap) {
         if map != self.sources.aws || !self.sources.is_kept {
             let kept = store::keep_aws(&self.queues, &map).await;
-            if let Err(error) = &kept {
-                tracing::warn!(%error, "AWS's mappings are not kept in Redis");
+            match &kept {
+                Ok(()) => self.fleet.map_changed(),
+                Err(error) => tracing::warn!(%error, "AWS's mappings are not kept in Redis"),
             }
             self.sources.is_kept = kept.is_ok();
         }
