@@ -41,6 +41,7 @@ mod script;
 mod send;
 mod sign;
 mod stalls;
+mod trigger;
 
 use report::Row;
 
@@ -106,7 +107,7 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let groups: [(&str, &dyn Fn() -> Vec<Row>); 16] = [
+    let groups: [(&str, &dyn Fn() -> Vec<Row>); 18] = [
         ("commands", &|| commands::rows(&effort)),
         ("receive", &|| receive::rows(&effort)),
         ("script", &|| script::rows(&effort)),
@@ -123,6 +124,8 @@ fn main() {
         ("large", &|| runtime.block_on(large::rows(&effort))),
         ("invoke", &|| runtime.block_on(invoke::send_rows(&effort))),
         ("due", &|| runtime.block_on(invoke::due_rows(&effort))),
+        ("trigger", &|| runtime.block_on(trigger::rows(&effort))),
+        ("idle", &trigger::idle_rows),
     ];
     for row in &rows {
         let known = groups.iter().any(|(name, _)| name == row);

@@ -5,6 +5,7 @@ mod local;
 mod ministack;
 mod python;
 mod restarts;
+mod soak;
 
 use std::collections::BTreeSet;
 use std::fs;

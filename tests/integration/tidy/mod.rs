@@ -39,7 +39,7 @@ impl File {
 
 type Rule = fn(&[File]) -> Vec<String>;
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     manifests::core_and_module_and_gateway_depend_in_one_direction,
     manifests::versions_stand_only_in_the_workspace_table,
     manifests::every_package_takes_the_lints_of_the_workspace,
@@ -53,6 +53,7 @@ const RULES: [Rule; 15] = [
     rules::no_path_of_one_machine_is_named,
     rules::an_allow_carries_its_reason,
     rules::every_option_is_in_the_readme,
+    rules::tests_named_in_the_docs_exist,
     contract::every_fact_about_sqs_is_proved,
     compatibility::the_compatibility_page_is_what_the_facts_make,
 ];
@@ -138,6 +139,9 @@ fn check_text_seeds() {
     for (path, text, expected) in seeds {
         check(&[(path, text)], expected);
     }
+    let told = ("docs/a.md", "| a | `one_two_three_four_five` |");
+    check(&[told], "docs/a.md:1: no test one_two_three_four_five");
+    check(&[told, ("tests/integration/a.rs", "fn one_two_three_four_five() {}")], "");
     let option = ("gateway/src/config/a.rs", "env = \"KARIN_NEW\"");
     check(&[option, ("README.md", "KARIN_OLD")], "README.md: KARIN_NEW is not explained");
     check(&[option, ("README.md", "`KARIN_NEW`")], "");

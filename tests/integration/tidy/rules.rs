@@ -157,6 +157,28 @@ pub(super) fn every_option_is_in_the_readme(files: &[File]) -> Vec<String> {
     missing.map(|option| format!("README.md: {option} is not explained")).collect()
 }
 
+/// What a table of the docs says is backed by tests: names of tests there stand in backticks.
+pub(super) fn tests_named_in_the_docs_exist(files: &[File]) -> Vec<String> {
+    const WORDS_MIN: usize = 5;
+    let names = |line: &str| {
+        let code: Vec<String> = line.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let is_name = |text: &String| {
+            text.split('_').count() >= WORDS_MIN
+                && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        code.into_iter().filter(is_name).collect::<Vec<_>>()
+    };
+    let sources: Vec<&File> = files.iter().filter(|f| f.is_rust()).collect();
+    let exists = |name: &str| sources.iter().any(|f| f.text.contains(&format!("fn {name}(")));
+    let documents = files.iter().filter(|f| f.path.starts_with("docs/"));
+    let lines = documents.flat_map(|f| f.lines().map(move |(number, line)| (f, number, line)));
+    let missing = lines.flat_map(|(file, number, line)| {
+        let missing = names(line).into_iter().filter(|name| !exists(name));
+        missing.map(move |name| format!("{}:{number}: no test {name}", file.path))
+    });
+    missing.collect()
+}
+
 /// The `KARIN_…` words of a text.
 fn options(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
