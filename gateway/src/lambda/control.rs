@@ -1,15 +1,21 @@
 //! What others ask of the trigger: to look, to read its mappings anew, to read AWS now.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use crate::lambda::catalog::Catalog;
+use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
 use crate::lambda::mapping::Mapping;
 
 /// Requests that wait for the supervisor at most.
 const REQUESTS_MAX: usize = 64;
+/// How long one who changed the mappings waits for it to be noticed here.
+const NOTICE_MAX: Duration = Duration::from_secs(5);
 
 /// The trigger's other end. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,6 +29,8 @@ pub struct Control {
 pub(super) struct View {
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
+    /// The documents of those made here and of AWS's, by UUID.
+    pub(super) documents: HashMap<String, MappingDocument>,
     /// AWS's functions.
     pub(super) catalog: Catalog,
     /// What was last said about AWS's mappings that are not served, and the like.
@@ -74,6 +82,12 @@ impl Control {
         if self.requests.send(Request::Reload(done)).await.is_ok() {
             let _stopping = reloaded.await;
         }
+    }
+
+    /// To be called after every change of what is kept in Redis. Returns once it counts here.
+    pub(super) async fn changed(&self) {
+        // Redis may be away by now; the change counts when it is back.
+        let _late = timeout(NOTICE_MAX, self.reload()).await;
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

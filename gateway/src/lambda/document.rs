@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
 use serde::{Deserialize, Serialize};
 
+/// The State of a mapping that is switched off.
+pub(super) const DISABLED: &str = "Disabled";
+
 /// EventSourceMappingConfiguration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -95,6 +98,11 @@ pub(super) struct FunctionDocument {
 }
 
 impl MappingDocument {
+    /// Whether it says that it is switched off.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.state.as_deref() == Some(DISABLED)
+    }
+
     /// The patterns of its filters; those without a pattern are none.
     pub(super) fn patterns(&self) -> Vec<String> {
         let filters = self.filter_criteria.iter().flat_map(|criteria| &criteria.filters);

@@ -4,11 +4,13 @@
 //! Lambda API, and AWS's, read at start and every `--sync-interval`) and keeps one poller running
 //! for each that is ours.
 
+mod api;
 mod aws;
 mod backoff;
 mod batch;
 mod catalog;
 mod control;
+mod created;
 mod document;
 mod event;
 mod fleet;
@@ -25,6 +27,8 @@ mod store;
 mod supervisor;
 mod sync;
 
+pub use api::Api;
+pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
@@ -52,6 +56,7 @@ pub struct Lambda {
     supervisor: JoinHandle<()>,
     functions: Arc<LocalFunctions>,
     control: Control,
+    api: Api,
 }
 
 /// Starts serving all mappings.
@@ -71,9 +76,17 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
+    let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
+    let api = Api::new(
+        queues.clone(),
+        identity.clone(),
+        Arc::clone(&functions),
+        control.clone(),
+        knows_others,
+    );
     let supervisor =
         Supervisor::new(queues, config, holder, identity, Arc::clone(&functions), requests);
-    Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control }
+    Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control, api }
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -87,6 +100,11 @@ pub async fn make_queues(queues: &Queues, config: &Config) {
 }
 
 impl Lambda {
+    /// Lambda's API, for the server.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control

@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::lambda::aws::Aws;
 use crate::lambda::backoff::Backoff;
 use crate::lambda::control::{Request, Requests, Served, View};
+use crate::lambda::document::MappingDocument;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
@@ -54,6 +55,7 @@ pub(super) struct Supervisor {
 struct Sources {
     configured: Vec<MappingSpec>,
     created: Vec<Mapping>,
+    created_documents: Vec<MappingDocument>,
     from_aws: Vec<Mapping>,
     /// UUIDs of those that were switched off here.
     disabled: HashSet<String>,
@@ -181,7 +183,10 @@ impl Supervisor {
         };
         let read = |document| Mapping::read(document, Origin::Created);
         self.sources.created = kept.created.iter().filter_map(|d| read(d).ok()).collect();
+        let off = kept.created.iter().filter(|document| document.is_disabled());
         self.sources.disabled = kept.disabled;
+        self.sources.disabled.extend(off.map(|document| document.uuid.clone()));
+        self.sources.created_documents = kept.created;
         match kept.aws {
             Some(map) if self.schedule.interval.is_some() => self.adopt(map),
             _ => self.reconcile(),
@@ -286,8 +291,12 @@ impl Supervisor {
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
             mapping,
         });
+        let Sources { created_documents, aws, .. } = &self.sources;
+        let documents = aws.mappings.iter().chain(created_documents);
+        let documents = documents.map(|document| (document.uuid.clone(), document.clone()));
         self.view.send_replace(Arc::new(View {
             mappings: served.collect(),
+            documents: documents.collect(),
             catalog: self.sources.aws.catalog.clone(),
             remarks: self.sources.remarks.clone(),
         }));
