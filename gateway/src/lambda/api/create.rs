@@ -11,7 +11,7 @@ use crate::lambda::api::show::{ENABLED, render};
 use crate::lambda::api::{Answer, Api, Ask, epoch_seconds, json_answer};
 use crate::lambda::created::{self, Written};
 use crate::lambda::document::{DISABLED, MappingDocument};
-use crate::lambda::mapping::function_name;
+use crate::lambda::mapping::{Origin, function_name};
 
 /// What a new mapping's state is called at first. Source: esm-contract §7.3.
 const CREATING: &str = "Creating";
@@ -58,7 +58,8 @@ pub(super) fn no_such_function() -> ApiError {
     ApiError::invalid("Function does not exist")
 }
 
-/// A mapping of the same queue and function that is known here, wherever it was made.
+/// A mapping of the same queue and function that was made elsewhere. Of those made here Redis
+/// knows more than we do: another gateway may have made or deleted one a moment ago.
 pub(super) fn refuse_a_second_one(api: &Api, document: &MappingDocument) -> Result<(), ApiError> {
     let view = api.0.control.view();
     let source = document.event_source_arn.as_deref().unwrap_or_default();
@@ -66,7 +67,7 @@ pub(super) fn refuse_a_second_one(api: &Api, document: &MappingDocument) -> Resu
     let other = view.mappings.iter().map(|served| &served.mapping).find(|mapping| {
         source.rsplit(':').next() == Some(mapping.queue.as_str())
             && mapping.function_name() == name
-            && mapping.uuid != document.uuid
+            && mapping.origin != Origin::Created
     });
     other.map_or(Ok(()), |other| Err(conflict(document, &other.uuid)))
 }

@@ -9,7 +9,10 @@ const BYTES_MAX: usize = 256;
 /// The only version a local function has.
 pub(super) const LATEST: &str = "$LATEST";
 /// The form, as Lambda tells it.
-const PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
+const PATTERN: &str = concat!(
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?",
+    r"([a-zA-Z0-9-_\.]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+);
 
 /// A function, named by `f`, `f:live`, `111122223333:function:f` or an ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,6 +30,11 @@ const PATTERN_CHARACTERS_MAX: usize = 4_096;
 const TAGS_MAX: usize = 50;
 const TAG_CHARACTERS_MAX: usize = 128;
 const TAG_VALUE_CHARACTERS_MAX: usize = 256;
+/// The form of an EventSourceArn, as Lambda tells it.
+const ARN_PATTERN: &str = concat!(
+    r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:([a-z]{2}(-gov)?-[a-z]+-\d{1})?",
+    r":(\d{12})?:(.*)"
+);
 
 /// A request's members; what is not given is `None`. The rest of what Lambda knows is for other
 /// sources than queues, and ignored.
@@ -186,8 +191,7 @@ fn source_arn(
 ) -> Result<Option<String>, ApiError> {
     let Some(arn) = members.text("EventSourceArn")?.filter(|_| is_create) else { return Ok(None) };
     if !arn.starts_with("arn:") || arn.split(':').count() < 6 {
-        let pattern = r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:([a-z]{2}(-gov)?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
-        let text = format!("Member must satisfy regular expression pattern: {pattern}");
+        let text = format!("Member must satisfy regular expression pattern: {ARN_PATTERN}");
         broken.break_(arn, "eventSourceArn", &text);
     }
     Ok(Some(arn.to_owned()))
