@@ -69,4 +69,6 @@ def a_function_is_listed_and_invoked():
         equal(json.loads(Path(out.name).read_text()), {"a": 1})
 
 
-sys.exit(run([a_mapping_is_made_used_changed_and_deleted, a_function_is_listed_and_invoked]))
+CHECKS = [a_mapping_is_made_used_changed_and_deleted, a_function_is_listed_and_invoked]
+
+sys.exit(run(CHECKS) > 0)

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 
 use crate::lambda::catalog::Catalog;
 use crate::lambda::document::MappingDocument;
@@ -14,8 +12,6 @@ use crate::lambda::mapping::Mapping;
 
 /// Requests that wait for the supervisor at most.
 const REQUESTS_MAX: usize = 64;
-/// How long one who changed the mappings waits for it to be noticed here.
-const NOTICE_MAX: Duration = Duration::from_secs(5);
 
 /// The trigger's other end. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -84,10 +80,10 @@ impl Control {
         }
     }
 
-    /// To be called after every change of what is kept in Redis. Returns once it counts here.
-    pub(super) async fn changed(&self) {
-        // Redis may be away by now; the change counts when it is back.
-        let _late = timeout(NOTICE_MAX, self.reload()).await;
+    /// To be called after what is kept of the mappings in Redis was changed. Returns once that
+    /// counts here.
+    pub async fn changed(&self) {
+        self.reload().await;
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

@@ -64,7 +64,21 @@ pub(super) async fn remove(
     queues.remove_from_map(&field(document)?).await
 }
 
-/// The mapping with this UUID, as it is kept now.
+/// The mapping as it is kept now, which was `known` before. `None`: it is gone.
+pub(super) async fn current(
+    queues: &Queues,
+    known: &MappingDocument,
+) -> Result<Option<MappingDocument>, QueueError> {
+    let kept = queues.read_from_map(&field(known)?).await?;
+    let kept = kept.and_then(|text| serde_json::from_str::<MappingDocument>(&text).ok());
+    match kept.filter(|kept| kept.uuid == known.uuid) {
+        Some(kept) => Ok(Some(kept)),
+        // It may have got another function.
+        None => find(queues, &known.uuid).await,
+    }
+}
+
+/// The mapping with this UUID, as it is kept now, whatever its queue and function.
 pub(super) async fn find(
     queues: &Queues,
     uuid: &str,

@@ -1,10 +1,13 @@
 //! Who may ask for what.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 
 use crate::auth::{Entrance, Moment};
+use crate::body::Place;
 use crate::lambda::api::error::{ApiError, ErrorKind};
 use crate::lambda::api::json::Query;
 use crate::lambda::api::operation::{Operation, Route};
@@ -26,6 +29,7 @@ impl Api {
         entrance: Entrance<'a>,
         parts: &'a Parts,
         body: Bytes,
+        place: Place,
     ) -> Result<Ask<'a>, (&'static str, ApiError)> {
         let caller = entrance.caller(SERVICE, parts, &body, Moment::now());
         let caller = caller.map_err(|refused| ("-", refused.into()))?;
@@ -33,8 +37,15 @@ impl Api {
         let Some(Route { operation, resource }) = route else {
             return Err(("-", unknown_operation(parts)));
         };
-        let ask =
-            Ask { operation, resource, caller, query: Query::of(parts.uri.query()), parts, body };
+        let ask = Ask {
+            operation,
+            resource,
+            caller,
+            query: Query::of(parts.uri.query()),
+            parts,
+            body,
+            place: Arc::new(place),
+        };
         match self.check(entrance, &ask) {
             Ok(()) => Ok(ask),
             Err(error) => Err((operation.permission(), error)),

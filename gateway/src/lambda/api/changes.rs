@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::arn::QueueArn;
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::{Api, create, epoch_seconds};
-use crate::lambda::control::Served;
+use crate::lambda::control::{Served, View};
 use crate::lambda::created::{self, Written};
 use crate::lambda::document::MappingDocument;
 use crate::lambda::mapping::Origin;
@@ -65,6 +65,16 @@ pub(super) fn made_elsewhere(served: &Served) -> Option<ApiError> {
     )))
 }
 
+/// A mapping that was made here, as it is kept now.
+pub(super) async fn current(
+    api: &Api,
+    view: &View,
+    served: &Served,
+) -> Result<MappingDocument, ApiError> {
+    let known = view.documents.get(&served.mapping.uuid).ok_or_else(ApiError::no_mapping)?;
+    created::current(&api.0.queues, known).await?.ok_or_else(ApiError::no_mapping)
+}
+
 /// Keeps a changed mapping and has it served so.
 pub(super) async fn keep(
     api: &Api,
@@ -73,7 +83,7 @@ pub(super) async fn keep(
 ) -> Result<MappingDocument, ApiError> {
     after.last_modified = Some(epoch_seconds(SystemTime::now()));
     let written = created::replace(&api.0.queues, before, &after).await?;
-    api.0.control.changed().await;
+    api.changed().await;
     match written {
         Written::Kept => Ok(after),
         Written::Taken(held) => Err(create::conflict(&after, &held.uuid)),

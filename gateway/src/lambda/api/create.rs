@@ -47,10 +47,10 @@ pub(super) async fn handle(api: &Api, ask: &Ask<'_>) -> Result<Answer, ApiError>
     refuse_a_second_one(api, &document)?;
     if let Written::Taken(held) = created::add(&api.0.queues, &document).await? {
         // Another gateway's, which is not known here yet.
-        api.0.control.changed().await;
+        api.changed().await;
         return Err(conflict(&document, &held.uuid));
     }
-    api.0.control.changed().await;
+    api.changed().await;
     Ok(json_answer(202, &render(&document, is_enabled.then_some(CREATING))))
 }
 

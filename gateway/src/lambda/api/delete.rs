@@ -1,6 +1,6 @@
 //! DeleteEventSourceMapping.
 
-use crate::lambda::api::changes::made_elsewhere;
+use crate::lambda::api::changes::{current, made_elsewhere};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::list::find;
 use crate::lambda::api::show::render;
@@ -12,15 +12,14 @@ const DELETING: &str = "Deleting";
 
 /// What runs may finish; nothing more is taken.
 pub(super) async fn handle(api: &Api, ask: &Ask<'_>) -> Result<Answer, ApiError> {
-    let (_view, served) = find(api, ask).await?;
+    let (view, served) = find(api, ask).await?;
     if let Some(refused) = made_elsewhere(&served) {
         return Err(refused);
     }
     let _writing = api.0.writing.lock().await;
-    let kept = created::find(&api.0.queues, &served.mapping.uuid).await?;
-    let Some(document) = kept else { return Err(ApiError::no_mapping()) };
+    let document = current(api, &view, &served).await?;
     let was_there = created::remove(&api.0.queues, &document).await?;
-    api.0.control.changed().await;
+    api.changed().await;
     if !was_there {
         return Err(ApiError::no_mapping());
     }

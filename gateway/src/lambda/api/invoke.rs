@@ -2,6 +2,7 @@
 //!
 //! Source: esm-contract §7.2.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -46,6 +47,7 @@ pub(super) async fn handle(api: &Api, ask: Ask<'_>) -> Result<Answer, ApiError> 
     let parts = ask.parts;
     let (kind, wants_log) = (kind(parts)?, wants_log(parts)?);
     let (function, _name) = api.local(&ask)?;
+    let place = Arc::clone(&ask.place);
     let call = call(kind, ask)?;
     match kind {
         Kind::DryRun => Ok(empty(StatusCode::NO_CONTENT)),
@@ -55,7 +57,16 @@ pub(super) async fn handle(api: &Api, ask: Ask<'_>) -> Result<Answer, ApiError> 
             insert(&mut answer, &REQUEST_ID, &request_id);
             Ok(answer)
         }
-        Kind::RequestResponse => answer(function.run(call).await, wants_log),
+        Kind::RequestResponse => {
+            // As on Lambda, the function goes on if nobody waits for its answer any more.
+            let running = tokio::spawn(async move {
+                let ran = function.run(call).await;
+                drop(place);
+                ran
+            });
+            let ran = running.await.map_err(|e| ApiError::unavailable(e.to_string()))?;
+            answer(ran, wants_log)
+        }
     }
 }
 

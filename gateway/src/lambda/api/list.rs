@@ -34,7 +34,7 @@ pub(super) async fn find(api: &Api, ask: &Ask<'_>) -> Result<(Arc<View>, Served)
     };
     let mut found = look();
     if found.is_none() && created::find(&api.0.queues, uuid).await?.is_some() {
-        api.0.control.changed().await;
+        api.changed().await;
         found = look();
     }
     let queue = found.as_ref().map(|(_, served)| &served.mapping.queue);

@@ -22,7 +22,7 @@ mod update;
 pub(crate) use operation::{Operation, is_api_path};
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -30,6 +30,7 @@ use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::actions::RequestIds;
 use crate::auth::{Caller, Entrance};
@@ -47,6 +48,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// Longest body of anything but Invoke, in bytes: many times what ten patterns and fifty tags
 /// need.
 const BODY_BYTES_MAX: usize = 256 * 1_024;
+/// How long one who changed a mapping waits until that counts.
+const NOTICE_MAX: Duration = Duration::from_secs(5);
 
 /// Lambda's API. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -76,6 +79,8 @@ struct Ask<'a> {
     query: Query,
     parts: &'a Parts,
     body: Bytes,
+    /// What the body takes.
+    place: Arc<Place>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -108,12 +113,11 @@ impl Api {
         body: Bytes,
         place: Place,
     ) -> Answer {
-        let answer = match self.read(entrance, parts, body) {
+        let (action, answer) = match self.read(entrance, parts, body, place) {
             Ok(ask) => (ask.operation.permission(), self.perform(ask).await),
             Err((action, error)) => (action, Err(error)),
         };
-        drop(place);
-        self.finish(answer.0, answer.1)
+        self.finish(action, answer)
     }
 
     /// Answers a request whose body is larger than any may be.
@@ -136,6 +140,11 @@ impl Api {
     /// Whether a request's body is worth reading.
     pub fn wants_body(entrance: Entrance<'_>, parts: &Parts) -> bool {
         access::refusal_before_body(entrance, parts).is_none()
+    }
+
+    /// Has the trigger take notice of a change in Redis, should that be away by now: later.
+    async fn changed(&self) {
+        let _late = timeout(NOTICE_MAX, self.0.control.changed()).await;
     }
 
     async fn perform(&self, ask: Ask<'_>) -> Result<Answer, ApiError> {

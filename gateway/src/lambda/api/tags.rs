@@ -6,13 +6,12 @@ use serde_json::json;
 use hyper::Response;
 
 use crate::config::Filtered;
-use crate::lambda::api::changes::{keep, made_elsewhere};
+use crate::lambda::api::changes::{current, keep, made_elsewhere};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::list::find;
 use crate::lambda::api::names::FunctionName;
 use crate::lambda::api::settings::{check_tags, read_tags};
 use crate::lambda::api::{Answer, Api, Ask, json_answer};
-use crate::lambda::created;
 use crate::lambda::document::MappingDocument;
 
 /// What stands before the UUID in a mapping's ARN.
@@ -52,13 +51,12 @@ async fn change(
         api.permit(ask, None)?;
         return Err(ApiError::invalid("Only mappings have tags here, and no functions."));
     };
-    let (_view, served) = find(api, &ask).await?;
+    let (view, served) = find(api, &ask).await?;
     if let Some(refused) = made_elsewhere(&served) {
         return Err(refused);
     }
     let _writing = api.0.writing.lock().await;
-    let before = created::find(&api.0.queues, &served.mapping.uuid).await?;
-    let before = before.ok_or_else(ApiError::no_mapping)?;
+    let before = current(api, &view, &served).await?;
     let mut after = before.clone();
     change(&mut after);
     if let Filtered::Move(target) = check_tags(&after, &served.mapping.queue)?.filtered {

@@ -1,7 +1,7 @@
 //! UpdateEventSourceMapping.
 
 use crate::arn::QueueArn;
-use crate::lambda::api::changes::{ensure_visibility, keep, made_elsewhere};
+use crate::lambda::api::changes::{current, ensure_visibility, keep, made_elsewhere};
 use crate::lambda::api::create::{no_such_function, refuse_a_second_one};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::list::find;
@@ -19,7 +19,7 @@ pub(super) async fn handle(api: &Api, ask: &Ask<'_>) -> Result<Answer, ApiError>
     given.check_kinds()?;
     let _writing = api.0.writing.lock().await;
     let document = if served.mapping.origin == Origin::Created {
-        change(api, &served, &given).await?
+        change(api, &view, &served, &given).await?
     } else {
         switch(api, &view, &served, &given).await?
     };
@@ -32,9 +32,13 @@ pub(super) async fn handle(api: &Api, ask: &Ask<'_>) -> Result<Answer, ApiError>
     Ok(json_answer(202, &render(&document, Some(state))))
 }
 
-async fn change(api: &Api, served: &Served, given: &Given) -> Result<MappingDocument, ApiError> {
-    let before = created::find(&api.0.queues, &served.mapping.uuid).await?;
-    let before = before.ok_or_else(ApiError::no_mapping)?;
+async fn change(
+    api: &Api,
+    view: &View,
+    served: &Served,
+    given: &Given,
+) -> Result<MappingDocument, ApiError> {
+    let before = current(api, view, served).await?;
     let source = before.event_source_arn.as_deref().unwrap_or_default();
     let arn = QueueArn::parse(source);
     let arn = arn.map_err(|_| ApiError::invalid("Unrecognized event source."))?;
@@ -75,7 +79,7 @@ async fn switch(
     }
     if let Some(is_enabled) = given.enabled {
         created::switch(&api.0.queues, &document.uuid, is_enabled).await?;
-        api.0.control.changed().await;
+        api.changed().await;
     }
     Ok(document)
 }

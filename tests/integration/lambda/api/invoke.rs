@@ -205,3 +205,20 @@ fn functions_are_listed_and_described_without_their_secrets() {
     let path = "/2015-03-31/functions?FunctionVersion=SOME";
     rig.refused("GET", path, &Value::Null, 400, "ValidationException");
 }
+
+#[test]
+fn a_function_goes_on_when_nobody_waits_for_its_answer() {
+    let rig = rig();
+    let mut connection = rig.gateway.http().connect();
+    let head = "POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+                Content-Length: 6\r\n\r\n\"hold\"";
+    connection.write(head.as_bytes());
+    until(PATIENCE, "the function to run", || !rig.function.lines("invoked").is_empty());
+    let pid = &rig.function.lines("pids")[0];
+    drop(connection);
+    std::fs::write(rig.function.file("go"), "").unwrap();
+    until(PATIENCE, "the next event to be taken", || {
+        invoke(&rig, "f", &[], b"1").status == 200
+            && rig.function.lines("pids").iter().filter(|line| *line == pid).count() > 1
+    });
+}
