@@ -128,8 +128,8 @@ impl Supervisor {
 
     /// Works until told to stop; returns when the last running invocation is done.
     pub(super) async fn run(mut self, stop: Shutdown) {
-        // The configured ones need nobody but us.
-        self.reconcile();
+        // None is served before it is known whether it is switched off. That is kept where the
+        // messages are, so nothing has to wait longer for it.
         tokio::select! {
             () = self.load() => {}
             () = stop.requested() => {}

@@ -116,7 +116,10 @@ fn a_mapping_can_be_made_of_a_function_that_is_on_aws() {
     let rig = with_aws();
     rig.create_queue("slow", &json!({"VisibilityTimeout": "60"}));
     rig.create_queue("quick", &json!({"VisibilityTimeout": "30"}));
-    let body = |queue: &str, function: &str| json!({"FunctionName": function, "EventSourceArn": arn(queue), "Enabled": false});
+    let body = |queue: &str, function: &str| {
+        let source = arn(queue);
+        json!({"FunctionName": function, "EventSourceArn": source, "Enabled": false})
+    };
     let text =
         rig.refused("POST", MAPPINGS, &body("quick", "g"), 400, "InvalidParameterValueException");
     let expected = "Queue visibility timeout: 30 seconds is less than Function timeout: 60 seconds";
