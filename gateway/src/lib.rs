@@ -21,5 +21,6 @@ pub mod protocol;
 pub mod queues;
 mod run;
 pub mod shutdown;
+pub mod try_filter;
 
 pub use run::{RunError, run};

@@ -4,7 +4,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use karin_gateway::{
     config::{Config, ConfigError},
-    exec, lambda,
+    exec, lambda, try_filter,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +18,9 @@ fn main() -> ExitCode {
         Some(name) if name == lambda::REAPER_SUBCOMMAND => {
             lambda::run_reaper(std::io::stdin().lock());
             return ExitCode::SUCCESS;
+        }
+        Some(name) if name == try_filter::TRY_FILTER_SUBCOMMAND => {
+            return try_filter::run(arguments);
         }
         _ => {}
     }

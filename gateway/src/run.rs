@@ -207,7 +207,8 @@ fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
     }
 }
 
-fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
+/// Where the module's file is.
+pub(crate) fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
     config.module.clone().unwrap_or_else(|| karin.with_file_name(MODULE_FILE))
 }
 

@@ -18,7 +18,8 @@ use std::path::Path;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
+    ("filter", fuzz::filter),
     ("json", fuzz::json),
     ("policy", fuzz::policy),
     ("query", fuzz::query),
@@ -47,6 +48,16 @@ fn no_file_of_the_corpus_breaks_a_rule() {
 #[test]
 fn the_signed_seeds_are_signed_right() {
     assert_eq!(corpus("sigv4").iter().filter(|bytes| fuzz::is_signed(bytes)).count(), 3);
+}
+
+/// The same of filters; and one that drops what it should accept would be no seed either.
+#[test]
+fn the_seeds_of_filters_are_read_and_accept_their_bodies() {
+    for bytes in corpus("filter") {
+        let text = String::from_utf8(bytes).unwrap();
+        let (patterns, body) = text.split_once("\n\n").unwrap();
+        assert_eq!(fuzz::is_filtered(patterns, body), Some(false), "{text}");
+    }
 }
 
 /// What is cut short is refused or makes another request.

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use hyper::Uri;
 use hyper::http::request::Parts;
 use karin_gateway::auth::{AccessKeys, Claim, KeySpec, Moment, Refused, take_from};
+use karin_gateway::filter::{Filters, Subject};
 use karin_gateway::protocol::policy::Policy;
 use karin_gateway::protocol::redrive::{GivenRedrivePolicy, RedriveAllowPolicy};
 use karin_gateway::protocol::{Incoming, Protocol, SqsError, protocol_of, write};
 use karin_gateway::queues::RedrivePolicy;
+use karin_gateway::queues::attributes::MessageAttribute;
 
 /// The key of the seeds that are signed (sqs-contract §11.3).
 const KEY: &str = "AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -62,6 +64,49 @@ pub fn policy(bytes: &[u8]) {
         Ok(_) => {}
         Err(error) => refused(Protocol::QueryJson, error),
     }
+}
+
+/// Filters, a line each; an empty line; a message's body.
+pub fn filter(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (patterns, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    is_filtered(patterns, body);
+}
+
+/// Whether filters, a line each, drop a message of this body; `None` if they are refused.
+pub fn is_filtered(patterns: &str, body: &str) -> Option<bool> {
+    let patterns: Vec<String> = patterns.lines().map(str::to_owned).collect();
+    let attributes = [("MessageGroupId", "g".to_owned()), ("SentTimestamp", "1".to_owned())];
+    let named = |name: &str, value: &str| MessageAttribute {
+        name: name.to_owned(),
+        data_type: "String".to_owned(),
+        value: value.into(),
+    };
+    let message_attributes = [named("a", "b"), named("a.b", body)];
+    let subject = Subject {
+        message_id: "id",
+        body,
+        attributes: &attributes,
+        message_attributes: &message_attributes,
+    };
+    let filters = match Filters::parse(&patterns) {
+        Ok(filters) => filters,
+        Err(error) => {
+            assert_eq!(error.to_string(), "Invalid filter pattern definition.");
+            assert!(!error.detail().contains('\n'), "{error:?}");
+            return None;
+        }
+    };
+    assert_eq!(filters.patterns(), patterns);
+    assert!(filters.remarks().iter().all(|remark| !remark.contains('\n')));
+    let accepted = filters.accepts(&subject);
+    // Filters are ORed, so each on its own says the same.
+    let alone = |pattern: &String| {
+        let filters = Filters::parse(std::slice::from_ref(pattern)).expect("it was read before");
+        filters.accepts(&subject)
+    };
+    assert_eq!(accepted, patterns.is_empty() || patterns.iter().any(alone));
+    Some(!accepted)
 }
 
 /// What is added to a policy is there until it is removed.

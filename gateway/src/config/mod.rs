@@ -122,6 +122,15 @@ impl Config {
         Ok(config)
     }
 
+    /// The configuration as far as it says where the queues are, for who only looks at them:
+    /// `given`, and the file it names. Nothing else of the file is checked for what it means.
+    pub fn of_queues(given: Options) -> Result<Self, ConfigError> {
+        let file = read_file(given.config.as_deref())?;
+        let Options { redis_url, data_dir, key_prefix, .. } = given.or(file);
+        let options = Options { redis_url, data_dir, key_prefix, ..Options::default() };
+        Self::from_options(options, |_| None)
+    }
+
     /// Checks what was written. `environment` is asked for AWS's own variables only.
     pub fn from_options(
         options: Options,

@@ -4,13 +4,17 @@ use serde::Deserialize;
 
 use crate::auth::Secret;
 
+const AFTER_HELP: &str = "\
+Beside a karin that runs:
+  karin try-filter QUEUE PATTERN...  Show which messages of a queue filters would let through";
+
 /// karin: Amazon SQS on your own Redis, and the trigger that invokes Lambda functions.
 ///
 /// Every option can also be given as the environment variable shown with it, and in the
 /// configuration file under its long name without the dashes (key-prefix = "karin:"). The command
 /// line wins over the environment, the environment over the file.
 #[derive(Debug, Clone, Default, clap::Parser, Deserialize)]
-#[command(name = "karin", version, max_term_width = 100)]
+#[command(name = "karin", version, max_term_width = 100, after_help = AFTER_HELP)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
     /// The configuration file (TOML) [default: karin.toml, if there is one]

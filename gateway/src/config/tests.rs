@@ -224,3 +224,26 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(options.map, ["a=b"]);
     assert_eq!(options.region.as_deref(), Some("r"));
 }
+
+/// A key in the environment may protect the address in the file, and only karin itself reads both.
+#[test]
+fn who_only_looks_at_queues_takes_from_the_file_where_they_are_and_nothing_else() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "listen = \"0.0.0.0:1\"\nkey-prefix = \"a:\"\nredis-url = \"unix:///a\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    let config_file = Some(file.path().to_str().unwrap().to_owned());
+    let given = Options {
+        config: config_file.clone(),
+        redis_url: Some("redis://127.0.0.1:1".to_owned()),
+        ..Options::default()
+    };
+    let config = Config::of_queues(given).unwrap();
+    assert_eq!(config.redis_url.unwrap().to_string(), "redis://127.0.0.1:1");
+    assert_eq!(
+        (config.key_prefix.as_str(), config.data_dir.to_str()),
+        ("a:", Some(DATA_DIR_DEFAULT))
+    );
+    std::fs::write(file.path(), "key-prefix = \"{\"").unwrap();
+    let given = Options { config: config_file, ..Options::default() };
+    assert!(Config::of_queues(given).unwrap_err().to_string().contains("--key-prefix"));
+}

@@ -134,6 +134,11 @@ impl Embedded {
         Ok(embedded)
     }
 
+    /// Where the socket of the one in a data directory is, whether it runs or not.
+    pub(crate) fn socket_in(data_dir: &Path) -> io::Result<PathBuf> {
+        Ok(Files::in_directory(&data_dir.canonicalize()?)?.socket)
+    }
+
     /// Its socket.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket

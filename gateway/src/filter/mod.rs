@@ -1,17 +1,54 @@
-//! Filters of a mapping: which messages its function gets.
+//! The filters of a mapping: which messages a function gets.
+//!
+//! Pure, as [`crate::protocol`] is. A pattern is read into the ways it can be fulfilled
+//! ([`pattern`]), which are put into trees of fields ([`tree`]) whose leaves have rules
+//! ([`rules`]). There are no regular expressions: what a message costs is bounded by its size times
+//! the size of the patterns.
 //!
 //! Source: esm-contract §5.
 
-use crate::message_view::MessageView;
-use crate::queues::attributes::MessageAttribute;
+mod numeric;
+mod pattern;
+mod record;
+mod rules;
+mod tree;
+mod wildcard;
 
-/// Filters of a mapping, ORed. No filter accepts everything.
-#[derive(Debug, Clone, Default, PartialEq)]
+pub use record::Subject;
+
+use std::sync::Arc;
+
+use pattern::Pattern;
+use record::Record;
+
+/// Filters of one mapping.
+///
+/// Source: esm-contract §5.
+pub const FILTERS_MAX: usize = 5;
+/// Characters of one pattern.
+///
+/// Source: esm-contract §5.
+pub const PATTERN_CHARACTERS_MAX: usize = 4_096;
+
+/// Filters of a mapping, ORed. No filter accepts everything. Cheap to clone.
+#[derive(Debug, Clone, Default)]
 pub struct Filters {
-    patterns: Vec<String>,
+    written: Arc<[String]>,
+    patterns: Arc<[Pattern]>,
 }
 
-/// A pattern that is none. Says what AWS says.
+/// What is read depends on nothing but what was written.
+impl PartialEq for Filters {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Filters {}
+
+/// A filter that AWS refuses. The text is AWS's.
+///
+/// Source: esm-contract §7.3.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid filter pattern definition.")]
 pub struct InvalidFilter {
@@ -19,60 +56,59 @@ pub struct InvalidFilter {
 }
 
 impl InvalidFilter {
-    /// What is wrong, and where, for people.
+    /// What is wrong, and where; for people, in one line.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 }
 
-/// What a filter sees of a message.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The MessageId.
-    pub message_id: &'a str,
-    /// The body.
-    pub body: &'a str,
-    /// The system attributes.
-    pub attributes: &'a [(&'static str, String)],
-    /// The producer's attributes.
-    pub message_attributes: &'a [MessageAttribute],
-}
-
-impl<'a> Subject<'a> {
-    /// A message as its function would see it.
-    pub fn new(message_id: &'a str, view: &'a MessageView<'_>) -> Self {
-        Self {
-            message_id,
-            body: &view.body,
-            attributes: &view.system_attributes,
-            message_attributes: &view.user_attributes,
-        }
-    }
-}
-
 impl Filters {
-    /// Reads patterns. Errors: one of them is none.
+    /// Reads patterns, each a JSON text. Errors: [`InvalidFilter`] for what AWS refuses.
     pub fn parse(patterns: &[String]) -> Result<Self, InvalidFilter> {
-        Ok(Self { patterns: patterns.to_vec() })
+        if patterns.len() > FILTERS_MAX {
+            let detail = format!("{} filters; a mapping has at most {FILTERS_MAX}", patterns.len());
+            return Err(InvalidFilter { detail });
+        }
+        let read = |(number, text): (usize, &String)| {
+            Pattern::parse(text)
+                .map_err(|why| InvalidFilter { detail: line(&format!("filter {number}: {why}")) })
+        };
+        let read = (1..).zip(patterns).map(read).collect::<Result<Arc<[_]>, _>>()?;
+        Ok(Self { written: patterns.into(), patterns: read })
     }
 
-    /// Whether there is no filter.
+    /// Whether there are none, so that everything is accepted.
     pub fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+        self.written.is_empty()
     }
 
     /// The patterns as they were written.
     pub fn patterns(&self) -> &[String] {
-        &self.patterns
+        &self.written
     }
 
-    /// Whether the function gets this message.
-    pub fn accepts(&self, _subject: &Subject<'_>) -> bool {
-        true
+    /// Whether a function gets this message. The body is parsed at most once, and only if it can
+    /// be an object that a pattern asks about.
+    pub fn accepts(&self, subject: &Subject<'_>) -> bool {
+        let record = Record::new(subject);
+        self.is_empty() || self.patterns.iter().any(|pattern| pattern.accepts(&record))
     }
 
-    /// What in these filters AWS may not evaluate, for a warning.
+    /// What AWS may not evaluate as karin does, or what never accepts anything: a line each.
     pub fn remarks(&self) -> Vec<String> {
-        Vec::new()
+        let numbered = (1..).zip(&*self.patterns).flat_map(|(number, pattern)| {
+            pattern.remarks().iter().map(move |remark| line(&format!("filter {number}: {remark}")))
+        });
+        numbered.collect()
     }
 }
+
+/// The names of a pattern's fields may hold line feeds.
+fn line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

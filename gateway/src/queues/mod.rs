@@ -8,6 +8,7 @@ mod carrier;
 mod client;
 mod dead_letters;
 mod hints;
+mod looking;
 mod management;
 mod map;
 mod messages;
@@ -25,6 +26,7 @@ mod waiting;
 
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
+pub use looking::Peeked;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
@@ -79,6 +81,29 @@ struct Inner {
     tasks: Vec<JoinHandle<()>>,
 }
 
+impl Inner {
+    /// Without a connection, and nothing running. Errors: [`ConnectError::Refused`].
+    fn new(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
+        let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
+        let target = connection_info(&options.address).map_err(|e| refused(&e))?;
+        let client = Arc::new(Client::new(target, remedy(&options.module)));
+        let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
+        let naming = Naming::new(&options.key_prefix);
+        let carrier = carrier(&client, &table, &naming);
+        let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
+        Ok(Self { client, table, naming, dead_letters, shutdown, tasks: Vec::new() })
+    }
+
+    fn carrier(&self) -> Carrier {
+        carrier(&self.client, &self.table, &self.naming)
+    }
+}
+
+fn carrier(client: &Arc<Client>, table: &Arc<Table>, naming: &Naming) -> Carrier {
+    let (client, table, naming) = (Arc::clone(client), Arc::clone(table), naming.clone());
+    Carrier { client, table, naming, pinned: None }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         for task in &self.tasks {
@@ -92,39 +117,23 @@ impl Queues {
     ///
     /// Errors: [`ConnectError::Refused`] if Redis answers and cannot do the work.
     pub async fn connect(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
-        let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
-        let target = connection_info(&options.address).map_err(|e| refused(&e))?;
-        let client = Arc::new(Client::new(target, remedy(&options.module)));
-        match client.connect_first().await {
+        let mut inner = Inner::new(options, shutdown)?;
+        match inner.client.connect_first().await {
             Err(ConnectError::Away(why)) => tracing::warn!("no Redis yet: {why}"),
             result => result?,
         }
-        let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
-        let naming = Naming::new(&options.key_prefix);
-        let carrier = Carrier {
-            client: Arc::clone(&client),
-            table: Arc::clone(&table),
-            naming: naming.clone(),
-            pinned: None,
-        };
-        let dead_letters = Arc::new(DeadLetters::new(carrier.clone(), options.arns));
-        let tasks = vec![
-            tokio::spawn(Arc::clone(&client).keep()),
-            tokio::spawn(hints::listen(Arc::clone(&client), Arc::clone(&table), naming.clone())),
-            tokio::spawn(hints::sweep(carrier, Arc::clone(&dead_letters))),
+        let Inner { client, table, naming, dead_letters, .. } = &inner;
+        inner.tasks = vec![
+            tokio::spawn(Arc::clone(client).keep()),
+            tokio::spawn(hints::listen(Arc::clone(client), Arc::clone(table), naming.clone())),
+            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(dead_letters))),
         ];
-        Ok(Self(Arc::new(Inner { client, table, naming, dead_letters, shutdown, tasks })))
+        Ok(Self(Arc::new(inner)))
     }
 
     /// What movers of messages need.
     fn carrier(&self) -> Carrier {
-        let Inner { client, table, naming, .. } = &*self.0;
-        Carrier {
-            client: Arc::clone(client),
-            table: Arc::clone(table),
-            naming: naming.clone(),
-            pinned: None,
-        }
+        self.0.carrier()
     }
 
     fn command(&self, name: &str, queue: &QueueName) -> Cmd {

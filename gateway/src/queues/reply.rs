@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use redis::{ServerError, Value};
 
-use super::{Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent, StoredMessage};
+use super::{
+    Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent, StoredMessage,
+};
 
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
 pub(super) fn error(error: &ServerError) -> QueueError {
@@ -164,6 +166,26 @@ pub(super) fn letters(value: Value) -> Result<Vec<StoredMessage>, QueueError> {
 pub(super) fn peeked(value: Value) -> Result<Vec<StoredMessage>, QueueError> {
     let messages = map(value)?.into_iter().find(|(name, _)| name == b"messages");
     messages.map_or_else(|| Ok(Vec::new()), |(_, value)| letters(value))
+}
+
+/// PEEK's map, for who shows the messages.
+pub(super) fn looked_at(value: Value) -> Result<Peeked, QueueError> {
+    let mut peeked = Peeked::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"messages" => {
+                peeked.messages = array(value)?.into_iter().map(seen).collect::<Result<_, _>>()?;
+            }
+            b"after" if value != Value::Nil => peeked.after = Some(number(&value)?),
+            _ => {}
+        }
+    }
+    Ok(peeked)
+}
+
+/// The same fields as a received message's, but for the state in the receipt's place.
+fn seen(value: Value) -> Result<ReceivedMessage, QueueError> {
+    Ok(ReceivedMessage { receipt: String::new(), ..message(value)? })
 }
 
 fn stored(value: Value) -> Result<StoredMessage, QueueError> {

@@ -106,6 +106,17 @@ fn every_word_for_a_receipt_is_known() {
 }
 
 #[test]
+fn messages_that_are_looked_at_have_no_receipt() {
+    let messages = || ("messages", Value::Array(vec![one_message()]));
+    let peeked = looked_at(flat(vec![messages(), ("after", Value::Int(7))])).unwrap();
+    assert_eq!(peeked.after, Some(7));
+    let message = &peeked.messages[0];
+    assert_eq!((&*message.id, &*message.receipt, message.receive_count), ("id", "", 2));
+    assert_eq!((&*message.deduplication_id, message.body.as_ref()), ("dedup", &[0, 255][..]));
+    assert_eq!(looked_at(flat(vec![messages(), ("after", Value::Nil)])).unwrap().after, None);
+}
+
+#[test]
 fn a_page_ends_with_nil() {
     let row = vec![
         bulk("karin:{a}"),

@@ -2,6 +2,7 @@
 
 mod api;
 mod failures;
+mod filters;
 mod local;
 mod ministack;
 mod python;
