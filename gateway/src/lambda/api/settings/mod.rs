@@ -11,7 +11,7 @@ use crate::config::specs::{
     CONCURRENCY_MAX, WINDOW_SECONDS_MAX,
 };
 use crate::config::{Filtered, MappingOptions};
-use crate::filter::Filters;
+use crate::filter::{FILTERS_MAX, Filters, PATTERN_CHARACTERS_MAX};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::json::{Members, parse};
 use crate::lambda::api::names::FunctionName;
@@ -22,10 +22,6 @@ use crate::lambda::mapping::{REPORT_RESPONSE_TYPE, options_of_tags};
 use crate::protocol::echo;
 use crate::queues::QueueName;
 
-/// Filters of a mapping: what AWS allows on request.
-const FILTERS_MAX: usize = 10;
-/// Characters of a pattern.
-const PATTERN_CHARACTERS_MAX: usize = 4_096;
 /// Tags of a mapping, and their lengths.
 const TAGS_MAX: usize = 50;
 const TAG_CHARACTERS_MAX: usize = 128;
@@ -228,8 +224,9 @@ fn patterns(
         let pattern = filter.text("Pattern")?;
         if pattern.is_some_and(|text| text.chars().count() > PATTERN_CHARACTERS_MAX) {
             let at = format!("filterCriteria.filters.{}.member.pattern", index + 1);
-            let text = "Member must have length less than or equal to 4096";
-            broken.break_(pattern.unwrap_or_default(), &at, text);
+            let text =
+                format!("Member must have length less than or equal to {PATTERN_CHARACTERS_MAX}");
+            broken.break_(pattern.unwrap_or_default(), &at, &text);
         }
         patterns.push(pattern.map(str::to_owned));
     }
