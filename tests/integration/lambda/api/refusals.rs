@@ -29,7 +29,7 @@ fn a_mapping_that_cannot_be_is_refused_in_lambdas_words() {
                    queue does not exist.";
     let visibility =
         "Queue visibility timeout: 29 seconds is less than Function timeout: 30 seconds";
-    let filter = json!({"FilterCriteria": {"Filters": [{"Pattern": null}]}});
+    let filter = |pattern: Value| json!({"FilterCriteria": {"Filters": [{ "Pattern": pattern }]}});
     for (members, expected) in [
         (json!({"EventSourceArn": null}), "Unrecognized event source."),
         (
@@ -38,7 +38,9 @@ fn a_mapping_that_cannot_be_is_refused_in_lambdas_words() {
         ),
         (json!({"FunctionName": "nobody"}), "Function does not exist"),
         (json!({"FunctionName": "f:live"}), "Function does not exist"),
-        (filter, "Invalid filter pattern definition."),
+        (filter(Value::Null), "Invalid filter pattern definition."),
+        (filter(r#"{"eventSource":"aws:sqs"}"#.into()), "Invalid filter pattern definition."),
+        (filter("[".into()), "Invalid filter pattern definition."),
         (json!({"EventSourceArn": arn("missing")}), missing),
         (json!({"EventSourceArn": arn("quick")}), visibility),
         (json!({"BatchSize": 11}), window),
@@ -187,6 +189,46 @@ fn what_we_have_not_is_an_unknown_operation_and_never_a_fault() {
     ] {
         let text = rig.refused(method, path, &json!({}), 404, "UnknownOperationException");
         assert!(text.contains(path), "{text}");
+    }
+}
+
+#[test]
+fn no_request_is_a_fault_of_ours() {
+    let rig = Rig::new();
+    let uuid = rig.map(&json!({}));
+    let long = "x".repeat(10_000);
+    let resources =
+        ["f", "", "%00", "%ff%fe", "%0d%0aX:y", "..", "a%2Fb", "%F0%9F%A6%80", &long, &uuid];
+    let bodies: [&[u8]; 8] = [
+        b"",
+        b"null",
+        b"{\"FunctionName\":\"f\"",
+        b"{\"FunctionName\":{},\"EventSourceArn\":[]}",
+        b"{\"FunctionName\":\"f\",\"EventSourceArn\":\"arn:aws:sqs:::\"}",
+        b"{\"BatchSize\":-1e400,\"Tags\":{\"karin:\":\"\"}}",
+        b"{\"FilterCriteria\":{\"Filters\":[null,1,{}]}}",
+        b"\xff\xfe{}",
+    ];
+    let mut connection = rig.gateway.http().connect();
+    for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        for resource in resources {
+            for path in [
+                format!("{MAPPINGS}/{resource}"),
+                format!("{MAPPINGS}?EventSourceArn={resource}&Marker={resource}"),
+                format!("/2015-03-31/functions/{resource}"),
+                format!("/2015-03-31/functions/{resource}/invocations?Qualifier={resource}"),
+                format!("/2017-03-31/tags/{resource}?tagKeys={resource}"),
+            ] {
+                for body in bodies {
+                    let response = connection.request(method, &path, &[], body);
+                    assert!(response.status < 500, "{method} {path} {body:?}: {response:?}");
+                    if response.status >= 400 {
+                        assert!(response.header("x-amzn-errortype").is_some(), "{response:?}");
+                        assert!(response.json()["Type"] == "User", "{response:?}");
+                    }
+                }
+            }
+        }
     }
 }
 
