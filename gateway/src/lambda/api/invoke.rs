@@ -149,8 +149,7 @@ fn answer(ran: LocalAnswer, wants_log: bool) -> Result<Answer, ApiError> {
     let LocalAnswer { answer, request_id, log_tail } = ran;
     let (function_error, payload) = match answer {
         Outcome::Ran { function_error, payload } => (function_error, payload),
-        Outcome::Refused(refusal) => return Err(refused(&refusal)),
-        Outcome::Unknown { reason } => return Err(ApiError::unavailable(reason)),
+        other => return Err(not_run(&other)),
     };
     let mut answer = Response::new(http_body_util::Full::new(payload));
     let headers = answer.headers_mut();
@@ -164,6 +163,14 @@ fn answer(ran: LocalAnswer, wants_log: bool) -> Result<Answer, ApiError> {
         insert(&mut answer, &LOG_RESULT, &STANDARD.encode(&log_tail));
     }
     Ok(answer)
+}
+
+fn not_run(outcome: &Outcome) -> ApiError {
+    if let Outcome::Refused(refusal) = outcome {
+        refused(refusal)
+    } else {
+        ApiError::unavailable(format!("{outcome:?}"))
+    }
 }
 
 fn refused(refusal: &Refusal) -> ApiError {
