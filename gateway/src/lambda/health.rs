@@ -163,6 +163,21 @@ impl Health {
         }
     }
 
+    /// Why nothing is invoked now, in one line for people.
+    pub(super) fn problem(&self) -> Option<String> {
+        let faults = self.faults();
+        let problem = if faults.redis.is_failing() {
+            "no messages are to be had from Redis"
+        } else if faults.operator.is_failing() {
+            "the mapping is paused: the function cannot be invoked"
+        } else if faults.transient.is_failing() || faults.throttled.is_failing() {
+            "an invocation was refused"
+        } else {
+            return None;
+        };
+        Some(problem.to_owned())
+    }
+
     pub(super) fn redis_failed(&self, mapping: &Mapping, error: &QueueError) {
         let mut faults = self.faults();
         // Once is enough: it is tried again every two seconds.
