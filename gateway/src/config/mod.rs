@@ -90,12 +90,28 @@ pub struct Config {
     pub mappings: Vec<MappingSpec>,
     /// How often mappings are read from AWS. `None`: never.
     pub sync_interval: Option<Duration>,
+    /// When a queue takes over what its namesake on AWS has.
+    pub sync_attributes: SyncAttributes,
+    /// Where that is read instead of AWS's SQS.
+    pub sync_sqs_endpoint: Option<String>,
     /// Access keys.
     pub keys: Vec<KeySpec>,
     /// Endpoint tokens.
     pub tokens: Vec<TokenSpec>,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
+}
+
+/// When a queue takes over the attributes, tags and dead-letter queue of its namesake on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncAttributes {
+    /// When a mapping makes it.
+    #[default]
+    Once,
+    /// Then, and whenever AWS is read.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// Why there is no configuration.
@@ -177,7 +193,6 @@ impl Config {
             strict_account: options.strict_account,
             queue_cooldown: optional(options.queue_cooldown, "queue-cooldown", queue_cooldown)?
                 .unwrap_or(QUEUE_COOLDOWN_DEFAULT),
-            lambda_endpoint,
             lambda_profile: optional(
                 options.lambda_profile,
                 "lambda-profile",
@@ -187,6 +202,15 @@ impl Config {
             functions: specs::functions(&options.function)?,
             mappings: specs::mappings(&options.map)?,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
+            sync_attributes: optional(options.sync_attributes, "sync-attributes", sync_attributes)?
+                .unwrap_or_default(),
+            sync_sqs_endpoint: optional(
+                options.sync_sqs_endpoint,
+                "sync-sqs-endpoint",
+                web_address,
+            )?
+            .or_else(|| lambda_endpoint.clone()),
+            lambda_endpoint,
             keys,
             tokens,
             log: options.log.unwrap_or_else(|| "info".to_owned()),
@@ -350,6 +374,15 @@ fn sync_interval(written: Option<&str>, aws: bool) -> Result<Option<Duration>, C
                 SYNC_INTERVAL_MAX.as_secs()
             ),
         )),
+    }
+}
+
+fn sync_attributes(written: &str) -> Result<SyncAttributes, String> {
+    match written {
+        "once" => Ok(SyncAttributes::Once),
+        "always" => Ok(SyncAttributes::Always),
+        "never" => Ok(SyncAttributes::Never),
+        _ => Err(format!("{written:?} is neither \"once\" nor \"always\" nor \"never\"")),
     }
 }
 

@@ -97,6 +97,13 @@ pub struct Options {
     #[arg(long, env = "KARIN_SYNC_INTERVAL", value_name = "SECONDS|off")]
     #[serde(deserialize_with = "number_or_text")]
     pub sync_interval: Option<String>,
+    /// When a queue takes over what its namesake on AWS has (attributes, tags, dead-letter queue):
+    /// "once", when a mapping makes it; "always", at each reading; or "never" [default: once]
+    #[arg(long, env = "KARIN_SYNC_ATTRIBUTES", value_name = "once|always|never")]
+    pub sync_attributes: Option<String>,
+    /// Where that is read, instead of AWS's SQS [default: the Lambda endpoint, if one is given]
+    #[arg(long, env = "KARIN_SYNC_SQS_ENDPOINT", value_name = "URL")]
+    pub sync_sqs_endpoint: Option<String>,
     /// An access key that requests must be signed with, and what it may do. Patterns may hold "*".
     /// Repeatable; in the environment one a line
     #[arg(
@@ -150,6 +157,8 @@ impl Options {
             function: list(self.function, other.function),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
+            sync_attributes: self.sync_attributes.or(other.sync_attributes),
+            sync_sqs_endpoint: self.sync_sqs_endpoint.or(other.sync_sqs_endpoint),
             key: list(self.key, other.key),
             token: list(self.token, other.token),
             log: self.log.or(other.log),
@@ -174,6 +183,8 @@ impl Options {
             &mut self.lambda_profile,
             &mut self.max_hops,
             &mut self.sync_interval,
+            &mut self.sync_attributes,
+            &mut self.sync_sqs_endpoint,
             &mut self.log,
         ] {
             if option.as_deref().is_some_and(str::is_empty) {

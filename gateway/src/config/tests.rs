@@ -16,6 +16,8 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "lambda-profile" => options.lambda_profile = value,
             "max-hops" => options.max_hops = value,
             "sync-interval" => options.sync_interval = value,
+            "sync-attributes" => options.sync_attributes = value,
+            "sync-sqs-endpoint" => options.sync_sqs_endpoint = value,
             "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
@@ -47,6 +49,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
+    assert_eq!((config.sync_attributes, config.sync_sqs_endpoint), (SyncAttributes::Once, None));
     assert_eq!(config.queue_cooldown, Duration::from_mins(1));
     assert!(!config.strict_account);
     assert_eq!(config.log, "info");
@@ -115,6 +118,8 @@ fn bad_values_give_one_line_that_names_the_option() {
     for hops in ["-1", "many", "30001"] {
         refuses(&["max-hops", hops], "--max-hops: ");
     }
+    refuses(&["sync-attributes", "daily"], "--sync-attributes: \"daily\" is neither");
+    refuses(&["sync-sqs-endpoint", "localhost"], "--sync-sqs-endpoint: ");
     for cooldown in ["-1", "soon", "1.5", "86401"] {
         refuses(&["queue-cooldown", cooldown], "--queue-cooldown: ");
     }
@@ -132,6 +137,16 @@ fn every_profile_has_a_name_and_the_guard_can_be_switched_off() {
     assert_eq!(given("ministack"), Some(LambdaProfile::Ministack));
     assert_eq!(config(&[], &[]).unwrap().max_hops, MAX_HOPS_DEFAULT);
     assert_eq!(config(&["max-hops", "0"], &[]).unwrap().max_hops, 0);
+}
+
+#[test]
+fn queues_attributes_are_read_where_the_mappings_are_unless_told_otherwise() {
+    let given = ["lambda-endpoint", "http://a:1", "sync-attributes", "always"];
+    let read = config(&given, &[]).unwrap();
+    assert_eq!(read.sync_attributes, SyncAttributes::Always);
+    assert_eq!(read.sync_sqs_endpoint.as_deref(), Some("http://a:1"));
+    let other = [&given[..], &["sync-sqs-endpoint", "https://b/"]].concat();
+    assert_eq!(config(&other, &[]).unwrap().sync_sqs_endpoint.as_deref(), Some("https://b"));
 }
 
 #[test]

@@ -22,16 +22,25 @@ use crate::lambda::profile::Profile;
 
 /// How long a page of a list may take.
 const LIST_MAX: Duration = Duration::from_secs(30);
+/// How long a question about a queue may take, and how often it is put: who sends to the queue
+/// waits for it.
+const QUEUE_MAX: Duration = Duration::from_secs(5);
+const QUEUE_ATTEMPTS: u32 = 2;
+/// Attempts of a call that only reads, with the SDK's pauses in between: a second, then twice as
+/// long each time.
+const ATTEMPTS: u32 = 4;
 /// Where nothing says a region.
 const REGION_DEFAULT: &str = "us-east-1";
 
 /// Makes clients, when they are first needed: a gateway without AWS loads no certificates and
-/// looks for no credentials.
+/// looks for no credentials. None heeds `AWS_ENDPOINT_URL`, nor `_LAMBDA` and `_SQS`: where our own
+/// clients are at home, those are our own address.
 #[derive(Debug)]
 pub(super) struct Aws {
     endpoint: Option<String>,
     given_profile: LambdaProfile,
     region: Option<String>,
+    sqs_endpoint: Option<String>,
     shared: OnceCell<SdkConfig>,
     invokers: Mutex<HashMap<String, Client>>,
     direct: OnceCell<Endpoint>,
@@ -44,6 +53,7 @@ impl Aws {
             endpoint: config.lambda_endpoint.clone(),
             given_profile: config.lambda_profile.unwrap_or(LambdaProfile::Auto),
             region: config.region.clone(),
+            sqs_endpoint: config.sync_sqs_endpoint.clone(),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
             direct: OnceCell::new(),
@@ -57,6 +67,7 @@ impl Aws {
             endpoint: Some(url.to_owned()),
             given_profile: LambdaProfile::Auto,
             region: Some(REGION_DEFAULT.to_owned()),
+            sqs_endpoint: Some(url.to_owned()),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
             direct: OnceCell::new(),
@@ -118,8 +129,21 @@ impl Aws {
     /// The client for lists, which retries.
     pub(super) async fn control(&self) -> Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_MAX).build();
-        let config = aws_sdk_lambda::Config::from(self.shared().await);
-        Client::from_conf(config.to_builder().timeout_config(timeouts).build())
+        let mut config = aws_sdk_lambda::Config::from(self.shared().await).to_builder();
+        config.set_endpoint_url(self.endpoint.clone());
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        Client::from_conf(config.timeout_config(timeouts).retry_config(retries).build())
+    }
+
+    /// The client for looking at AWS's queues in a region.
+    pub(super) async fn sqs(&self, region: &str) -> aws_sdk_sqs::Client {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(QUEUE_MAX).build();
+        let retries = RetryConfig::standard().with_max_attempts(QUEUE_ATTEMPTS);
+        let mut config = aws_sdk_sqs::Config::from(self.shared().await).to_builder();
+        config.set_endpoint_url(self.sqs_endpoint.clone());
+        config.set_region(Some(Region::new(region.to_owned())));
+        let config = config.timeout_config(timeouts).retry_config(retries);
+        aws_sdk_sqs::Client::from_conf(config.build())
     }
 
     /// The client for invoking in the region of `function`, if that is an ARN. It never retries:
@@ -132,12 +156,11 @@ impl Aws {
         if let Some(client) = invokers.get(region) {
             return client.clone();
         }
-        let config = aws_sdk_lambda::Config::from(shared)
-            .to_builder()
-            .region(Region::new(region.to_owned()))
-            .retry_config(RetryConfig::disabled())
-            .build();
-        let client = Client::from_conf(config);
+        let mut config = aws_sdk_lambda::Config::from(shared).to_builder();
+        config.set_endpoint_url(self.endpoint.clone());
+        config.set_region(Some(Region::new(region.to_owned())));
+        let config = config.retry_config(RetryConfig::disabled());
+        let client = Client::from_conf(config.build());
         invokers.insert(region.to_owned(), client.clone());
         client
     }
@@ -147,16 +170,15 @@ impl Aws {
     }
 
     async fn load(&self) -> SdkConfig {
+        let is_plain =
+            |url: &Option<String>| url.as_deref().is_some_and(|u| u.starts_with("http:"));
         let plain = self.plain_endpoint().is_some();
         // A slow function's answer is a stalled stream to the SDK; the timeouts bound it instead.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client(plain))
+            .http_client(http_client(plain && is_plain(&self.sqs_endpoint)))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &self.endpoint {
-            loader = loader.endpoint_url(url);
         }
         if plain {
             // Such an endpoint checks no signature, and must not make us ask the network for keys.

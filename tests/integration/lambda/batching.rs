@@ -92,7 +92,7 @@ fn a_window_starts_with_its_first_message_and_gathers_all_that_come() {
 fn a_batch_that_is_full_does_not_wait_for_its_window() {
     let redis = RedisServer::start(&[]);
     let function = Function::new("answer null");
-    let option = function.option("f");
+    let option = format!("{},concurrency=1", function.option("f"));
     let map = "q=f,batch_size=3,window=300";
     let gateway = Gateway::start(&redis, &["--function", &option, "--map", map]);
     for body in numbered(0..6) {
@@ -334,6 +334,49 @@ fn mappings_of_one_function_share_its_only_process_without_losing_a_receive() {
         let gaps = of(queue).windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         assert!(gaps <= 4, "{queue} waited for {gaps} others");
     }
+}
+
+#[test]
+fn a_batch_whose_function_is_busy_for_too_long_is_given_back_uncounted() {
+    let redis = RedisServer::start(&[]);
+    let function =
+        Function::new(&format!("if [[ $body == *block* ]]; then {WAIT_FOR_GO}; fi; answer null"));
+    let option = format!("{},concurrency=1,timeout=60", function.option("f"));
+    let maps = ["w=f,batch_size=10,window=2", "q=f"];
+    let arguments = ["--function", &option, "--map", maps[0], "--map", maps[1]];
+    let gateway = Gateway::start(&redis, &arguments);
+    send(&gateway, "w", "x");
+    until(PATIENCE, "the window to open", || counts(&gateway, "w") == (0, 1, 0));
+    send(&gateway, "q", "block");
+    let events = function.wait_for(1, PATIENCE);
+    assert_eq!(events[0].bodies(), ["block"], "others have the function during a window");
+    until(PATIENCE, "the batch to be given back", || counts(&gateway, "w") == (1, 0, 0));
+    std::fs::write(function.file("go"), "").unwrap();
+    wait_until_empty(&gateway, "w");
+    let events = function.events();
+    assert_eq!(bodies(&events), ["block", "x"]);
+    assert_received_once(&events);
+}
+
+#[test]
+fn a_filter_on_a_fifo_queue_leaves_the_order_as_it_is() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let option = function.option("f");
+    redis.cli(&["KARIN.CREATE", "karin:{q.fifo}", "FIFO"]);
+    for body in ["no-0", "1", "2", "no-3", "4", "no-5", "no-6", "7"] {
+        redis.cli(&["KARIN.SEND", "karin:{q.fifo}", body, "GROUP", "g", "DEDUP", body]);
+    }
+    let filter = r#"filter={"body":[{"anything-but":{"prefix":"no"}}]}"#;
+    let map = format!("q.fifo=f,batch_size=3,filtered=move:others.fifo,{filter}");
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", &map]);
+    wait_until_empty(&gateway, "q.fifo");
+    assert_eq!(bodies(&function.events()), ["1", "2", "4", "7"]);
+    let input = json!({"QueueUrl": queue_url(&gateway, "others.fifo"), "MaxNumberOfMessages": 10});
+    let moved = action(&gateway, "ReceiveMessage", &input);
+    let moved = moved["Messages"].as_array().unwrap().iter();
+    let moved: Vec<&str> = moved.map(|message| message["Body"].as_str().unwrap()).collect();
+    assert_eq!(moved, ["no-0", "no-3", "no-5", "no-6"]);
 }
 
 #[test]

@@ -45,6 +45,16 @@ impl Ministack {
         stack
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL; returns when it is gone.
+    pub(super) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -76,7 +86,7 @@ pub(super) fn deploy(stack: &Ministack) {
 }
 
 /// Mappings are served side by side, each after it has made its queue.
-fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
+pub(super) fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
     for queue in queues {
         let input = json!({"QueueName": queue}).to_string();
         let exists = || gateway.http().json("GetQueueUrl", &input).status == 200;
@@ -161,8 +171,7 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
     wait_for_queues(&gateway, &["q1", "q2"]);
     send(&gateway, "q2", "sleep");
     until(PATIENCE, "the function to run", || !stack.events("worker").is_empty());
-    stack.process.kill().unwrap();
-    stack.process.wait().unwrap();
+    stack.kill();
     until(PATIENCE, "a sync that fails", || gateway.log().contains("the last known ones stay"));
     assert!(!gateway.log().contains("unmapped"));
     // The function was running: its message is not given to anybody while it may run on.

@@ -13,6 +13,7 @@ mod python;
 mod refusals;
 mod restarts;
 mod soak;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;
