@@ -64,6 +64,8 @@ struct Faults {
     redis: Backoff,
     throttled: Backoff,
     transient: Backoff,
+    /// Invocations of which nothing was heard again.
+    lost: Backoff,
     operator: Backoff,
     /// Why the last one was, of whatever kind.
     reason: String,
@@ -81,8 +83,8 @@ struct Pause {
 }
 
 impl Faults {
-    fn all(&self) -> [&Backoff; 4] {
-        [&self.redis, &self.throttled, &self.transient, &self.operator]
+    fn all(&self) -> [&Backoff; 5] {
+        [&self.redis, &self.throttled, &self.transient, &self.lost, &self.operator]
     }
 
     fn remaining(&self) -> Duration {
@@ -98,6 +100,7 @@ impl Health {
             redis: backoff(REDIS_DELAYS),
             throttled: backoff(THROTTLE_DELAYS),
             transient: backoff(TRANSIENT_DELAYS),
+            lost: backoff(TRANSIENT_DELAYS),
             operator: backoff(if target.is_near() { NEAR_PROBE_DELAYS } else { PROBE_DELAYS }),
             reason: String::new(),
             pause: None,
@@ -185,6 +188,7 @@ impl Health {
         }
         faults.throttled.succeed();
         faults.transient.succeed();
+        faults.lost.succeed();
         faults.operator.succeed();
         faults.last_result = problem.map_or_else(|| "OK".to_owned(), problem_text);
     }
@@ -194,13 +198,13 @@ impl Health {
         self.faults().last_result = problem_text(reason);
     }
 
-    /// It is not known whether the function ran: like a fault of the platform, but that nothing
-    /// was given back.
+    /// It is not known whether the function ran. Others may run meanwhile, after a while: each that
+    /// is lost costs its messages a receive and a whole lease.
     pub(super) fn lost(&self, reason: &str) {
         let mut faults = self.faults();
         faults.last_result = problem_text(reason);
-        if faults.transient.remaining().is_zero() {
-            faults.transient.fail(None);
+        if faults.lost.remaining().is_zero() {
+            faults.lost.fail(None);
             reason.clone_into(&mut faults.reason);
             self.refused.notify_waiters();
         }
@@ -348,6 +352,7 @@ mod tests {
         health.event_refused("413");
         assert_eq!(health.state(), MappingState::Running);
         health.lost("reset");
+        assert!(!health.is_probing());
         assert!(
             matches!(health.state(), MappingState::Waiting { reason, .. } if reason == "reset")
         );

@@ -89,11 +89,16 @@ impl Poller {
                 counters.invocations.one();
                 self.limits.mapping.succeeded();
             }
-            Answer::Refused(refusal) if refusal.fault == Fault::Throttled => {
-                counters.throttles.one();
-                self.limits.mapping.throttled(begun);
+            // Tried again in halves; a single one counts when it is settled.
+            Answer::Refused(refusal) if refusal.fault == Fault::Payload => {}
+            Answer::Refused(refusal) => {
+                counters.failed_invoke.add(messages);
+                if refusal.fault == Fault::Throttled {
+                    counters.throttles.one();
+                    self.limits.mapping.throttled(begun);
+                }
             }
-            Answer::Refused(_) | Answer::Unknown { .. } => {}
+            Answer::Unknown { .. } => counters.failed_invoke.add(messages),
         }
     }
 
@@ -116,14 +121,12 @@ impl Poller {
                 Rest::Try
             }
             Verdict::GiveBack(refusal) => {
-                self.counters.failed_invoke.add(messages.len());
                 // Noted first: what is given back is due at once.
                 self.health.refused(&self.mapping, &refusal);
                 self.give_back(messages, lease.ends).await;
                 Rest::GiveBack
             }
             Verdict::Keep { reason } => {
-                self.counters.failed_invoke.add(messages.len());
                 self.health.lost(&reason);
                 let messages = messages.len();
                 tracing::warn!(

@@ -1,6 +1,7 @@
 //! A scripted Lambda endpoint, for answers that no real one can be made to give.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -132,7 +133,7 @@ fn serve(stream: TcpStream, script: &Arc<Script>, seen: &Mutex<Vec<Invocation>>)
         let mut head =
             format!("HTTP/1.1 {status} As Scripted\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         let answer = format!("{head}\r\n{body}");
         if reader.get_mut().write_all(answer.as_bytes()).is_err() {

@@ -4,10 +4,12 @@ mod batching;
 mod endpoint;
 mod failures;
 mod filters;
+mod handover;
 mod local;
 mod ministack;
 mod outcomes;
 mod python;
+mod refusals;
 mod restarts;
 mod soak;
 
