@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::message_view;
 use crate::queues::ReceivedMessage;
 
 /// The largest event a synchronous Invoke takes, bytes. Source: esm-contract §1.
@@ -44,6 +45,8 @@ pub(super) struct Held {
     pub(super) group: String,
     /// When it was asked for: the earliest that its visibility timeout can count from.
     pub(super) received_at: Instant,
+    /// AWSTraceHeader.
+    pub(super) trace_header: Option<String>,
 }
 
 impl Held {
@@ -56,6 +59,7 @@ impl Held {
             due_ms: message.due_ms,
             group: message.group.clone(),
             received_at,
+            trace_header: message_view::trace_header(message),
         }
     }
 }
@@ -109,6 +113,21 @@ impl Batch {
         let earlier = self.first_lease_ends.map_or(lease_ends, |first| first.min(lease_ends));
         self.first_lease_ends = Some(earlier);
         Fit::Taken
+    }
+
+    /// Takes out the messages that are not to run, with their records.
+    pub(super) fn take(&mut self, is_taken: impl Fn(&Held) -> bool) -> Vec<Held> {
+        if !self.messages.iter().any(&is_taken) {
+            return Vec::new();
+        }
+        let records = std::mem::take(&mut self.records);
+        let pairs = std::mem::take(&mut self.messages).into_iter().zip(records);
+        let (taken, left): (Vec<_>, Vec<_>) = pairs.partition(|(message, _)| is_taken(message));
+        (self.messages, self.records) = left.into_iter().unzip();
+        let commas = self.records.len().saturating_sub(1);
+        let records: usize = self.records.iter().map(Vec::len).sum();
+        self.bytes = OPENING.len() + records + commas + CLOSING.len();
+        taken.into_iter().map(|(message, _)| message).collect()
     }
 
     /// Takes nothing more.
@@ -234,6 +253,27 @@ mod tests {
         let (event, held) = batch.finish();
         assert_eq!(&event[..], br#"{"Records":[{},{}]}"#);
         assert_eq!(held.iter().map(|h| h.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn a_message_that_is_taken_out_takes_its_record_along() {
+        let now = Instant::now();
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
+        for id in 1..=4 {
+            assert_eq!(batch.push(message(id), record(2 + id), now), Fit::Taken);
+        }
+        assert!(batch.take(|_| false).is_empty());
+        let taken = batch.take(|message| matches!(&*message.id, "1" | "3"));
+        assert_eq!(taken.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(batch.push(message(5), record(2), now), Fit::Taken);
+        let (event, held) = batch.finish();
+        let expected = [OPENING, &record(4), b",", &record(6), b",", &record(2), CLOSING].concat();
+        assert_eq!(&event[..], expected);
+        assert_eq!(held.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["2", "4", "5"]);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
+        assert_eq!(batch.push(message(1), record(2), now), Fit::Taken);
+        assert_eq!(batch.take(|_| true).len(), 1);
+        assert!(batch.is_empty());
     }
 
     #[test]

@@ -25,6 +25,9 @@ mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
+mod queue_maker;
+mod remarks;
 mod report;
 mod retry;
 mod settle;
@@ -32,6 +35,7 @@ mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
 mod visibility;
 
 pub use control::Control;
@@ -44,7 +48,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::actions::CopiedQueue;
+use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
@@ -86,12 +91,17 @@ pub fn start(
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
-/// listens. One that cannot be made now is made by its poller later.
-pub async fn make_queues(queues: &Queues, config: &Config) {
+/// listens. One that cannot be made now is made by its poller later. What AWS's queue of that name
+/// has, if there is a mapping of it, is taken over when AWS was read.
+pub async fn make_queues(queues: &Queues, config: &Config, identity: &Identity) {
+    let reads = config.sync_interval.is_some() && config.sync_attributes != SyncAttributes::Never;
     for mapping in &config.mappings {
-        if let Err(QueueError::Unavailable(_)) =
-            queues.create(&mapping.queue, &new_queue(&mapping.queue), &[]).await
-        {
+        let ordinary = CopiedQueue::new(&mapping.queue, &[], Vec::new(), identity);
+        let made = match queues.create(&mapping.queue, &ordinary.for_new(), &[]).await {
+            Ok(()) if reads => store::keep_unread(queues, &mapping.queue).await,
+            made => made,
+        };
+        if let Err(QueueError::Unavailable(_)) = made {
             return;
         }
     }

@@ -16,8 +16,8 @@ use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::limits::{Limits, Permits};
 use crate::lambda::mapping::Mapping;
-use crate::lambda::new_queue;
 use crate::lambda::outcome::{Fault, Refusal};
+use crate::lambda::queue_maker::QueueMaker;
 use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
@@ -37,6 +37,8 @@ pub(super) struct Poller {
     pub(super) timeout: Duration,
     /// How many invocations may run at a time.
     pub(super) limits: Limits,
+    /// How often a chain of messages may run the function; 0: without end.
+    pub(super) max_hops: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) health: Arc<Health>,
@@ -44,6 +46,7 @@ pub(super) struct Poller {
     pub(super) visibility: VisibilityTimeout,
     /// What it did so far.
     pub(super) counters: Arc<Counters>,
+    pub(super) maker: QueueMaker,
 }
 
 impl Poller {
@@ -124,10 +127,9 @@ impl Poller {
     /// Sees to it that the queue exists, and gives back what a predecessor leased for a local
     /// function: it died with it.
     async fn prepare(&self) {
-        let queue = &self.mapping.queue;
         loop {
-            let result = match self.queues.create(queue, &new_queue(queue), &[]).await {
-                Err(QueueError::Exists) | Ok(()) => self.release_inherited().await,
+            let result = match self.maker.ensure(&self.mapping).await {
+                Ok(()) => self.release_inherited().await,
                 Err(error) => Err(error),
             };
             let Err(error) = result else {

@@ -11,6 +11,7 @@ use crate::lambda::outcome::{Answer, Fault, Reading, Refusal, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
 use crate::lambda::retry::{self, Returning, Rule};
 use crate::lambda::split::Part;
+use crate::lambda::trace::{self, Decision};
 use crate::queues::{Demand, QueueError, ReceiptOutcome};
 
 /// The most receipts one command takes.
@@ -38,11 +39,15 @@ enum Rest {
 impl Poller {
     /// Runs the function with the batch and does what its answer says. What is refused as too
     /// large, or for what is in it, is halved until it is taken or a single message is to blame.
-    pub(super) async fn invoke(&self, batch: Batch) {
+    pub(super) async fn invoke(&self, mut batch: Batch) {
         let lease = Lease {
             start_by: self.start_by(&batch),
             ends: batch.first_lease_ends().unwrap_or_else(Instant::now),
         };
+        self.break_loops(&mut batch, lease).await;
+        if batch.is_empty() {
+            return;
+        }
         let (event, messages) = batch.finish();
         let mut parts = vec![Part { event, messages }];
         while let Some(part) = parts.pop() {
@@ -72,13 +77,40 @@ impl Poller {
             event: part.event.clone(),
             timeout: self.timeout,
             start_by: lease.start_by,
-            trace_header: None,
+            trace_header: self.trace_header(&part.messages),
             kind: self.kind(),
         };
         let begun = Instant::now();
         let answer = self.target.invoke(call).await;
         self.count(&answer, part.messages.len(), begun);
         answer
+    }
+
+    /// Takes out the messages that came through the function too often: they count as failed with
+    /// it, so that a dead-letter queue takes them in the end.
+    async fn break_loops(&self, batch: &mut Batch, lease: Lease) {
+        let (queue, function, max_hops) =
+            (&self.mapping.queue, self.mapping.function_name(), self.max_hops);
+        let is_loop =
+            |held: &Held| trace::is_loop(held.trace_header.as_deref(), function, max_hops);
+        let looping = batch.take(is_loop);
+        for message in &looping {
+            tracing::warn!(
+                %queue, function, message = message.id, max_hops,
+                "a loop: the function is not invoked with a message that came through it too often"
+            );
+        }
+        self.counters.failed_invoke.add(looping.len());
+        self.come_again(&looping.iter().collect::<Vec<_>>(), lease.ends).await;
+    }
+
+    /// The trace header of the invocation with these messages.
+    fn trace_header(&self, messages: &[Held]) -> Option<String> {
+        let headers: Vec<_> = messages.iter().map(|held| held.trace_header.as_deref()).collect();
+        match trace::of_batch(&headers, self.mapping.function_name(), self.max_hops) {
+            Decision::Go(header) => Some(header),
+            Decision::Loop => None,
+        }
     }
 
     fn count(&self, answer: &Answer, messages: usize, begun: Instant) {

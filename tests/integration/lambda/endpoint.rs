@@ -21,6 +21,8 @@ pub(super) struct Invocation {
     pub(super) before: usize,
     /// X-Amz-Invocation-Type.
     pub(super) kind: String,
+    /// X-Amzn-Trace-Id.
+    pub(super) trace: String,
     pub(super) event: Value,
     pub(super) event_bytes: usize,
 }
@@ -59,6 +61,7 @@ impl Reply {
     }
 }
 
+type DryRun = dyn Fn() -> Reply + Send + Sync;
 type Script = dyn Fn(&Invocation) -> Reply + Send + Sync;
 
 /// A running endpoint; its threads end with the test.
@@ -68,15 +71,26 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// One that answers as AWS does, knows every function, and has no mappings.
     pub(super) fn start(script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static) -> Self {
+        Self::of_a_tool(|| Reply::Http(204, Vec::new(), String::new()), script)
+    }
+
+    /// One that answers so to a dry run, by which a tool is recognised.
+    pub(super) fn of_a_tool(
+        dry_run: impl Fn() -> Reply + Send + Sync + 'static,
+        script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (script, ours): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&seen));
+        let dry_run: Arc<DryRun> = Arc::new(dry_run);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&ours));
-                std::thread::spawn(move || serve(stream.unwrap(), &script, &seen));
+                let dry_run = Arc::clone(&dry_run);
+                std::thread::spawn(move || serve(stream.unwrap(), &dry_run, &script, &seen));
             }
         });
         Self { url, seen }
@@ -105,12 +119,19 @@ impl Endpoint {
     }
 }
 
-fn serve(stream: TcpStream, script: &Arc<Script>, seen: &Mutex<Vec<Invocation>>) {
+fn serve(
+    stream: TcpStream,
+    dry_run: &Arc<DryRun>,
+    script: &Arc<Script>,
+    seen: &Mutex<Vec<Invocation>>,
+) {
     let mut reader = BufReader::new(stream);
     while let Some((target, headers, body)) = request(&mut reader) {
         let path = target.strip_prefix("/2015-03-31/functions/");
         let name = path.and_then(|path| path.split_once("/invocations")).map(|(name, _)| name);
+        let runs = headers.get("x-amz-invocation-type").is_none_or(|kind| kind != "DryRun");
         let reply = match name.filter(|name| !name.is_empty()) {
+            Some(_) if !runs => dry_run(),
             Some(function) => {
                 let mut seen = seen.lock().unwrap();
                 let before = seen.iter().filter(|i| i.function == function).count();
@@ -119,6 +140,7 @@ fn serve(stream: TcpStream, script: &Arc<Script>, seen: &Mutex<Vec<Invocation>>)
                     function: function.to_owned(),
                     before,
                     kind: headers.get("x-amz-invocation-type").cloned().unwrap_or_default(),
+                    trace: headers.get("x-amzn-trace-id").cloned().unwrap_or_default(),
                     event: serde_json::from_slice(&body).unwrap(),
                     event_bytes: body.len(),
                 };

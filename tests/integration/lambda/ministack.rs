@@ -16,14 +16,14 @@ use tempfile::TempDir;
 use super::{action, counts, queue_url, send, wait_until_empty};
 
 /// A running ministack; killed when dropped.
-struct Ministack {
+pub(super) struct Ministack {
     port: u16,
     process: Child,
     directory: TempDir,
 }
 
 impl Ministack {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let python = Packages::Lambda.interpreter();
         let program = python.with_file_name("ministack");
         let (port, directory) = (port::free(), tempfile::tempdir().unwrap());
@@ -45,7 +45,17 @@ impl Ministack {
         stack
     }
 
-    fn url(&self) -> String {
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL; returns when it is gone.
+    pub(super) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -70,13 +80,13 @@ impl Drop for Ministack {
     }
 }
 
-fn deploy(stack: &Ministack) {
+pub(super) fn deploy(stack: &Ministack) {
     let events = stack.directory.path().join("events");
     run(Packages::Lambda, "lambda.py", &[&stack.url(), path_text(&events)]);
 }
 
 /// Mappings are served side by side, each after it has made its queue.
-fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
+pub(super) fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
     for queue in queues {
         let input = json!({"QueueName": queue}).to_string();
         let exists = || gateway.http().json("GetQueueUrl", &input).status == 200;
@@ -161,8 +171,7 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
     wait_for_queues(&gateway, &["q1", "q2"]);
     send(&gateway, "q2", "sleep");
     until(PATIENCE, "the function to run", || !stack.events("worker").is_empty());
-    stack.process.kill().unwrap();
-    stack.process.wait().unwrap();
+    stack.kill();
     until(PATIENCE, "a sync that fails", || gateway.log().contains("the last known ones stay"));
     assert!(!gateway.log().contains("unmapped"));
     // The function was running: its message is not given to anybody while it may run on.

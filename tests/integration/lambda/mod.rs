@@ -2,6 +2,7 @@
 
 mod batching;
 mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
 mod handover;
@@ -12,6 +13,7 @@ mod python;
 mod refusals;
 mod restarts;
 mod soak;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;
