@@ -3,10 +3,12 @@
 //! [`Options`] is what was written, every option as text, whichever of the three it came from.
 //! [`Config`] is what it means. Nothing below reads the environment or the file again.
 
+mod lambda_profile;
 mod mapping_options;
 mod options;
 pub(crate) mod specs;
 
+pub use lambda_profile::LambdaProfile;
 pub use mapping_options::{
     Acknowledge, FifoFailure, Filtered, MalformedReport, MappingOptions, Retry,
 };
@@ -42,6 +44,11 @@ pub const SYNC_INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub const QUEUE_COOLDOWN_DEFAULT: Duration = Duration::from_mins(1);
 /// Longest `--queue-cooldown`, a day.
 pub const QUEUE_COOLDOWN_MAX: Duration = Duration::from_hours(24);
+/// How often a chain of messages may run one function: about as often as AWS lets it (esm-contract
+/// §11, trap 22).
+pub const MAX_HOPS_DEFAULT: u32 = 16;
+/// Most `--max-hops`: no counter in a trace header is larger.
+pub const MAX_HOPS_MAX: u32 = 30_000;
 /// Longest `--sync-interval`, a week.
 pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
 
@@ -73,6 +80,10 @@ pub struct Config {
     pub queue_cooldown: Duration,
     /// The Lambda endpoint to use instead of AWS's.
     pub lambda_endpoint: Option<String>,
+    /// What answers there. `None`: AWS where there is no other endpoint, else found out by asking.
+    pub lambda_profile: Option<LambdaProfile>,
+    /// How often a chain of messages may run one function; 0: without end.
+    pub max_hops: u32,
     /// Functions run on this machine.
     pub functions: Vec<FunctionSpec>,
     /// Mappings given here, besides those read from AWS.
@@ -182,6 +193,12 @@ impl Config {
             strict_account: options.strict_account,
             queue_cooldown: optional(options.queue_cooldown, "queue-cooldown", queue_cooldown)?
                 .unwrap_or(QUEUE_COOLDOWN_DEFAULT),
+            lambda_profile: optional(
+                options.lambda_profile,
+                "lambda-profile",
+                LambdaProfile::parse,
+            )?,
+            max_hops: optional(options.max_hops, "max-hops", max_hops)?.unwrap_or(MAX_HOPS_DEFAULT),
             functions: specs::functions(&options.function)?,
             mappings: specs::mappings(&options.map)?,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
@@ -268,6 +285,11 @@ fn queue_cooldown(written: &str) -> Result<Duration, String> {
     cooldown.filter(|cooldown| *cooldown <= QUEUE_COOLDOWN_MAX).ok_or_else(|| {
         format!("{written:?} is not a number of seconds up to {}", QUEUE_COOLDOWN_MAX.as_secs())
     })
+}
+
+fn max_hops(written: &str) -> Result<u32, String> {
+    let hops = written.parse().ok().filter(|hops| *hops <= MAX_HOPS_MAX);
+    hops.ok_or_else(|| format!("{written:?} is not a number up to {MAX_HOPS_MAX}"))
 }
 
 /// Access keys; no text of theirs but their ids is repeated.

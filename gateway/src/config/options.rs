@@ -64,6 +64,15 @@ pub struct Options {
     /// Read mappings from, and invoke functions at, this Lambda endpoint instead of AWS's
     #[arg(long, env = "KARIN_LAMBDA_ENDPOINT", value_name = "URL")]
     pub lambda_endpoint: Option<String>,
+    /// What answers at the Lambda endpoint: auto, aws, cargo-lambda, serverless-offline, sam, rie,
+    /// localstack or ministack [default: auto, which asks it]
+    #[arg(long, env = "KARIN_LAMBDA_PROFILE", value_name = "PROFILE")]
+    pub lambda_profile: Option<String>,
+    /// How often a chain of messages, each sent by the run its predecessor caused, may run one
+    /// function; 0 for without end [default: 16]
+    #[arg(long, env = "KARIN_MAX_HOPS", value_name = "NUMBER")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub max_hops: Option<String>,
     /// A function run on this machine: DIR/bootstrap, or a command started in DIR (it must come
     /// last and runs to the end of the value). Repeatable; in the environment one a line
     #[arg(
@@ -143,6 +152,8 @@ impl Options {
             strict_account: self.strict_account || other.strict_account,
             queue_cooldown: self.queue_cooldown.or(other.queue_cooldown),
             lambda_endpoint: self.lambda_endpoint.or(other.lambda_endpoint),
+            lambda_profile: self.lambda_profile.or(other.lambda_profile),
+            max_hops: self.max_hops.or(other.max_hops),
             function: list(self.function, other.function),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
@@ -169,6 +180,8 @@ impl Options {
             &mut self.base_url,
             &mut self.queue_cooldown,
             &mut self.lambda_endpoint,
+            &mut self.lambda_profile,
+            &mut self.max_hops,
             &mut self.sync_interval,
             &mut self.sync_attributes,
             &mut self.sync_sqs_endpoint,

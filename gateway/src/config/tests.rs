@@ -13,6 +13,8 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "account" => options.account = value,
             "base-url" => options.base_url = value,
             "lambda-endpoint" => options.lambda_endpoint = value,
+            "lambda-profile" => options.lambda_profile = value,
+            "max-hops" => options.max_hops = value,
             "sync-interval" => options.sync_interval = value,
             "sync-attributes" => options.sync_attributes = value,
             "sync-sqs-endpoint" => options.sync_sqs_endpoint = value,
@@ -112,6 +114,10 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
+    refuses(&["lambda-profile", "cargo"], "--lambda-profile: \"cargo\" is none of auto, aws, ");
+    for hops in ["-1", "many", "30001"] {
+        refuses(&["max-hops", hops], "--max-hops: ");
+    }
     refuses(&["sync-attributes", "daily"], "--sync-attributes: \"daily\" is neither");
     refuses(&["sync-sqs-endpoint", "localhost"], "--sync-sqs-endpoint: ");
     for cooldown in ["-1", "soon", "1.5", "86401"] {
@@ -119,6 +125,18 @@ fn bad_values_give_one_line_that_names_the_option() {
     }
     let off = config(&["queue-cooldown", "0"], &[]).unwrap();
     assert_eq!(off.queue_cooldown, Duration::ZERO);
+}
+
+#[test]
+fn every_profile_has_a_name_and_the_guard_can_be_switched_off() {
+    let given = |name: &str| config(&["lambda-profile", name], &[]).unwrap().lambda_profile;
+    assert_eq!(given(""), None);
+    for name in ["auto", "aws", "cargo-lambda", "serverless-offline", "sam", "rie", "localstack"] {
+        assert_eq!(given(name).map(LambdaProfile::name), Some(name));
+    }
+    assert_eq!(given("ministack"), Some(LambdaProfile::Ministack));
+    assert_eq!(config(&[], &[]).unwrap().max_hops, MAX_HOPS_DEFAULT);
+    assert_eq!(config(&["max-hops", "0"], &[]).unwrap().max_hops, 0);
 }
 
 #[test]

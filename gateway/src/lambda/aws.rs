@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
@@ -14,7 +15,10 @@ use aws_sdk_lambda::config::{Credentials, SharedHttpClient, StalledStreamProtect
 use aws_smithy_http_client::{Builder, tls};
 use tokio::sync::OnceCell;
 
-use crate::config::Config;
+use crate::config::{Config, LambdaProfile};
+use crate::lambda::invoke::{Endpoint, Signer};
+use crate::lambda::outcome::Refusal;
+use crate::lambda::profile::Profile;
 
 /// How long a page of a list may take.
 const LIST_MAX: Duration = Duration::from_secs(30);
@@ -34,10 +38,12 @@ const REGION_DEFAULT: &str = "us-east-1";
 #[derive(Debug)]
 pub(super) struct Aws {
     endpoint: Option<String>,
+    given_profile: LambdaProfile,
     region: Option<String>,
     sqs_endpoint: Option<String>,
     shared: OnceCell<SdkConfig>,
     invokers: Mutex<HashMap<String, Client>>,
+    direct: OnceCell<Endpoint>,
 }
 
 impl Aws {
@@ -45,10 +51,12 @@ impl Aws {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             endpoint: config.lambda_endpoint.clone(),
+            given_profile: config.lambda_profile.unwrap_or(LambdaProfile::Auto),
             region: config.region.clone(),
             sqs_endpoint: config.sync_sqs_endpoint.clone(),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
+            direct: OnceCell::new(),
         }
     }
 
@@ -57,16 +65,60 @@ impl Aws {
     pub(super) fn at(url: &str) -> Self {
         Self {
             endpoint: Some(url.to_owned()),
+            given_profile: LambdaProfile::Auto,
             region: Some(REGION_DEFAULT.to_owned()),
             sqs_endpoint: Some(url.to_owned()),
             shared: OnceCell::new(),
             invokers: Mutex::default(),
+            direct: OnceCell::new(),
         }
     }
 
     /// Whether calls go to an endpoint that was given, rather than to AWS itself.
     pub(super) fn is_custom(&self) -> bool {
         self.endpoint.is_some()
+    }
+
+    /// How AWS answers, or an endpoint with TLS, which nobody asks what it is.
+    pub(super) fn profile(&self) -> &'static Profile {
+        let given = if self.is_custom() { self.given_profile } else { LambdaProfile::Aws };
+        Profile::of(given).unwrap_or_else(Profile::unknown)
+    }
+
+    /// The endpoint to speak to without the SDK: one without TLS. `None`: there is none.
+    pub(super) async fn endpoint(&self) -> Option<&Endpoint> {
+        let url = self.plain_endpoint()?;
+        let direct = self.direct.get_or_init(|| async {
+            let shared = self.shared().await;
+            let credentials = match shared.credentials_provider() {
+                Some(provider) => provider.provide_credentials().await.ok(),
+                None => None,
+            };
+            let signer = Signer::new(credentials.unwrap_or_else(nobody));
+            Endpoint::new(url, self.given_profile, self.region().await, signer)
+        });
+        Some(direct.await)
+    }
+
+    /// At most this many invocations at a time, of all functions together, as far as is known
+    /// now. `None`: no bound.
+    pub(super) fn concurrency_max(&self) -> Option<u32> {
+        let given = self.plain_endpoint().and_then(|_| Profile::of(self.given_profile));
+        let profile = given.or_else(|| self.direct.get()?.known())?;
+        profile.is_serial.then_some(1)
+    }
+
+    /// Whether there are mappings and functions to list. Errors: the endpoint cannot be asked what
+    /// it is.
+    pub(super) async fn lists(&self) -> Result<bool, Refusal> {
+        match self.endpoint().await {
+            Some(endpoint) => Ok(endpoint.profile().await?.lists),
+            None => Ok(true),
+        }
+    }
+
+    fn plain_endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref().filter(|url| url.starts_with("http://"))
     }
 
     /// The region that is read and that functions without one in their name are in.
@@ -120,7 +172,7 @@ impl Aws {
     async fn load(&self) -> SdkConfig {
         let is_plain =
             |url: &Option<String>| url.as_deref().is_some_and(|u| u.starts_with("http:"));
-        let plain = is_plain(&self.endpoint);
+        let plain = self.plain_endpoint().is_some();
         // A slow function's answer is a stalled stream to the SDK; the timeouts bound it instead.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client(plain && is_plain(&self.sqs_endpoint)))
@@ -130,13 +182,12 @@ impl Aws {
         }
         if plain {
             // Such an endpoint checks no signature, and must not make us ask the network for keys.
-            let nobody = Credentials::new("karin", "karin", None, None, "karin");
             loader = loader.credentials_provider(
                 CredentialsProviderChain::first_try(
                     "Environment",
                     EnvironmentVariableCredentialsProvider::new(),
                 )
-                .or_else("None", nobody),
+                .or_else("None", nobody()),
             );
         }
         let config = loader.load().await;
@@ -145,6 +196,10 @@ impl Aws {
         }
         config.into_builder().region(Region::new(REGION_DEFAULT)).build()
     }
+}
+
+fn nobody() -> Credentials {
+    Credentials::new("karin", "karin", None, None, "karin")
 }
 
 fn http_client(plain: bool) -> SharedHttpClient {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lambda::catalog::Catalog;
+use crate::lambda::counters::Counters;
 use crate::lambda::health::Health;
 use crate::lambda::mapping::{Mapping, NotServed};
 use crate::lambda::sync::schedule::Asker;
@@ -54,6 +55,8 @@ pub(super) struct Served {
     pub(super) is_disabled: bool,
     /// `None`: this gateway does not serve it.
     pub(super) health: Option<Arc<Health>>,
+    /// What it did here; `None`: this gateway has not served it.
+    pub(super) counters: Option<Arc<Counters>>,
 }
 
 /// What the supervisor is asked.

@@ -7,25 +7,36 @@
 mod aws;
 mod backoff;
 mod batch;
+mod carried;
 mod catalog;
 mod control;
+mod counters;
 mod document;
 mod event;
+mod filtered;
 mod fleet;
 mod gather;
+mod handover;
 mod health;
 mod inheritance;
 mod invoke;
+mod limits;
 mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
 mod queue_maker;
 mod remarks;
+mod report;
+mod retry;
 mod settle;
+mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
+mod visibility;
 
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
@@ -42,7 +53,7 @@ use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
-use crate::queues::{QueueError, Queues};
+use crate::queues::{QueueError, QueueName, Queues};
 use crate::shutdown::{self, Stop};
 
 /// How long a stopping gateway waits for running invocations.
@@ -94,6 +105,11 @@ pub async fn make_queues(queues: &Queues, config: &Config, identity: &Identity) 
             return;
         }
     }
+}
+
+/// The attributes of a queue that is made because a mapping names it: what its name says.
+fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
+    if queue.is_fifo() { vec![("FifoQueue", "true".to_owned())] } else { Vec::new() }
 }
 
 impl Lambda {

@@ -14,10 +14,12 @@ use crate::identity::Identity;
 use crate::lambda::aws::Aws;
 use crate::lambda::catalog::Catalog;
 use crate::lambda::control::{Request, Requests, Served, View};
+use crate::lambda::counters::Counters;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
+use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
 use crate::lambda::poller::Poller;
@@ -26,6 +28,7 @@ use crate::lambda::remarks::Remarks;
 use crate::lambda::store::AwsMap;
 use crate::lambda::sync::call::Pace;
 use crate::lambda::sync::schedule::Schedule;
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
 use reading::Loading;
@@ -40,6 +43,7 @@ pub(super) struct Supervisor {
     functions: Arc<LocalFunctions>,
     aws: Arc<Aws>,
     fleet: Fleet,
+    max_hops: u32,
     sources: Sources,
     schedule: Schedule,
     loading: Loading,
@@ -50,6 +54,10 @@ pub(super) struct Supervisor {
     renewing: Option<JoinHandle<()>>,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     pollers: HashMap<String, Running>,
+    mapping_gates: Gates,
+    function_gates: Gates,
+    /// By UUID; they outlive a poller that is replaced.
+    counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -86,7 +94,10 @@ struct Sources {
 struct Plan {
     mapping: Mapping,
     timeout: Duration,
+    /// Invocations of the mapping at a time.
     concurrency: u32,
+    /// Those of its function, however many mappings it has; 0: it is switched off.
+    function_limit: Option<u32>,
 }
 
 /// A poller; dropped, it ends at once, and its functions on this machine with it.
@@ -118,6 +129,7 @@ impl Supervisor {
             functions,
             aws,
             fleet: Fleet::alone(),
+            max_hops: config.max_hops,
             sources: Sources { configured: config.mappings.clone(), ..Sources::default() },
             schedule: Schedule::new(config.sync_interval),
             loading: Loading::default(),
@@ -127,6 +139,9 @@ impl Supervisor {
             renewing: None,
             inheritances: HashMap::new(),
             pollers: HashMap::new(),
+            mapping_gates: Gates::default(),
+            function_gates: Gates::default(),
+            counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
             view: requests.view,
@@ -200,6 +215,7 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
         self.view.send_replace(Arc::new(View {
@@ -216,11 +232,16 @@ impl Supervisor {
             Some(local) => Plan {
                 timeout: local.timeout(),
                 concurrency: mapping.concurrency.unwrap_or_else(|| local.processes()),
+                function_limit: Some(local.processes()),
                 mapping,
             },
             None => Plan {
                 timeout: self.timeout_of(&mapping).unwrap_or(TIMEOUT_UNKNOWN),
-                concurrency: mapping.concurrency.unwrap_or(CONCURRENCY_DEFAULT),
+                concurrency: mapping
+                    .concurrency
+                    .unwrap_or(CONCURRENCY_DEFAULT)
+                    .min(self.aws.concurrency_max().unwrap_or(u32::MAX)),
+                function_limit: self.sources.aws.catalog.reserved_for(&mapping.function),
                 mapping,
             },
         }
@@ -242,16 +263,26 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
-        let health = Arc::new(Health::new());
+        let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
+        let function_gate = |limit| self.function_gates.named(mapping.function_name(), limit);
+        let limits = Limits {
+            mapping: AdaptiveLimit::new(gate),
+            function: plan.function_limit.map(function_gate),
+        };
+        let health = Arc::new(Health::new(&target));
+        let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
             identity: self.identity.clone(),
             mapping: mapping.clone(),
             target,
             timeout: plan.timeout,
-            concurrency: plan.concurrency,
+            limits,
+            max_hops: self.max_hops,
             inheritance,
             health: Arc::clone(&health),
+            visibility: VisibilityTimeout::default(),
+            counters,
             maker: self.maker.clone(),
         };
         let (stop, stopped) = shutdown::channel();

@@ -1,10 +1,16 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
+mod batching;
+mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
+mod handover;
 mod local;
 mod ministack;
+mod outcomes;
 mod python;
+mod refusals;
 mod restarts;
 mod soak;
 mod sync;

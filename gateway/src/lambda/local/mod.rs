@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 use crate::config::FunctionSpec;
 use crate::identity::Identity;
 use crate::lambda::backoff::Backoff;
-use crate::lambda::invoke::Call;
+use crate::lambda::invoke::{Call, Kind};
 use crate::lambda::local::process::{Process, Ran, StartFailure};
 use crate::lambda::local::reaper::Reaper;
 use crate::lambda::outcome::{Answer, Fault, Refusal};
@@ -169,19 +169,48 @@ impl LocalFunction {
         self.0.spec.processes
     }
 
+    /// Why the function cannot be started, if that can be seen.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.0.spec.problem()
+    }
+
     /// Runs the function with this event, in a process that waits or in a new one; refuses if none
-    /// is ready by `call.start_by`.
+    /// is ready by `call.start_by`. An event that is handed over is run in the background.
     pub(super) async fn invoke(&self, call: Call) -> Answer {
+        let slot = match self.slot(call.start_by).await {
+            Ok(slot) => slot,
+            Err(answer) => return answer,
+        };
+        if call.kind == Kind::Wait {
+            return self.run(slot, call).await;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let answer = this.run(slot, call).await;
+            if !matches!(&answer, Answer::Ran { function_error: None, .. }) {
+                let function = &*this.0.spec.name;
+                tracing::warn!(function, ?answer, "an event that was handed over failed");
+            }
+        });
+        Answer::HandedOver
+    }
+
+    async fn run(&self, first: Slot, call: Call) -> Answer {
         let Call { event, start_by, .. } = call;
+        let mut next = Ok(first);
         for _ in 0..OFFERS_MAX {
-            let mut slot = match self.slot(start_by).await {
+            let mut slot = match next {
                 Ok(slot) => slot,
                 Err(answer) => return answer,
             };
             let answer = match slot.process.run(&self.0.spec, event.clone()).await {
                 Ran::Success(payload) => Answer::Ran { function_error: None, payload },
                 Ran::Failure(payload) => failed(payload),
-                Ran::NotTaken => continue,
+                Ran::NotTaken => {
+                    drop(slot);
+                    next = self.slot(start_by).await;
+                    continue;
+                }
             };
             self.take_back(slot);
             return answer;

@@ -131,7 +131,14 @@ impl Supervisor {
         }
         let (aws, pace) = (Arc::clone(&self.aws), self.pace.clone());
         let before = self.sources.aws.clone();
-        let read = async move { sync::read(&aws.control().await, &pace, before).await };
+        let read = async move {
+            match aws.lists().await {
+                Ok(true) => sync::read(&aws.control().await, &pace, before).await,
+                // What is behind the endpoint has no mappings and lists no functions.
+                Ok(false) => Ok(Reading { map: before, ..Reading::default() }),
+                Err(refusal) => Err(SyncError(refusal.reason)),
+            }
+        };
         self.schedule.begun(tokio::spawn(read));
         self.reconcile();
     }
