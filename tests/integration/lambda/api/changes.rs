@@ -152,7 +152,7 @@ fn a_created_mapping_serves_and_outlives_the_gateway_and_redis() {
 #[test]
 fn a_change_counts_at_once_and_loses_nothing_that_is_running() {
     // Each batch runs until it is told to go on.
-    let hold = r#"while [[ ! -e go ]]; do read -rt 0.01 <> <(:) || :; done; answer null"#;
+    let hold = r"while [[ ! -e go ]]; do read -rt 0.01 <> <(:) || :; done; answer null";
     let rig = Rig::with(hold, &[]);
     let uuid = rig.map(&json!({"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 1}}));
     send(&rig.gateway, "q", "held");
@@ -178,7 +178,7 @@ fn a_change_counts_at_once_and_loses_nothing_that_is_running() {
 
 #[test]
 fn a_disabled_mapping_takes_nothing_more_and_a_deleted_one_lets_what_runs_finish() {
-    let hold = r#"while [[ ! -e go ]]; do read -rt 0.01 <> <(:) || :; done; answer null"#;
+    let hold = r"while [[ ! -e go ]]; do read -rt 0.01 <> <(:) || :; done; answer null";
     for is_deleted in [false, true] {
         let rig = Rig::with(hold, &[]);
         let path = format!("{MAPPINGS}/{}", rig.map(&json!({"BatchSize": 1})));
