@@ -40,7 +40,7 @@ impl Tool {
         let process = command.process_group(0).spawn().unwrap();
         let tool = Self { port, process, directory, function };
         let listens = || Client::new(port).try_connect().is_ok();
-        until(Duration::from_secs(60), "the tool to listen", listens);
+        until(Duration::from_mins(1), "the tool to listen", listens);
         tool
     }
 
