@@ -129,7 +129,7 @@ async fn start(
         arns: ArnMaker::new(move |queue| names.queue_arn(queue)),
     };
     let queues = Queues::connect(options, shutdown.clone()).await?;
-    lambda::make_queues(&queues, &config).await;
+    lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));

@@ -12,6 +12,8 @@ pub enum Packages {
     BotoJson,
     /// A boto3 from before November 2023, which speaks the Query protocol.
     BotoQuery,
+    /// `cargo lambda`, and a function for it.
+    CargoLambda,
     /// Celery and kombu, on a botocore that speaks JSON.
     Celery,
     /// Celery and kombu from before November 2023, on a botocore that speaks Query.
@@ -42,6 +44,7 @@ impl Packages {
         match self {
             Self::BotoJson => "json",
             Self::BotoQuery => "query",
+            Self::CargoLambda => "cargo-lambda",
             Self::Celery => "celery",
             Self::CeleryOld => "celery-old",
             Self::Cli => "cli",

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lambda::catalog::Catalog;
+use crate::lambda::counters::Counters;
 use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
-use crate::lambda::mapping::Mapping;
+use crate::lambda::mapping::{Mapping, NotServed};
+use crate::lambda::sync::schedule::Asker;
 
 /// Requests that wait for the supervisor at most.
 const REQUESTS_MAX: usize = 64;
@@ -23,14 +26,31 @@ pub struct Control {
 /// What the supervisor shows, renewed at each change.
 #[derive(Debug, Default)]
 pub(super) struct View {
+    /// Whether what is kept in Redis is known; before, nothing is.
+    pub(super) is_loaded: bool,
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
     /// The documents of those made here and of AWS's, by UUID.
     pub(super) documents: HashMap<String, MappingDocument>,
+    /// AWS's mappings of queues that are not served, and why.
+    pub(super) not_served: Vec<NotServed>,
     /// AWS's functions.
-    pub(super) catalog: Catalog,
-    /// What was last said about AWS's mappings that are not served, and the like.
+    pub(super) catalog: Arc<Catalog>,
+    /// What people should know about mappings, queues and the reading of AWS; each is so now.
     pub(super) remarks: Vec<String>,
+    /// How reading AWS fares.
+    pub(super) sync: SyncView,
+}
+
+/// How reading AWS fares.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SyncView {
+    /// Whether AWS is read at all.
+    pub(super) is_on: bool,
+    /// Whether it is being read.
+    pub(super) is_reading: bool,
+    /// When the last reading ended, and what came of it, for people.
+    pub(super) last: Option<(SystemTime, Result<String, String>)>,
 }
 
 /// A mapping, and how it fares.
@@ -41,6 +61,8 @@ pub(super) struct Served {
     pub(super) is_disabled: bool,
     /// `None`: this gateway does not serve it.
     pub(super) health: Option<Arc<Health>>,
+    /// What it did here; `None`: this gateway has not served it.
+    pub(super) counters: Option<Arc<Counters>>,
 }
 
 /// What the supervisor is asked.
@@ -49,7 +71,7 @@ pub(super) enum Request {
     /// To read what is kept in Redis again, because it was changed.
     Reload(oneshot::Sender<()>),
     /// To read AWS now. Answers with what came of it, for people.
-    Sync(oneshot::Sender<Result<String, String>>),
+    Sync(Asker),
 }
 
 /// The supervisor's end.

@@ -1,13 +1,20 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
 mod api;
+mod batching;
+mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
+mod handover;
 mod local;
 mod ministack;
+mod outcomes;
 mod python;
+mod refusals;
 mod restarts;
 mod soak;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;

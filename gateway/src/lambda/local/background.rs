@@ -98,10 +98,11 @@ impl LocalFunction {
         }
     }
 
-    fn note(&self, LocalAnswer { answer, request_id, .. }: &LocalAnswer) {
+    /// Tells the log what became of an event nobody waits for.
+    pub(super) fn note(&self, LocalAnswer { answer, request_id, .. }: &LocalAnswer) {
         let function = self.name();
         match answer {
-            Answer::Ran { function_error: None, .. } => {}
+            Answer::Ran { function_error: None, .. } | Answer::HandedOver => {}
             Answer::Ran { payload, .. } => {
                 let error = String::from_utf8_lossy(payload);
                 tracing::warn!(function, request_id, %error, "an event's function failed");

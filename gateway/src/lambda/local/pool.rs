@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
 use crate::lambda::backoff::Backoff;
-use crate::lambda::invoke::Call;
+use crate::lambda::invoke::{Call, Kind};
 use crate::lambda::local::LocalSpec;
 use crate::lambda::local::background::Background;
 use crate::lambda::local::call::{LocalAnswer, LocalCall};
@@ -88,12 +88,30 @@ impl LocalFunction {
         &self.0.background
     }
 
-    /// Runs the function for a mapping, which knows nothing of logs and request ids.
+    /// Why the function cannot be started, if that can be seen.
+    pub(in crate::lambda) fn problem(&self) -> Option<String> {
+        self.0.spec.problem()
+    }
+
+    /// Runs the function for a mapping, which knows nothing of logs and request ids. An event that
+    /// is handed over has its place among the processes and runs in the background.
     pub(in crate::lambda) async fn invoke(&self, call: Call) -> Answer {
-        let Call { event, timeout, start_by, trace_header } = call;
+        let Call { event, timeout, start_by, trace_header, kind } = call;
         let timeout = Some(timeout);
         let call = LocalCall { event, start_by, timeout, client_context: None, trace_header };
-        self.run(call).await.answer
+        match kind {
+            Kind::Wait => self.run(call).await.answer,
+            Kind::Handover => match self.permit(call.start_by).await {
+                Ok(permit) => {
+                    let this = self.clone();
+                    tokio::spawn(async move {
+                        this.note(&this.run_with(permit, &call, uuid()).await);
+                    });
+                    Answer::HandedOver
+                }
+                Err(refusal) => Answer::Refused(refusal),
+            },
+        }
     }
 
     /// Runs the function with this event, in a process that waits or in a new one; refuses if none

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::lambda::invoke::Call;
+use crate::lambda::invoke::{Call, Kind};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 
 /// A function given as a shell script for bash, with a client of the Runtime API in front.
@@ -32,7 +32,7 @@ const CLIENT: &str = include_str!("client.bash");
 
 fn call(event: &str, start_by: Instant) -> Call {
     let event = Bytes::copy_from_slice(event.as_bytes());
-    Call { event, timeout: Duration::from_secs(5), start_by, trace_header: None }
+    Call { event, timeout: Duration::from_secs(5), start_by, trace_header: None, kind: Kind::Wait }
 }
 
 async fn invoke(function: &LocalFunction, event: &str) -> Answer {
