@@ -26,6 +26,8 @@ pub struct Control {
 /// What the supervisor shows, renewed at each change.
 #[derive(Debug, Default)]
 pub(super) struct View {
+    /// Whether what is kept in Redis is known; before, nothing is.
+    pub(super) is_loaded: bool,
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
     /// AWS's mappings of queues that are not served, and why.

@@ -110,7 +110,6 @@ impl Health {
     }
 
     /// What the mapping is doing, for people.
-    #[allow(dead_code, reason = "whoever shows the mappings reads it")]
     pub(super) fn state(&self) -> MappingState {
         let faults = self.faults();
         let remaining = faults.remaining();
@@ -161,21 +160,6 @@ impl Health {
                 }
             }
         }
-    }
-
-    /// Why nothing is invoked now, in one line for people.
-    pub(super) fn problem(&self) -> Option<String> {
-        let faults = self.faults();
-        let problem = if faults.redis.is_failing() {
-            "no messages are to be had from Redis"
-        } else if faults.operator.is_failing() {
-            "the mapping is paused: the function cannot be invoked"
-        } else if faults.transient.is_failing() || faults.throttled.is_failing() {
-            "an invocation was refused"
-        } else {
-            return None;
-        };
-        Some(problem.to_owned())
     }
 
     pub(super) fn redis_failed(&self, mapping: &Mapping, error: &QueueError) {

@@ -261,6 +261,7 @@ impl Supervisor {
         let documents = aws.mappings.iter().chain(created_documents);
         let documents = documents.map(|document| (document.uuid.clone(), document.clone()));
         self.view.send_replace(Arc::new(View {
+            is_loaded: true,
             mappings: served.collect(),
             not_served: self.sources.not_served.clone(),
             documents: documents.collect(),

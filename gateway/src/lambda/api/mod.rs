@@ -147,7 +147,21 @@ impl Api {
         let _late = timeout(NOTICE_MAX, self.0.control.changed()).await;
     }
 
+    /// Waits a moment after the start until it is known which mappings there are.
+    async fn load(&self) -> Result<(), ApiError> {
+        if !self.0.control.view().is_loaded {
+            let _late = timeout(NOTICE_MAX, self.0.control.reload()).await;
+        }
+        if self.0.control.view().is_loaded {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the mappings were not read from Redis yet"))
+    }
+
     async fn perform(&self, ask: Ask<'_>) -> Result<Answer, ApiError> {
+        if !ask.operation.is_about_function() {
+            self.load().await?;
+        }
         match ask.operation {
             Operation::CreateEventSourceMapping => create::handle(self, &ask).await,
             Operation::DeleteEventSourceMapping => delete::handle(self, &ask).await,

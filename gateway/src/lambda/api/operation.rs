@@ -79,6 +79,20 @@ impl Operation {
         }
     }
 
+    /// Whether it is about functions, and not about mappings.
+    pub(super) fn is_about_function(self) -> bool {
+        matches!(
+            self,
+            Self::GetAccountSettings
+                | Self::GetFunction
+                | Self::GetFunctionConcurrency
+                | Self::GetFunctionConfiguration
+                | Self::Invoke
+                | Self::ListFunctionUrlConfigs
+                | Self::ListFunctions
+        )
+    }
+
     /// Whether it changes something, or runs code.
     pub(super) fn is_write(self) -> bool {
         matches!(

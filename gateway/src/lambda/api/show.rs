@@ -8,6 +8,7 @@ use crate::lambda::control::{Served, View};
 use crate::lambda::document::{
     DISABLED, FilterCriteriaDocument, FilterDocument, MappingDocument, ScalingConfigDocument,
 };
+use crate::lambda::health::{Health, MappingState};
 use crate::lambda::mapping::{Mapping, Origin, REPORT_RESPONSE_TYPE};
 
 /// The State of a mapping that is switched on.
@@ -62,16 +63,23 @@ impl Api {
         if qualifier.is_empty() { unqualified } else { format!("{unqualified}:{qualifier}") }
     }
 
-    /// A function as it is listed, as JSON of the wire.
+    /// A mapping as Get and List have it, as JSON of the wire.
     pub(super) fn shown(&self, served: &Served, view: &View) -> Value {
         let mut shown = render(&self.document(served, view), None);
-        let paused = served.health.as_ref().filter(|_| !served.is_disabled);
-        if let (Some(reason), Some(shown)) =
-            (paused.and_then(|health| health.problem()), shown.as_object_mut())
-        {
-            shown.insert("LastProcessingResult".to_owned(), format!("PROBLEM: {reason}").into());
+        let health = served.health.as_deref().filter(|_| !served.is_disabled);
+        if let (Some(problem), Some(shown)) = (health.and_then(problem), shown.as_object_mut()) {
+            shown.insert("LastProcessingResult".to_owned(), format!("PROBLEM: {problem}").into());
         }
         shown
+    }
+}
+
+/// Why nothing is taken from the queue now. Where all is well Lambda shows nothing of it.
+fn problem(health: &Health) -> Option<String> {
+    match health.state() {
+        MappingState::Running => None,
+        MappingState::Waiting { reason, .. } => Some(reason),
+        MappingState::Paused { reason, .. } => Some(format!("the mapping is paused: {reason}")),
     }
 }
 
