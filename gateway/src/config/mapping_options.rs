@@ -94,7 +94,7 @@ impl MappingOptions {
     pub fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             "retry" => self.retry = retry(value)?,
-            "isolate" => self.isolate_after = Some(number(name, value, 1, ISOLATE_MAX)?),
+            "isolate" => self.isolate_after = Some(number(name, value, 1..=ISOLATE_MAX)?),
             "filtered" => self.filtered = filtered(value)?,
             "acknowledge" => {
                 self.acknowledge = match value {
@@ -164,7 +164,7 @@ fn retry(value: &str) -> Result<Retry, String> {
         ["visibility_timeout"] => return Ok(Retry::VisibilityTimeout),
         ["backoff"] => (BACKOFF_MIN_DEFAULT, BACKOFF_MAX_DEFAULT),
         ["backoff", min, max] => {
-            let seconds = |text| number("retry", text, 0, BACKOFF_SECONDS_MAX);
+            let seconds = |text| number("retry", text, 0..=BACKOFF_SECONDS_MAX);
             (Duration::from_secs(seconds(min)?), Duration::from_secs(seconds(max)?))
         }
         _ => {
@@ -190,15 +190,17 @@ fn filtered(value: &str) -> Result<Filtered, String> {
     }
 }
 
-fn number<T>(name: &str, value: &str, min: T, max: T) -> Result<T, String>
+pub(super) fn number<T>(
+    name: &str,
+    value: &str,
+    range: std::ops::RangeInclusive<T>,
+) -> Result<T, String>
 where
     T: std::str::FromStr + PartialOrd + std::fmt::Display,
 {
-    value
-        .parse()
-        .ok()
-        .filter(|n| (&min..=&max).contains(&n))
-        .ok_or_else(|| format!("{name}={value} is not a whole number from {min} to {max}"))
+    value.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
+        format!("{name}={value} is not a whole number from {} to {}", range.start(), range.end())
+    })
 }
 
 #[cfg(test)]

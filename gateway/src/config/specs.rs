@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::mapping_options::number;
 use super::{ConfigError, MappingOptions};
 use crate::filter::Filters;
 use crate::queues::QueueName;
@@ -155,10 +156,10 @@ fn function(text: &str) -> Result<FunctionSpec, String> {
             Some(("timeout", value)) => spec.timeout = Some(timeout(value)?),
             Some(("concurrency", value)) => spec.concurrency = Some(concurrency(value)?),
             Some(("memory", value)) => {
-                spec.memory = Some(number(value, "memory", FUNCTION_MEMORY_MEGABYTES)?);
+                spec.memory = Some(number("memory", value, FUNCTION_MEMORY_MEGABYTES)?);
             }
             Some(("idle", value)) => {
-                let seconds = number(value, "idle", 1..=FUNCTION_IDLE_SECONDS_MAX)?;
+                let seconds = number("idle", value, 1..=FUNCTION_IDLE_SECONDS_MAX)?;
                 spec.idle = Some(Duration::from_secs(seconds));
             }
             _ => {
@@ -216,9 +217,9 @@ const MAPPING_OPTIONS: &str = "batch_size=, window=, timeout=, concurrency=, \
 
 fn set(spec: &mut MappingSpec, name: &str, value: &str) -> Result<bool, String> {
     match name {
-        "batch_size" => spec.batch_size = Some(number(value, name, 1..=BATCH_SIZE_MAX)?),
+        "batch_size" => spec.batch_size = Some(number(name, value, 1..=BATCH_SIZE_MAX)?),
         "window" => {
-            let seconds = number(value, name, 0..=WINDOW_SECONDS_MAX)?;
+            let seconds = number(name, value, 0..=WINDOW_SECONDS_MAX)?;
             spec.window = Some(Duration::from_secs(seconds));
         }
         "timeout" => spec.timeout = Some(timeout(value)?),
@@ -274,18 +275,9 @@ pub(crate) fn is_function_name(name: &str) -> bool {
 }
 
 fn timeout(value: &str) -> Result<Duration, String> {
-    number(value, "timeout", 1..=FUNCTION_TIMEOUT_SECONDS_MAX).map(Duration::from_secs)
+    number("timeout", value, 1..=FUNCTION_TIMEOUT_SECONDS_MAX).map(Duration::from_secs)
 }
 
 fn concurrency(value: &str) -> Result<u32, String> {
-    number(value, "concurrency", 1..=CONCURRENCY_MAX)
-}
-
-fn number<T>(value: &str, name: &str, range: std::ops::RangeInclusive<T>) -> Result<T, String>
-where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display,
-{
-    value.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
-        format!("{name}={value} is not a whole number from {} to {}", range.start(), range.end())
-    })
+    number("concurrency", value, 1..=CONCURRENCY_MAX)
 }

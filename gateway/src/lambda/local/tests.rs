@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::FunctionSpec;
 use crate::identity::Identity;
-use crate::lambda::invoke::{Call, Kind};
+use crate::lambda::invoke::Call;
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 
 /// A function given as a shell script for bash, with a client of the Runtime API in front.

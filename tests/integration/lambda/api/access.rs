@@ -75,7 +75,9 @@ fn keys_are_limited_to_operations_and_queues() {
         key("q", ",queues=q"),
     ];
     let mut arguments = vec!["--function", option.as_str()];
-    keys.iter().for_each(|key| arguments.extend(["--key", key.as_str()]));
+    for key in &keys {
+        arguments.extend(["--key", key.as_str()]);
+    }
     let gateway = Gateway::start(&redis, &arguments);
     let call = |id: &str, method: &str, path: &str, body: &str| {
         signed(&gateway, &signer(id), method, path, body)
