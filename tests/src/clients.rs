@@ -24,10 +24,14 @@ pub enum Packages {
     Dramatiq,
     /// The last generation of AWS's SDK for JavaScript v2, in JSON and in Query.
     JavaScriptV2,
-    /// AWS's Lambda runtime client for Python, and ministack.
+    /// AWS's Lambda runtime client and event reader for Python, and ministack.
     Lambda,
     /// Both generations of the JavaScript SDK v3.
     Node,
+    /// AWS's Lambda runtime client and event reader for Node.js.
+    RuntimeNode,
+    /// A function on AWS's Lambda runtime client for Rust.
+    RuntimeRust,
     /// AWS's SDK for Rust.
     Rust,
     /// serverless-offline-sqs.
@@ -52,6 +56,8 @@ impl Packages {
             Self::JavaScriptV2 => "javascript-v2",
             Self::Lambda => "lambda",
             Self::Node => "node",
+            Self::RuntimeNode => "runtime-node",
+            Self::RuntimeRust => "runtime-rust",
             Self::Rust => "rust",
             Self::Serverless => "serverless",
             Self::SqsConsumer => "sqs-consumer",
@@ -60,7 +66,7 @@ impl Packages {
     }
 
     /// Installs the packages unless they are there; returns the interpreter, beside which the
-    /// packages' own programs stand. Rust's has none: it is the program of `rust`.
+    /// packages' own programs stand. Rust's have none: it is the program of `rust`.
     pub fn interpreter(self) -> PathBuf {
         let name = self.name();
         let output = Command::new(folder().join("prepare")).arg(name).output();

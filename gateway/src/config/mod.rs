@@ -86,6 +86,8 @@ pub struct Config {
     pub max_hops: u32,
     /// Functions run on this machine.
     pub functions: Vec<FunctionSpec>,
+    /// A folder of such functions.
+    pub functions_folder: Option<PathBuf>,
     /// Mappings given here, besides those read from AWS.
     pub mappings: Vec<MappingSpec>,
     /// How often mappings are read from AWS. `None`: never.
@@ -146,6 +148,10 @@ impl Config {
                 ));
             }
         }
+        if let Some(folder) = config.functions_folder.as_ref().filter(|f| !f.is_dir()) {
+            let why = format_args!("{} is not a directory", folder.display());
+            return Err(ConfigError::value("functions", why));
+        }
         Ok(config)
     }
 
@@ -200,6 +206,7 @@ impl Config {
             )?,
             max_hops: optional(options.max_hops, "max-hops", max_hops)?.unwrap_or(MAX_HOPS_DEFAULT),
             functions: specs::functions(&options.function)?,
+            functions_folder: options.functions.map(PathBuf::from),
             mappings: specs::mappings(&options.map)?,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
             sync_attributes: optional(options.sync_attributes, "sync-attributes", sync_attributes)?
@@ -235,6 +242,11 @@ fn read_file(named: Option<&str>) -> Result<Options, ConfigError> {
 }
 
 fn parse_file(text: &str) -> Result<Options, String> {
+    parse_toml(text)
+}
+
+/// Errors: one line, with the number of the line that is wrong.
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| {
             1 + text.get(..span.start).unwrap_or_default().bytes().filter(|&b| b == b'\n').count()

@@ -74,7 +74,8 @@ pub struct Options {
     #[serde(deserialize_with = "number_or_text")]
     pub max_hops: Option<String>,
     /// A function run on this machine: DIR/bootstrap, or a command started in DIR (it must come
-    /// last and runs to the end of the value). Repeatable; in the environment one a line
+    /// last and runs to the end of the value). Further options: memory=MEGABYTES, idle=SECONDS.
+    /// Repeatable; in the environment one a line
     #[arg(
         long,
         env = "KARIN_FUNCTION",
@@ -82,6 +83,10 @@ pub struct Options {
         value_name = "NAME=DIR[,timeout=SECONDS][,concurrency=N][,command=COMMAND]"
     )]
     pub function: Vec<String>,
+    /// A folder of functions run on this machine: each directory in it that has a program named
+    /// bootstrap, or a function.toml with a command
+    #[arg(long, env = "KARIN_FUNCTIONS", value_name = "DIR")]
+    pub functions: Option<String>,
     /// Invoke FUNCTION, a name or an ARN, with the messages of QUEUE. Further options:
     /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true.
     /// Repeatable; in the environment one a line
@@ -155,6 +160,7 @@ impl Options {
             lambda_profile: self.lambda_profile.or(other.lambda_profile),
             max_hops: self.max_hops.or(other.max_hops),
             function: list(self.function, other.function),
+            functions: self.functions.or(other.functions),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
             sync_attributes: self.sync_attributes.or(other.sync_attributes),
@@ -182,6 +188,7 @@ impl Options {
             &mut self.lambda_endpoint,
             &mut self.lambda_profile,
             &mut self.max_hops,
+            &mut self.functions,
             &mut self.sync_interval,
             &mut self.sync_attributes,
             &mut self.sync_sqs_endpoint,

@@ -168,20 +168,22 @@ fn aws_is_asked_only_where_credentials_or_an_endpoint_say_so() {
 
 #[test]
 fn a_function_is_read_whole() {
-    let text = "hello=examples/hello,timeout=5,concurrency=2,command=sh -c 'echo a,b'";
+    let text = "hello=examples/hello,timeout=5,concurrency=2,memory=256,idle=60,\
+                command=sh -c 'echo a,b'";
     let config = config(&["function", text, "function", "b=/b"], &[]).unwrap();
     assert_eq!(
         config.functions[0],
         FunctionSpec {
             name: "hello".to_owned(),
             directory: "examples/hello".into(),
-            timeout: Duration::from_secs(5),
+            timeout: Some(Duration::from_secs(5)),
             concurrency: Some(2),
+            memory: Some(256),
+            idle: Some(Duration::from_mins(1)),
             command: Some("sh -c 'echo a,b'".to_owned()),
         }
     );
-    assert_eq!(config.functions[1].timeout, Duration::from_secs(30));
-    assert_eq!(config.functions[1].command, None);
+    assert_eq!(config.functions[1], FunctionSpec::new("b", "/b".into()));
 }
 
 #[test]
@@ -191,6 +193,8 @@ fn a_function_that_is_half_said_is_refused() {
     refuses(&["function", "hello="], "directory");
     refuses(&["function", "hello=d,timeout=0"], "from 1 to 900");
     refuses(&["function", "hello=d,timout=1"], "timout");
+    refuses(&["function", "hello=d,memory=127"], "from 128 to 10240");
+    refuses(&["function", "hello=d,idle=0"], "from 1 to 604800");
     refuses(&["function", "hello=d,command= "], "command is empty");
     refuses(&["function", "a=b", "function", "a=c"], "another function");
 }

@@ -82,7 +82,8 @@ pub fn start(
     karin: Option<&Path>,
 ) -> Lambda {
     let (stop, stopped) = shutdown::channel();
-    let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);
+    let folder = config.functions_folder.as_deref();
+    let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
     let supervisor =

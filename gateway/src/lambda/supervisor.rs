@@ -20,7 +20,7 @@ use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
-use crate::lambda::local::LocalFunctions;
+use crate::lambda::local::{LocalFunction, LocalFunctions};
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
 use crate::lambda::poller::Poller;
 use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
@@ -228,7 +228,7 @@ impl Supervisor {
     }
 
     fn plan(&self, mapping: Mapping) -> Plan {
-        match self.functions.get(mapping.function_name()) {
+        match self.local(&mapping) {
             Some(local) => Plan {
                 timeout: local.timeout(),
                 concurrency: mapping.concurrency.unwrap_or_else(|| local.processes()),
@@ -249,7 +249,7 @@ impl Supervisor {
 
     fn launch(&mut self, plan: Plan) {
         let mapping = &plan.mapping;
-        let local = self.functions.get(mapping.function_name()).cloned();
+        let local = self.local(mapping);
         tracing::info!(
             queue = %mapping.queue, function = mapping.function,
             place = if local.is_some() { "here" } else { "Lambda" },
@@ -288,6 +288,14 @@ impl Supervisor {
         let (stop, stopped) = shutdown::channel();
         let task = tokio::spawn(poller.run(stopped));
         self.pollers.insert(mapping.uuid.clone(), Running { plan, health, stop, task });
+    }
+
+    /// The mapping's function, if it runs here.
+    fn local(&self, mapping: &Mapping) -> Option<LocalFunction> {
+        let name = mapping.function_name();
+        // Where nobody speaks with AWS, a bare name can only be one that has yet to come.
+        let is_ours = !self.schedule.is_on() && name == mapping.function;
+        self.functions.get(name).or_else(|| self.functions.expected(name).filter(|_| is_ours))
     }
 
     fn drain(&mut self, mut running: Running) {

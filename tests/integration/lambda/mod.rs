@@ -5,13 +5,14 @@ mod endpoint;
 mod endpoints;
 mod failures;
 mod filters;
+mod functions;
 mod handover;
 mod local;
 mod ministack;
 mod outcomes;
-mod python;
 mod refusals;
 mod restarts;
+mod runtimes;
 mod soak;
 mod sync;
 
