@@ -132,11 +132,12 @@ async fn start(
     lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
-        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin));
+        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin))?;
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
-    let app = App::new(Sqs::new(queues, identity, config.queue_cooldown), auth, browsers);
+    let sqs = Sqs::new(queues, identity, config.queue_cooldown);
+    let app = App::new(sqs, lambda.api().clone(), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.

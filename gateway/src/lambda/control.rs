@@ -1,5 +1,6 @@
 //! What others ask of the trigger: to look, to read its mappings anew, to read AWS now.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lambda::catalog::Catalog;
 use crate::lambda::counters::Counters;
+use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
 use crate::lambda::mapping::{Mapping, NotServed};
 use crate::lambda::sync::schedule::Asker;
@@ -24,10 +26,14 @@ pub struct Control {
 /// What the supervisor shows, renewed at each change.
 #[derive(Debug, Default)]
 pub(super) struct View {
+    /// Whether what is kept in Redis is known; before, nothing is.
+    pub(super) is_loaded: bool,
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
     /// AWS's mappings of queues that are not served, and why.
     pub(super) not_served: Vec<NotServed>,
+    /// The documents of those made here and of AWS's, by UUID.
+    pub(super) documents: HashMap<String, MappingDocument>,
     /// AWS's functions.
     pub(super) catalog: Arc<Catalog>,
     /// What people should know about mappings, queues and the reading of AWS; each is so now.
@@ -64,6 +70,8 @@ pub(super) struct Served {
 pub(super) enum Request {
     /// To read what is kept in Redis again, because it was changed.
     Reload(oneshot::Sender<()>),
+    /// To do so, and to tell the other gateways that it was changed.
+    Changed(oneshot::Sender<()>),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
 }
@@ -90,9 +98,19 @@ impl Control {
 
     /// Has the mappings read from Redis again, and returns once they are as they are there.
     pub async fn reload(&self) {
-        let (done, reloaded) = oneshot::channel();
-        if self.requests.send(Request::Reload(done)).await.is_ok() {
-            let _stopping = reloaded.await;
+        self.done(Request::Reload).await;
+    }
+
+    /// To be called after what is kept of the mappings in Redis was changed: tells the other
+    /// gateways, and does what [`Control::reload`] does.
+    pub async fn changed(&self) {
+        self.done(Request::Changed).await;
+    }
+
+    async fn done(&self, request: impl FnOnce(oneshot::Sender<()>) -> Request) {
+        let (done, answered) = oneshot::channel();
+        if self.requests.send(request(done)).await.is_ok() {
+            let _stopping = answered.await;
         }
     }
 

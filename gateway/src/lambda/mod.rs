@@ -4,6 +4,7 @@
 //! Lambda API, and AWS's, read at start and every `--sync-interval`) and keeps one poller running
 //! for each that is ours.
 
+mod api;
 mod aws;
 mod backoff;
 mod batch;
@@ -11,6 +12,7 @@ mod carried;
 mod catalog;
 mod control;
 mod counters;
+mod created;
 mod document;
 mod event;
 mod filtered;
@@ -38,9 +40,12 @@ mod sync;
 mod trace;
 mod visibility;
 
+pub use api::Api;
+pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +56,7 @@ use tokio::time::timeout;
 use crate::actions::CopiedQueue;
 use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
+use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
 use crate::queues::{QueueError, QueueName, Queues};
@@ -66,13 +72,14 @@ pub struct Lambda {
     supervisor: JoinHandle<()>,
     functions: Arc<LocalFunctions>,
     control: Control,
+    api: Api,
 }
 
 /// Starts serving all mappings.
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `endpoint`
 /// our own URL, which local functions use; `karin` the binary with the internal subcommands that
-/// keep functions from outliving us.
+/// keep functions from outliving us. Errors: the system has no randomness.
 pub fn start(
     queues: Queues,
     config: &Config,
@@ -80,15 +87,24 @@ pub fn start(
     identity: Identity,
     endpoint: &str,
     karin: Option<&Path>,
-) -> Lambda {
+) -> io::Result<Lambda> {
     let (stop, stopped) = shutdown::channel();
     let folder = config.functions_folder.as_deref();
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
+    let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
+    let api = Api::new(
+        queues.clone(),
+        identity.clone(),
+        Arc::clone(&functions),
+        control.clone(),
+        knows_others,
+    );
+    let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
-        Supervisor::new(queues, config, holder, identity, Arc::clone(&functions), requests);
-    Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control }
+        Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
+    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control, api })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -114,6 +130,11 @@ fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
 }
 
 impl Lambda {
+    /// Lambda's API, for the server.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control

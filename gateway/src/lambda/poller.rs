@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::identity::Identity;
 use crate::lambda::counters::Counters;
+use crate::lambda::fleet::Licence;
 use crate::lambda::gather::Gatherer;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
@@ -26,6 +27,9 @@ use crate::shutdown::Shutdown;
 pub(super) const REDIS_DELAYS: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_secs(2));
 
+/// When to look again after it was found that we have slept.
+const LICENCE_PAUSE: Duration = Duration::from_millis(50);
+
 /// Everything one mapping needs.
 #[derive(Debug)]
 pub(super) struct Poller {
@@ -41,6 +45,7 @@ pub(super) struct Poller {
     pub(super) max_hops: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
+    pub(super) licence: Licence,
     pub(super) health: Arc<Health>,
     /// The queue's, for messages that failed.
     pub(super) visibility: VisibilityTimeout,
@@ -118,7 +123,12 @@ impl Poller {
             tokio::select! {
                 () = &mut refused => {}
                 function_permit = function_permit => {
-                    return Permits::new(mapping_permit, function_permit);
+                    if !wait || self.licence.holds() {
+                        return Permits::new(mapping_permit, function_permit);
+                    }
+                    drop(function_permit);
+                    // The fleet is about to notice, and tells us to stop.
+                    tokio::time::sleep(LICENCE_PAUSE).await;
                 }
             }
         }

@@ -15,7 +15,8 @@ use crate::lambda::aws::Aws;
 use crate::lambda::catalog::Catalog;
 use crate::lambda::control::{Request, Requests, Served, View};
 use crate::lambda::counters::Counters;
-use crate::lambda::fleet::Fleet;
+use crate::lambda::document::MappingDocument;
+use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
@@ -39,7 +40,6 @@ const TIMEOUT_UNKNOWN: Duration = Duration::from_mins(15);
 pub(super) struct Supervisor {
     queues: Queues,
     identity: Identity,
-    holder: Option<u32>,
     functions: Arc<LocalFunctions>,
     aws: Arc<Aws>,
     fleet: Fleet,
@@ -53,6 +53,8 @@ pub(super) struct Supervisor {
     /// Makes queues like AWS's.
     renewing: Option<JoinHandle<()>>,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
+    /// Those who give back what died with our last life.
+    heirs: JoinSet<()>,
     pollers: HashMap<String, Running>,
     mapping_gates: Gates,
     function_gates: Gates,
@@ -69,6 +71,7 @@ pub(super) struct Supervisor {
 struct Sources {
     configured: Vec<MappingSpec>,
     created: Vec<Mapping>,
+    created_documents: Vec<MappingDocument>,
     from_aws: Vec<Mapping>,
     /// UUIDs of those that were switched off here.
     disabled: HashSet<String>,
@@ -111,7 +114,7 @@ impl Supervisor {
     pub(super) fn new(
         queues: Queues,
         config: &Config,
-        holder: Option<u32>,
+        fleet: Fleet,
         identity: Identity,
         functions: Arc<LocalFunctions>,
         requests: Requests,
@@ -123,10 +126,9 @@ impl Supervisor {
         Self {
             queues,
             identity,
-            holder,
             functions,
             aws,
-            fleet: Fleet::alone(),
+            fleet,
             max_hops: config.max_hops,
             sources: Sources { configured: config.mappings.clone(), ..Sources::default() },
             schedule: Schedule::new(config.sync_interval),
@@ -136,6 +138,7 @@ impl Supervisor {
             pace: Pace::default(),
             renewing: None,
             inheritances: HashMap::new(),
+            heirs: JoinSet::new(),
             pollers: HashMap::new(),
             mapping_gates: Gates::default(),
             function_gates: Gates::default(),
@@ -148,14 +151,17 @@ impl Supervisor {
 
     /// Works until told to stop; returns when the last running invocation is done.
     pub(super) async fn run(mut self, stop: Shutdown) {
-        // The configured ones need nobody but us.
-        self.reconcile();
+        // None is served before it is known whether it is switched off. That is kept where the
+        // messages are, so nothing has to wait longer for it.
         self.loading.want(None);
         while !stop.is_requested() {
             tokio::select! {
                 () = stop.requested() => break,
                 () = self.loading.due() => self.load().await,
-                () = self.fleet.changed() => self.reconcile(),
+                news = self.fleet.changed() => match news {
+                    News::Owners => self.reconcile(),
+                    News::Map => self.loading.want(None),
+                },
                 Some(request) = self.requests.recv() => self.answer(request),
                 // Not before it is known what was read last.
                 event = self.schedule.event(), if self.loading.is_done() => {
@@ -164,29 +170,38 @@ impl Supervisor {
                 Some(seen) = self.seen.recv() => self.note(seen),
                 // Those that have ended are forgotten.
                 Some(_) = self.draining.join_next() => {}
+                Some(_) = self.heirs.join_next() => {}
             }
         }
         for (_, running) in std::mem::take(&mut self.pollers) {
             self.drain(running);
         }
+        // Not before: the others take over at once.
+        self.fleet.leave().await;
         while self.draining.join_next().await.is_some() {}
     }
 
     fn answer(&mut self, request: Request) {
         match request {
             Request::Reload(done) => self.loading.want(Some(done)),
+            Request::Changed(done) => {
+                self.fleet.map_changed();
+                self.loading.want(Some(done));
+            }
             Request::Sync(asker) => self.ask(asker),
         }
     }
 
     /// Starts and stops pollers until there is one for each mapping that is to be served here.
     fn reconcile(&mut self) {
-        let Sources { configured, created, from_aws, disabled, .. } = &self.sources;
+        let Sources { configured, created, from_aws, .. } = &self.sources;
         let mappings = combine(configured, created, from_aws);
-        let enabled = mappings.iter().filter(|m| !disabled.contains(&m.uuid));
-        let uuids: Vec<String> = enabled.clone().map(|m| m.uuid.clone()).collect();
-        self.fleet.announce(&uuids);
-        let ours = enabled.filter(|mapping| self.fleet.owns(&mapping.uuid));
+        self.inherit(&mappings);
+        let disabled = &self.sources.disabled;
+        let enabled: Vec<&Mapping> =
+            mappings.iter().filter(|m| !disabled.contains(&m.uuid)).collect();
+        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.local(m).is_some())));
+        let ours = enabled.into_iter().filter(|mapping| self.fleet.owns(&mapping.uuid));
         let plans: Vec<Plan> = ours.map(|mapping| self.plan(mapping.clone())).collect();
         let outdated = |uuid: &String, running: &Running| {
             !plans.iter().any(|plan| plan.mapping.uuid == *uuid && *plan == running.plan)
@@ -210,6 +225,30 @@ impl Supervisor {
         self.show(mappings);
     }
 
+    /// Gives back what died with our last life, also where another gateway serves the mapping now.
+    fn inherit(&mut self, mappings: &[Mapping]) {
+        for mapping in mappings {
+            let is_enabled = !self.sources.disabled.contains(&mapping.uuid);
+            if is_enabled && self.local(mapping).is_some() {
+                let _others_serve_it = self.inheritance(&mapping.queue);
+            }
+        }
+    }
+
+    /// Under which number leases of this queue are taken; at the first call what was leased under
+    /// it before begins to be given back. `None`: leases end by themselves.
+    fn inheritance(&mut self, queue: &QueueName) -> Option<Arc<Inheritance>> {
+        let holder = self.fleet.holder()?;
+        if let Some(known) = self.inheritances.get(queue) {
+            return Some(Arc::clone(known));
+        }
+        let inheritance = Arc::new(Inheritance::new(holder));
+        self.inheritances.insert(queue.clone(), Arc::clone(&inheritance));
+        let (heir, queues, queue) = (Arc::clone(&inheritance), self.queues.clone(), queue.clone());
+        self.heirs.spawn(async move { heir.release_patiently(&queues, &queue).await });
+        Some(inheritance)
+    }
+
     fn show(&self, mappings: Vec<Mapping>) {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
@@ -217,9 +256,14 @@ impl Supervisor {
             counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
+        let Sources { created_documents, aws, .. } = &self.sources;
+        let documents = aws.mappings.iter().chain(created_documents);
+        let documents = documents.map(|document| (document.uuid.clone(), document.clone()));
         self.view.send_replace(Arc::new(View {
+            is_loaded: true,
             mappings: served.collect(),
             not_served: self.sources.not_served.clone(),
+            documents: documents.collect(),
             catalog: Arc::clone(&self.sources.catalog),
             remarks: self.sources.remarks.all(),
             sync: self.sync_view(),
@@ -273,10 +317,7 @@ impl Supervisor {
             place = if local.is_some() { "here" } else { "Lambda" },
             timeout = ?plan.timeout, concurrency = plan.concurrency, "mapped"
         );
-        let inheritance = self.holder.filter(|_| local.is_some()).map(|holder| {
-            let entry = self.inheritances.entry(mapping.queue.clone());
-            Arc::clone(entry.or_insert_with(|| Arc::new(Inheritance::new(holder))))
-        });
+        let inheritance = local.as_ref().and_then(|_| self.inheritance(&mapping.queue));
         let target = match local {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
@@ -298,6 +339,7 @@ impl Supervisor {
             limits,
             max_hops: self.max_hops,
             inheritance,
+            licence: self.fleet.licence(),
             health: Arc::clone(&health),
             visibility: VisibilityTimeout::default(),
             counters,

@@ -229,6 +229,11 @@ impl Client {
         let _ = self.link.subscribe().wait_for(is_other).await;
     }
 
+    /// The number of the database.
+    pub(super) fn database(&self) -> i64 {
+        self.target.redis_settings().db()
+    }
+
     /// A connection of its own for subscriptions.
     pub(super) async fn subscriber(&self) -> Result<PubSub, String> {
         let connect = async {

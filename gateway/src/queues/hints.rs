@@ -1,18 +1,24 @@
-//! Listening to the hints: one subscription connection for all queues; and the minute's sweep,
-//! which does without.
+//! Listening to the hints and to the gateways' bulletin: one subscription connection for all; and
+//! the minute's sweep, which does without.
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use redis::aio::PubSubSink;
+use redis::{Msg, aio::PubSubSink};
 use tokio::{
     select,
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
 use super::{
-    Naming, QueueError, QueueName, carrier::Carrier, client::Client, dead_letters::DeadLetters,
-    reply, table::Table, waiting::Source,
+    Naming, QueueError, QueueName,
+    bulletin::{Board, Notice},
+    carrier::Carrier,
+    client::Client,
+    dead_letters::DeadLetters,
+    reply,
+    table::Table,
+    waiting::Source,
 };
 
 /// How often a lost hint is made good for (design §4).
@@ -28,58 +34,102 @@ const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(20);
 /// The pause after one could not be made.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Keeps the table told of what the hints say, for ever.
-pub(super) async fn listen(client: Arc<Client>, table: Arc<Table>, naming: Naming) {
-    let mut told = None;
-    loop {
-        // Nobody waits, nobody listens.
-        table.wanted().await;
-        let generation = client.up().await;
-        select! {
-            why = listen_once(&client, &table, &naming) => {
-                // Without hints messages wait for the next sweep, so this must be seen; once.
-                if told.as_ref() != Some(&why) {
-                    tracing::warn!("no hints from Redis: {why}");
-                    told = Some(why);
-                }
-            }
-            // That is told by the client.
-            () = client.left(generation) => told = None,
-        }
-        table.with(|lines, _| lines.forget());
-        sleep(RESUBSCRIBE_PAUSE).await;
-    }
+/// Listens for the table and the board.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) client: Arc<Client>,
+    pub(super) table: Arc<Table>,
+    pub(super) board: Arc<Board>,
+    pub(super) naming: Naming,
 }
 
-/// One life of the subscription connection. Returns why it ended.
-async fn listen_once(client: &Client, table: &Table, naming: &Naming) -> String {
-    let (mut sink, mut stream) = match client.subscriber().await {
-        Ok(connection) => connection.split(),
-        Err(why) => {
-            sleep(RECONNECT_PAUSE).await;
-            return why;
-        }
-    };
-    let mut minute = every_minute();
-    loop {
-        select! {
-            message = stream.next() => {
-                let Some(message) = message else { return "it was closed".to_owned() };
-                note(table, naming, message.get_channel_name(), message.get_payload_bytes());
+impl Listener {
+    /// Keeps the table told of what the hints say, and the board of what gateways say, for ever.
+    pub(super) async fn listen(self) {
+        let Self { client, table, board, .. } = &self;
+        let mut told = None;
+        loop {
+            // Nobody waits, nobody listens.
+            select! {
+                _ = table.wanted() => {}
+                _ = board.wanted() => {}
             }
-            queues = table.wanted() => {
-                if let Err(why) = subscribe(&mut sink, naming, &queues).await {
-                    sleep(RECONNECT_PAUSE).await;
-                    return why;
+            let generation = client.up().await;
+            let notice = select! {
+                why = self.listen_once() => {
+                    // Without hints messages wait for the next sweep, so this must be seen; once.
+                    if told.as_ref() != Some(&why) {
+                        tracing::warn!("no hints from Redis: {why}");
+                        told = Some(why.clone());
+                    }
+                    Notice::Deaf(why)
                 }
-                table.with(|lines, now| lines.subscribed(&queues, now));
-            }
-            _ = minute.tick() => {
-                if let Err(why) = tidy(&mut sink, table, naming).await {
-                    return why;
+                // That is told by the client.
+                () = client.left(generation) => {
+                    told = None;
+                    Notice::Away
                 }
+            };
+            // One who does not keep up hears of it by the next `Subscribed`.
+            let _missed = board.post(notice);
+            table.with(|lines, _| lines.forget());
+            sleep(RESUBSCRIBE_PAUSE).await;
+        }
+    }
+
+    /// One life of the subscription connection. Returns why it ended.
+    async fn listen_once(&self) -> String {
+        let (mut sink, mut stream) = match self.client.subscriber().await {
+            Ok(connection) => connection.split(),
+            Err(why) => {
+                sleep(RECONNECT_PAUSE).await;
+                return why;
+            }
+        };
+        let mut minute = every_minute();
+        let mut is_read = false;
+        loop {
+            let result = select! {
+                message = stream.next() => match message {
+                    Some(message) => self.hear(&message),
+                    None => return "it was closed".to_owned(),
+                },
+                channels = self.board.wanted(), if !is_read => {
+                    is_read = true;
+                    self.read(&mut sink, &channels).await
+                }
+                queues = self.table.wanted() => {
+                    if let Err(why) = subscribe(&mut sink, &self.naming, &queues).await {
+                        sleep(RECONNECT_PAUSE).await;
+                        return why;
+                    }
+                    self.table.with(|lines, now| lines.subscribed(&queues, now));
+                    Ok(())
+                }
+                _ = minute.tick() => tidy(&mut sink, &self.table, &self.naming).await,
+            };
+            if let Err(why) = result {
+                return why;
             }
         }
+    }
+
+    fn hear(&self, message: &Msg) -> Result<(), String> {
+        let (channel, payload) = (message.get_channel_name(), message.get_payload_bytes());
+        if let Some(taken) = self.board.hear(channel, payload) {
+            return taken;
+        }
+        note(&self.table, &self.naming, channel, payload);
+        Ok(())
+    }
+
+    /// Listens to the bulletin. To be refused that is no reason to go without hints.
+    async fn read(&self, sink: &mut PubSubSink, channels: &[String]) -> Result<(), String> {
+        let notice = match confirmed(sink.subscribe(channels)).await {
+            Ok(()) => Notice::Subscribed,
+            Err(why) => Notice::Deaf(why),
+        };
+        self.board.post(notice)
     }
 }
 

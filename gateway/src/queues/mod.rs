@@ -4,6 +4,7 @@
 //! "Waiting"): attributes are the module's business at each command.
 
 pub mod attributes;
+mod bulletin;
 mod carrier;
 mod client;
 mod dead_letters;
@@ -24,6 +25,7 @@ mod types;
 mod unclaimed;
 mod waiting;
 
+pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
 pub use looking::Peeked;
@@ -38,9 +40,11 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::task::JoinHandle;
 
 use crate::shutdown::Shutdown;
+use bulletin::Board;
 use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
+use hints::Listener;
 use naming::Naming;
 use table::Table;
 
@@ -75,6 +79,7 @@ pub struct Queues(Arc<Inner>);
 struct Inner {
     client: Arc<Client>,
     table: Arc<Table>,
+    board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
     shutdown: Shutdown,
@@ -88,10 +93,11 @@ impl Inner {
         let target = connection_info(&options.address).map_err(|e| refused(&e))?;
         let client = Arc::new(Client::new(target, remedy(&options.module)));
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
+        let board = Arc::default();
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        Ok(Self { client, table, naming, dead_letters, shutdown, tasks: Vec::new() })
+        Ok(Self { client, table, board, naming, dead_letters, shutdown, tasks: Vec::new() })
     }
 
     fn carrier(&self) -> Carrier {
@@ -122,11 +128,16 @@ impl Queues {
             Err(ConnectError::Away(why)) => tracing::warn!("no Redis yet: {why}"),
             result => result?,
         }
-        let Inner { client, table, naming, dead_letters, .. } = &inner;
+        let listener = Listener {
+            client: Arc::clone(&inner.client),
+            table: Arc::clone(&inner.table),
+            board: Arc::clone(&inner.board),
+            naming: inner.naming.clone(),
+        };
         inner.tasks = vec![
-            tokio::spawn(Arc::clone(client).keep()),
-            tokio::spawn(hints::listen(Arc::clone(client), Arc::clone(table), naming.clone())),
-            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(dead_letters))),
+            tokio::spawn(Arc::clone(&inner.client).keep()),
+            tokio::spawn(listener.listen()),
+            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(&inner.dead_letters))),
         ];
         Ok(Self(Arc::new(inner)))
     }

@@ -272,7 +272,8 @@ pub(super) fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
     pairs.map(|(name, value)| Ok((lossy_utf8(name), lossy(value)?))).collect()
 }
 
-fn numbers(value: Value) -> Result<Vec<(String, u64)>, QueueError> {
+/// A map of names to what counts something.
+pub(super) fn numbers(value: Value) -> Result<Vec<(String, u64)>, QueueError> {
     let pairs = map(value)?.into_iter();
     pairs.map(|(name, value)| Ok((utf8(name)?, number(&value)?))).collect()
 }
@@ -325,6 +326,14 @@ fn text(value: Value) -> Result<String, QueueError> {
 }
 
 /// Text anybody may have written with redis-cli.
+/// A text; nil is none.
+pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
+    match value {
+        Value::Nil => Ok(None),
+        value => text(value).map(Some),
+    }
+}
+
 fn lossy(value: Value) -> Result<String, QueueError> {
     bytes(value).map(lossy_utf8)
 }
