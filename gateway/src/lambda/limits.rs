@@ -159,32 +159,22 @@ impl AdaptiveLimit {
 pub(super) struct Limits {
     /// The mapping's own.
     pub(super) mapping: AdaptiveLimit,
-    /// What all mappings of its function share; `None`: nothing.
-    pub(super) function: Option<Arc<Gate>>,
+    /// What all mappings of its function share.
+    pub(super) function: Arc<Gate>,
 }
 
 /// What one invocation holds while it runs.
 #[derive(Debug)]
 pub(super) struct Permits {
     _mapping: Permit,
-    function: FunctionPermit,
-}
-
-/// Leave to run the function.
-#[derive(Debug)]
-pub(super) enum FunctionPermit {
-    /// Nobody limits it.
-    Unlimited,
-    /// Ours.
-    Held(#[allow(dead_code, reason = "held, never read")] Permit),
-    /// Somebody else may have it.
-    Lent,
+    /// `None`: somebody else may have it.
+    function: Option<Permit>,
 }
 
 impl Limits {
     /// Whether the function may not run at all.
     pub(super) fn is_switched_off(&self) -> bool {
-        self.function.as_ref().is_some_and(|gate| gate.state().limit == 0)
+        self.function.state().limit == 0
     }
 
     /// A permit of the mapping. Nobody else waits for one, so it can be held in wait for messages.
@@ -194,33 +184,28 @@ impl Limits {
 
     /// The function's again, after it was lent.
     pub(super) async fn regain(&self, permits: &mut Permits) {
-        permits.function = self.function_permit().await;
+        permits.function = Some(self.function_permit().await);
     }
 
     /// The function's, for which others wait, too.
-    pub(super) async fn function_permit(&self) -> FunctionPermit {
-        match &self.function {
-            Some(gate) => FunctionPermit::Held(gate.acquire().await),
-            None => FunctionPermit::Unlimited,
-        }
+    pub(super) async fn function_permit(&self) -> Permit {
+        self.function.acquire().await
     }
 }
 
 impl Permits {
-    pub(super) fn new(mapping: Permit, function: FunctionPermit) -> Self {
-        Self { _mapping: mapping, function }
+    pub(super) fn new(mapping: Permit, function: Permit) -> Self {
+        Self { _mapping: mapping, function: Some(function) }
     }
 
     /// Whether somebody else may have the function.
     pub(super) fn are_lent(&self) -> bool {
-        matches!(self.function, FunctionPermit::Lent)
+        self.function.is_none()
     }
 
     /// Leaves the function to others for a while.
     pub(super) fn lend(&mut self) {
-        if matches!(self.function, FunctionPermit::Held(_)) {
-            self.function = FunctionPermit::Lent;
-        }
+        self.function = None;
     }
 }
 
@@ -349,7 +334,7 @@ mod tests {
         let mut functions = Gates::default();
         let limits = |functions: &mut Gates| Limits {
             mapping: AdaptiveLimit::new(Gate::new(5)),
-            function: Some(functions.named("f", 1)),
+            function: functions.named("f", 1),
         };
         let (one, other) = (limits(&mut functions), limits(&mut functions));
         let Poll::Ready(mut first) = poll(pin!(permits(&one))) else { panic!("it is free") };
@@ -371,6 +356,18 @@ mod tests {
         assert!(try_acquire(&functions.named("f", 1)).is_none());
         assert!(try_acquire(&functions.named("g", 1)).is_some());
         assert!(try_acquire(&functions.named("f", 2)).is_some());
+    }
+
+    #[test]
+    fn a_function_that_is_switched_off_lets_nobody_in_until_it_is_on_again() {
+        let mut functions = Gates::default();
+        let mapping = AdaptiveLimit::new(Gate::new(5));
+        let limits = Limits { mapping, function: functions.named("f", 0) };
+        assert!(limits.is_switched_off());
+        let mut waiting = pin!(limits.function_permit());
+        assert!(poll(waiting.as_mut()).is_pending());
+        functions.named("f", u32::MAX);
+        assert!(!limits.is_switched_off() && poll(waiting.as_mut()).is_ready());
     }
 
     #[tokio::test]

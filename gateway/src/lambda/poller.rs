@@ -62,13 +62,6 @@ impl Poller {
             () = this.prepare() => {}
             () = stop.requested() => return,
         }
-        if this.limits.is_switched_off() {
-            let reason = "its reserved concurrency is 0".to_owned();
-            let refusal = Refusal { fault: Fault::Operator, reason, retry_after: None };
-            this.health.refused(&this.mapping, &refusal);
-            // Another limit comes with another poller.
-            return stop.requested().await;
-        }
         let mut gatherer = Gatherer::new(Arc::clone(&this));
         let mut running = JoinSet::new();
         while let Some((permits, batch)) = gatherer.next(&stop).await {
@@ -102,6 +95,13 @@ impl Poller {
             let refused = self.health.refused.notified();
             tokio::pin!(refused);
             refused.as_mut().enable();
+            if self.limits.is_switched_off() {
+                let reason = "its reserved concurrency is 0".to_owned();
+                let refusal = Refusal { fault: Fault::Operator, reason, retry_after: None };
+                self.health.refused(&self.mapping, &refusal);
+                drop(self.limits.function_permit().await);
+                continue;
+            }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
                 tokio::time::sleep(remaining).await;

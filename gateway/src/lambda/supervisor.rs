@@ -99,8 +99,6 @@ struct Plan {
     timeout: Duration,
     /// Invocations of the mapping at a time.
     concurrency: u32,
-    /// Those of its function, however many mappings it has; 0: it is switched off.
-    function_limit: Option<u32>,
 }
 
 /// A poller; dropped, it ends at once, and its functions on this machine with it.
@@ -222,6 +220,7 @@ impl Supervisor {
                 self.launch(plan);
             }
         }
+        self.limit_functions();
         self.remark(&mappings);
         self.show(mappings);
     }
@@ -276,7 +275,6 @@ impl Supervisor {
             Some(local) => Plan {
                 timeout: local.timeout(),
                 concurrency: mapping.concurrency.unwrap_or_else(|| local.processes()),
-                function_limit: Some(local.processes()),
                 mapping,
             },
             None => Plan {
@@ -285,9 +283,29 @@ impl Supervisor {
                     .concurrency
                     .unwrap_or(CONCURRENCY_DEFAULT)
                     .min(self.aws.concurrency_max().unwrap_or(u32::MAX)),
-                function_limit: self.sources.aws.catalog.reserved_for(&mapping.function),
                 mapping,
             },
+        }
+    }
+
+    /// Invocations of a mapping's function at a time, however many mappings it has; 0: it is
+    /// switched off.
+    fn function_limit(&self, mapping: &Mapping) -> u32 {
+        match self.local(mapping) {
+            Some(local) => local.processes(),
+            None => self.sources.aws.catalog.reserved_for(&mapping.function).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Tells the gates what is known of their functions now; no poller is replaced for that.
+    fn limit_functions(&mut self) {
+        for running in self.pollers.values() {
+            let mapping = &running.plan.mapping;
+            let limit = self.function_limit(mapping);
+            self.function_gates.named(mapping.function_name(), limit);
+            if limit == 0 {
+                running.health.refused.notify_waiters();
+            }
         }
     }
 
@@ -305,10 +323,10 @@ impl Supervisor {
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
         let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
-        let function_gate = |limit| self.function_gates.named(mapping.function_name(), limit);
+        let limit = self.function_limit(mapping);
         let limits = Limits {
             mapping: AdaptiveLimit::new(gate),
-            function: plan.function_limit.map(function_gate),
+            function: self.function_gates.named(mapping.function_name(), limit),
         };
         let health = Arc::new(Health::new(&target));
         let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
