@@ -211,7 +211,9 @@ impl Supervisor {
         for uuid in gone {
             if let Some(running) = self.pollers.remove(&uuid) {
                 let mapping = &running.plan.mapping;
-                tracing::info!(queue = %mapping.queue, function = mapping.function, "unmapped");
+                let follows = plans.iter().any(|plan| plan.mapping.uuid == uuid);
+                let what = if follows { "the mapping has changed" } else { "unmapped" };
+                tracing::info!(queue = %mapping.queue, function = mapping.function, "{what}");
                 self.drain(running);
             }
         }

@@ -96,8 +96,8 @@ impl Stack {
 }
 
 fn start(redis: &RedisServer, endpoint: &str, arguments: &[&str]) -> Gateway {
-    let mut all = vec!["--lambda-endpoint", endpoint, "--region", "eu-west-1"];
-    all.extend(["--sync-interval", "1"]);
+    let mut all = vec!["--lambda-endpoint", endpoint, "--lambda-profile", "aws"];
+    all.extend(["--region", "eu-west-1", "--sync-interval", "1"]);
     all.extend(arguments);
     Gateway::start(redis, &all)
 }
@@ -324,7 +324,8 @@ fn a_storm_of_429_is_waited_out_and_the_calls_are_paced() {
         nothing_else(call)
     });
     let redis = RedisServer::start(&[]);
-    let gateway = Gateway::start(&redis, &["--lambda-endpoint", &endpoint.url()]);
+    let gateway =
+        Gateway::start(&redis, &["--lambda-endpoint", &endpoint.url(), "--lambda-profile", "aws"]);
     wait_for_log(&gateway, "1 new (orders -> worker)");
     until(PATIENCE, "all functions", || endpoint.calls_of("/urls") == 20);
     // SQS has a quota of its own.
