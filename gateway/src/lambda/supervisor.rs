@@ -151,8 +151,6 @@ impl Supervisor {
 
     /// Works until told to stop; returns when the last running invocation is done.
     pub(super) async fn run(mut self, stop: Shutdown) {
-        // None is served before it is known whether it is switched off. That is kept where the
-        // messages are, so nothing has to wait longer for it.
         self.loading.want(None);
         while !stop.is_requested() {
             tokio::select! {
@@ -194,6 +192,11 @@ impl Supervisor {
 
     /// Starts and stops pollers until there is one for each mapping that is to be served here.
     fn reconcile(&mut self) {
+        // None is served before it is known whether it is switched off. That is kept where the
+        // messages are, so nothing has to wait longer for it.
+        if !self.loading.is_done() {
+            return;
+        }
         let Sources { configured, created, from_aws, .. } = &self.sources;
         let mappings = combine(configured, created, from_aws);
         self.inherit(&mappings);

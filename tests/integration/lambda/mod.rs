@@ -62,7 +62,7 @@ impl Function {
         let directory = tempfile::tempdir().unwrap();
         let bootstrap = directory.path().join("bootstrap");
         let script = format!(
-            "#!/usr/bin/env bash\n{CLIENT}\nwhile next; do\n\
+            "#!/usr/bin/env bash\n{CLIENT}\nwhile next && [[ $body ]]; do\n\
              echo $$ >> pids\necho \"$EPOCHREALTIME $body\" >> events.$$\n{handler}\ndone\n"
         );
         fs::write(&bootstrap, script).unwrap();
