@@ -107,7 +107,7 @@ impl Reading {
     }
 
     /// Judges an answer for the batch of these messages.
-    pub(super) fn judge(&self, answer: Answer, messages: &[Held]) -> Verdict {
+    pub(super) fn judge(self, answer: Answer, messages: &[Held]) -> Verdict {
         match answer {
             Answer::Ran { function_error, payload } => {
                 match function_error.filter(|kind| !kind.is_empty()) {
@@ -135,7 +135,7 @@ impl Reading {
         }
     }
 
-    fn judge_payload(&self, payload: &[u8], messages: &[Held]) -> Verdict {
+    fn judge_payload(self, payload: &[u8], messages: &[Held]) -> Verdict {
         let ids: HashSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
         let is_in_batch = |id: &str| ids.contains(id);
         let report = match self.reporting {
@@ -145,16 +145,15 @@ impl Reading {
         };
         match report {
             Report::Success(remark) => all(messages, remark),
-            Report::Malformed(remark) => none(messages, remark),
             Report::Odd(remark) if self.malformed == MalformedReport::Success => {
                 all(messages, Some(format!("{remark}; it counts as success, as the mapping says")))
             }
-            Report::Odd(remark) => none(messages, remark),
+            Report::Malformed(remark) | Report::Odd(remark) => none(messages, remark),
             Report::Failures(failed) => self.partial(&failed, messages),
         }
     }
 
-    fn partial(&self, failed: &HashSet<String>, messages: &[Held]) -> Verdict {
+    fn partial(self, failed: &HashSet<String>, messages: &[Held]) -> Verdict {
         let mut failed_groups = HashSet::new();
         let mut followers = 0_usize;
         let delete: Vec<bool> = messages

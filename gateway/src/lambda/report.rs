@@ -59,13 +59,11 @@ fn failures(entries: &[Value], is_in_batch: impl Fn(&str) -> bool) -> Report {
     let mut failed = HashSet::with_capacity(entries.len());
     for entry in entries {
         let id = entry.get(ID).and_then(Value::as_str);
-        match id.filter(|id| is_in_batch(id)) {
-            Some(id) => failed.insert(id.to_owned()),
-            None => {
-                let entry = excerpt(entry.to_string().as_bytes());
-                return Report::Malformed(format!("{KEY} has a bad entry: {entry}"));
-            }
+        let Some(id) = id.filter(|id| is_in_batch(id)) else {
+            let entry = excerpt(entry.to_string().as_bytes());
+            return Report::Malformed(format!("{KEY} has a bad entry: {entry}"));
         };
+        failed.insert(id.to_owned());
     }
     Report::Failures(failed)
 }

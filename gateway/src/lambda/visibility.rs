@@ -58,7 +58,7 @@ mod tests {
         };
         assert_eq!(of("0"), Duration::ZERO);
         assert_eq!(of("2.5"), Duration::from_millis(2_500));
-        assert_eq!(of("43200"), Duration::from_secs(43_200));
+        assert_eq!(of("43200"), Duration::from_hours(12));
         assert_eq!(of("-1"), DEFAULT);
         assert_eq!(read(&QueueInfo::default()), DEFAULT);
     }

@@ -145,7 +145,8 @@ fn a_visibility_the_function_set_itself_is_left_alone() {
         with_sqs(&format!(
             "if [[ -e tried ]]; then answer null; else touch tried
              sqs ChangeMessageVisibility \\
-               '{{\"QueueUrl\":\"'$url'\",\"ReceiptHandle\":\"'$handle'\",\"VisibilityTimeout\":{seconds}}}'
+               '{{\"QueueUrl\":\"'$url'\",\"ReceiptHandle\":\"'$handle'\",\
+             \"VisibilityTimeout\":{seconds}}}'
              fail '{{}}'; fi"
         ))
     };
@@ -198,7 +199,8 @@ const REPORTS: [(&str, &str, &str, &str); 29] = [
     (
         "all",
         "true",
-        r#"{"batchItemFailures":[{"itemIdentifier":"ID3"},{"itemIdentifier":"ID2"},{"itemIdentifier":"ID1"}]}"#,
+        r#"{"batchItemFailures":[{"itemIdentifier":"ID3"},{"itemIdentifier":"ID2"},
+            {"itemIdentifier":"ID1"}]}"#,
         "123",
     ),
     (
