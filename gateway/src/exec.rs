@@ -11,11 +11,14 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 /// The name of the subcommand.
 pub const EXEC_SUBCOMMAND: &str = "internal-exec";
-/// What shells answer for a program that cannot be run.
+/// What shells answer for a program that is there and cannot be executed.
+pub(crate) const CANNOT_EXECUTE: i32 = 126;
+/// What shells answer for a program that is not there, and we for any that cannot be run.
+pub(crate) const NOT_FOUND: i32 = 127;
 const CANNOT_RUN: u8 = 127;
 
 /// A command that runs `program` by way of `karin` and gets `signal` (`TERM` or `KILL`) when the
@@ -29,23 +32,63 @@ pub fn command(karin: &Path, signal: &str, program: &Path) -> Command {
     command
 }
 
+/// As [`command`], with at most so many megabytes of memory for the program and each of its
+/// children.
+///
+/// The limit is RLIMIT_DATA: what is allocated and can be written. The address space is no measure,
+/// for Node.js reserves 0.7 GB of it at once; nor does every machine let us make control groups.
+pub fn command_with_memory(
+    karin: &Path,
+    signal: &str,
+    megabytes: Option<u32>,
+    program: &Path,
+) -> Command {
+    let Some(megabytes) = megabytes else { return command(karin, signal, program) };
+    let mut command = Command::new(karin);
+    command.arg(EXEC_SUBCOMMAND);
+    command.args(["--parent", &std::process::id().to_string(), "--signal", signal]);
+    command.args(["--memory", &megabytes.to_string(), "--"]).arg(program);
+    command
+}
+
 /// Runs the subcommand with what follows its name. Returns only if it failed.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let Some((parent, signal, program, rest)) = parse(arguments) else {
-        eprintln!("usage: karin internal-exec --parent PID --signal TERM|KILL -- PROGRAM ...");
+    let Some(Task { parent, signal, megabytes, program, rest }) = parse(arguments) else {
+        eprintln!(
+            "usage: karin internal-exec --parent PID --signal TERM|KILL [--memory MEGABYTES] \
+             -- PROGRAM ..."
+        );
         return ExitCode::from(CANNOT_RUN);
     };
     if !bind_to_parent(parent, signal) {
         return ExitCode::FAILURE;
+    }
+    if let Some(megabytes) = megabytes {
+        limit_memory(megabytes);
     }
     let error = Command::new(&program).args(rest).exec();
     eprintln!("{}: {error}", Path::new(&program).display());
     ExitCode::from(CANNOT_RUN)
 }
 
-fn parse(
-    mut arguments: impl Iterator<Item = OsString>,
-) -> Option<(u32, Signal, OsString, Vec<OsString>)> {
+fn limit_memory(megabytes: u32) {
+    let bytes = Some(u64::from(megabytes) * 1_048_576);
+    if let Err(error) = setrlimit(Resource::Data, Rlimit { current: bytes, maximum: bytes }) {
+        eprintln!("the memory is not limited: {error}");
+    }
+}
+
+/// What the subcommand is to do.
+#[derive(Debug, PartialEq, Eq)]
+struct Task {
+    parent: u32,
+    signal: Signal,
+    megabytes: Option<u32>,
+    program: OsString,
+    rest: Vec<OsString>,
+}
+
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Option<Task> {
     let mut after = |name: &str| {
         let found = arguments.next()? == name;
         if found { arguments.next()?.into_string().ok() } else { None }
@@ -56,10 +99,16 @@ fn parse(
         "KILL" => Signal::KILL,
         _ => return None,
     };
-    if arguments.next()? != "--" {
+    let mut dashes = arguments.next()?;
+    let mut megabytes = None;
+    if dashes == "--memory" {
+        megabytes = Some(arguments.next()?.into_string().ok()?.parse().ok()?);
+        dashes = arguments.next()?;
+    }
+    if dashes != "--" {
         return None;
     }
-    Some((parent, signal, arguments.next()?, arguments.collect()))
+    Some(Task { parent, signal, megabytes, program: arguments.next()?, rest: arguments.collect() })
 }
 
 /// False if the parent is gone already.
@@ -83,21 +132,34 @@ fn bind_to_parent(_parent: u32, _signal: Signal) -> bool {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Option<(u32, Signal, OsString, Vec<OsString>)> {
+    fn parsed(text: &str) -> Option<Task> {
         parse(text.split(' ').map(OsString::from))
     }
 
     #[test]
     fn everything_after_the_dashes_is_the_program_and_its_arguments() {
-        let (parent, signal, program, rest) =
-            parsed("--parent 7 --signal TERM -- sh -c --parent").unwrap();
-        assert_eq!((parent, signal, program), (7, Signal::TERM, "sh".into()));
-        assert_eq!(rest, ["-c", "--parent"]);
+        let mut task = Task {
+            parent: 7,
+            signal: Signal::TERM,
+            megabytes: None,
+            program: "sh".into(),
+            rest: vec!["-c".into(), "--memory".into()],
+        };
+        assert_eq!(parsed("--parent 7 --signal TERM -- sh -c --memory").as_ref(), Some(&task));
+        task.megabytes = Some(128);
+        let limited = "--parent 7 --signal TERM --memory 128 -- sh -c --memory";
+        assert_eq!(parsed(limited), Some(task));
     }
 
     #[test]
     fn half_a_command_line_is_refused() {
-        for bad in ["", "--parent 7 --signal TERM", "--parent 7 --signal HUP -- sh", "-- sh"] {
+        for bad in [
+            "--parent 7 --signal TERM --memory x -- sh",
+            "",
+            "--parent 7 --signal TERM",
+            "--parent 7 --signal HUP -- sh",
+            "-- sh",
+        ] {
             assert!(parsed(bad).is_none(), "{bad}");
         }
     }

@@ -10,6 +10,17 @@ const ACCOUNT_DEFAULT: &str = "000000000000";
 /// The region shown where none is known.
 const REGION_DEFAULT: &str = "us-east-1";
 
+/// What the names of regions start with, and the partition they are in where it is not `aws`.
+const PARTITIONS: [(&str, &str); 7] = [
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+];
+
 /// Account, region and base URL in the names karin issues: the configured ones, else those of the
 /// first mapping read from AWS, else `000000000000` and `us-east-1`. Cheap to clone; all clones
 /// see what one adopts.
@@ -109,13 +120,8 @@ impl Identity {
     /// What ARNs of the region start with.
     pub fn partition(&self) -> &'static str {
         let region = self.region();
-        if region.starts_with("cn-") {
-            "aws-cn"
-        } else if region.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else {
-            "aws"
-        }
+        let found = PARTITIONS.iter().find(|(start, _)| region.starts_with(start));
+        found.map_or("aws", |(_, partition)| partition)
     }
 }
 
@@ -155,6 +161,20 @@ mod tests {
         let strict = loose.with_strict_account(true);
         assert_eq!(strict.only_account(), Some("000000000000"));
         assert!(strict.owns(&ours) && !foreign.iter().any(|arn| strict.owns(arn)));
+    }
+
+    #[test]
+    fn the_region_names_the_partition() {
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(Identity::new(None, Some(region.into()), None).partition(), partition);
+        }
     }
 
     #[test]

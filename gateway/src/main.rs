@@ -1,6 +1,6 @@
 //! The `karin` binary: reads what it was told, and runs.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{fs::File, io::IsTerminal as _, os::fd::AsFd as _, process::ExitCode};
 
 use karin_gateway::{
     config::{Config, ConfigError},
@@ -16,8 +16,14 @@ fn main() -> ExitCode {
     match arguments.next() {
         Some(name) if name == exec::EXEC_SUBCOMMAND => return exec::run(arguments),
         Some(name) if name == lambda::REAPER_SUBCOMMAND => {
-            lambda::run_reaper(std::io::stdin().lock());
-            return ExitCode::SUCCESS;
+            // Not Rust's own standard input: what that keeps in its buffer nobody can wait for.
+            return match std::io::stdin().as_fd().try_clone_to_owned() {
+                Ok(pipe) => {
+                    lambda::run_reaper(File::from(pipe));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => failure(&error),
+            };
         }
         Some(name) if name == try_filter::TRY_FILTER_SUBCOMMAND => {
             return try_filter::run(arguments);

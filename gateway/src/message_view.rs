@@ -69,6 +69,19 @@ impl<'a> MessageView<'a> {
     }
 }
 
+/// The AWSTraceHeader a message came with.
+pub fn trace_header(message: &ReceivedMessage) -> Option<String> {
+    if message.attributes.is_empty() {
+        return None;
+    }
+    trace_header_of(stored_attributes(message).system)
+}
+
+fn trace_header_of(system: Vec<MessageAttribute>) -> Option<String> {
+    let found = system.into_iter().find(|attribute| attribute.name == "AWSTraceHeader");
+    found.and_then(|attribute| String::from_utf8(attribute.value).ok())
+}
+
 /// The attributes in the message's blob. A blob that no gateway wrote, or whose texts SQS could
 /// not carry, counts as none.
 fn stored_attributes(message: &ReceivedMessage) -> MessageAttributes {
@@ -98,12 +111,10 @@ fn system_attributes(
     if !message.deduplication_id.is_empty() {
         shown.push(("SequenceNumber", sequence_text(message.sequence)));
     }
-    let trace_header = stored.into_iter().find(|attribute| attribute.name == "AWSTraceHeader");
-    let trace_header = trace_header.and_then(|attribute| String::from_utf8(attribute.value).ok());
     for (name, value) in [
         ("MessageDeduplicationId", message.deduplication_id.clone()),
         ("MessageGroupId", message.group.clone()),
-        ("AWSTraceHeader", trace_header.unwrap_or_default()),
+        ("AWSTraceHeader", trace_header_of(stored).unwrap_or_default()),
         ("DeadLetterQueueSourceArn", message.source_arn.clone()),
     ] {
         // redis-cli can send ids that SQS could not carry.

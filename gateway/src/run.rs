@@ -129,7 +129,7 @@ async fn start(
         arns: ArnMaker::new(move |queue| names.queue_arn(queue)),
     };
     let queues = Queues::connect(options, shutdown.clone()).await?;
-    lambda::make_queues(&queues, &config).await;
+    lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
     let lambda =
         lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin))?;
@@ -190,7 +190,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
 /// The embedded Redis cannot do without the directory. With a given one it only holds the number
 /// leases of local functions are taken under, and karin runs without.
 fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
-    if config.redis_url.is_some() && config.functions.is_empty() {
+    let runs_functions = !config.functions.is_empty() || config.functions_folder.is_some();
+    if config.redis_url.is_some() && !runs_functions {
         return Ok(None);
     }
     match DataDir::open(&config.data_dir) {

@@ -2,7 +2,8 @@
 Enabled=false, more than one page of them.
 
 usage: lambda.py ENDPOINT FILE
-The function appends each event to FILE; it fails for the body "fail", and sleeps for "sleep".
+The function appends each event to FILE; it fails for the body "fail", sleeps for "sleep", and does
+not end for "hang".
 """
 import io
 import sys
@@ -21,6 +22,8 @@ def handler(event, context):
     bodies = [record["body"] for record in event["Records"]]
     if "sleep" in bodies:
         time.sleep(1)  # slow on purpose
+    if "hang" in bodies:
+        time.sleep(3600)  # slow on purpose
     if "fail" in bodies:
         raise ValueError("as asked")
     return {"batchItemFailures": []}

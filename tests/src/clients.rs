@@ -12,6 +12,8 @@ pub enum Packages {
     BotoJson,
     /// A boto3 from before November 2023, which speaks the Query protocol.
     BotoQuery,
+    /// `cargo lambda`, and a function for it.
+    CargoLambda,
     /// Celery and kombu, on a botocore that speaks JSON.
     Celery,
     /// Celery and kombu from before November 2023, on a botocore that speaks Query.
@@ -22,10 +24,14 @@ pub enum Packages {
     Dramatiq,
     /// The last generation of AWS's SDK for JavaScript v2, in JSON and in Query.
     JavaScriptV2,
-    /// AWS's Lambda runtime client for Python, and ministack.
+    /// AWS's Lambda runtime client and event reader for Python, and ministack.
     Lambda,
     /// Both generations of the JavaScript SDK v3.
     Node,
+    /// AWS's Lambda runtime client and event reader for Node.js.
+    RuntimeNode,
+    /// A function on AWS's Lambda runtime client for Rust.
+    RuntimeRust,
     /// AWS's SDK for Rust.
     Rust,
     /// serverless-offline-sqs.
@@ -42,6 +48,7 @@ impl Packages {
         match self {
             Self::BotoJson => "json",
             Self::BotoQuery => "query",
+            Self::CargoLambda => "cargo-lambda",
             Self::Celery => "celery",
             Self::CeleryOld => "celery-old",
             Self::Cli => "cli",
@@ -49,6 +56,8 @@ impl Packages {
             Self::JavaScriptV2 => "javascript-v2",
             Self::Lambda => "lambda",
             Self::Node => "node",
+            Self::RuntimeNode => "runtime-node",
+            Self::RuntimeRust => "runtime-rust",
             Self::Rust => "rust",
             Self::Serverless => "serverless",
             Self::SqsConsumer => "sqs-consumer",
@@ -57,7 +66,7 @@ impl Packages {
     }
 
     /// Installs the packages unless they are there; returns the interpreter, beside which the
-    /// packages' own programs stand. Rust's has none: it is the program of `rust`.
+    /// packages' own programs stand. Rust's have none: it is the program of `rust`.
     pub fn interpreter(self) -> PathBuf {
         let name = self.name();
         let output = Command::new(folder().join("prepare")).arg(name).output();

@@ -6,6 +6,7 @@ mod batch;
 mod cancel_message_move_task;
 mod change_message_visibility;
 mod change_message_visibility_batch;
+mod copied_queue;
 mod create_queue;
 mod delete_message;
 mod delete_message_batch;
@@ -56,6 +57,7 @@ use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
 pub(crate) use access::SERVICE;
+pub(crate) use copied_queue::CopiedQueue;
 use request_id::RequestIds;
 
 /// The host in QueueUrls for a client that sent no Host header (HTTP/1.0).

@@ -86,7 +86,13 @@ fn check(
         identifier::check("ReceiveRequestAttemptId", id)?;
     }
     let max_bytes = Some(limits::RECEIVE_BYTES_MAX);
-    let options =
-        PopOptions { count, visibility_timeout_seconds, max_bytes, holder: None, attempt };
+    let options = PopOptions {
+        count,
+        visibility_timeout_seconds,
+        max_bytes,
+        groups: None,
+        holder: None,
+        attempt,
+    };
     Ok((options, wait))
 }

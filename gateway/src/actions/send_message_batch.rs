@@ -28,7 +28,7 @@ pub(super) async fn handle(
     let mut accepted = Vec::new();
     let mut failed = Vec::new();
     for SendMessageBatchEntry { id, message } in entries {
-        match message::prepare(&queue, message, None) {
+        match message::prepare(&queue, message, input.trace_header.clone()) {
             Ok((message, answer)) => {
                 outgoing.push(message);
                 accepted.push((id, answer));

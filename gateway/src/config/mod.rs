@@ -3,10 +3,12 @@
 //! [`Options`] is what was written, every option as text, whichever of the three it came from.
 //! [`Config`] is what it means. Nothing below reads the environment or the file again.
 
+mod lambda_profile;
 mod mapping_options;
 mod options;
 pub(crate) mod specs;
 
+pub use lambda_profile::LambdaProfile;
 pub use mapping_options::{
     Acknowledge, FifoFailure, Filtered, MalformedReport, MappingOptions, Retry,
 };
@@ -42,6 +44,11 @@ pub const SYNC_INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub const QUEUE_COOLDOWN_DEFAULT: Duration = Duration::from_mins(1);
 /// Longest `--queue-cooldown`, a day.
 pub const QUEUE_COOLDOWN_MAX: Duration = Duration::from_hours(24);
+/// How often a chain of messages may run one function: about as often as AWS lets it (esm-contract
+/// §11, trap 22).
+pub const MAX_HOPS_DEFAULT: u32 = 16;
+/// Most `--max-hops`: no counter in a trace header is larger.
+pub const MAX_HOPS_MAX: u32 = 30_000;
 /// Longest `--sync-interval`, a week.
 pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
 
@@ -73,18 +80,40 @@ pub struct Config {
     pub queue_cooldown: Duration,
     /// The Lambda endpoint to use instead of AWS's.
     pub lambda_endpoint: Option<String>,
+    /// What answers there. `None`: AWS where there is no other endpoint, else found out by asking.
+    pub lambda_profile: Option<LambdaProfile>,
+    /// How often a chain of messages may run one function; 0: without end.
+    pub max_hops: u32,
     /// Functions run on this machine.
     pub functions: Vec<FunctionSpec>,
+    /// A folder of such functions.
+    pub functions_folder: Option<PathBuf>,
     /// Mappings given here, besides those read from AWS.
     pub mappings: Vec<MappingSpec>,
     /// How often mappings are read from AWS. `None`: never.
     pub sync_interval: Option<Duration>,
+    /// When a queue takes over what its namesake on AWS has.
+    pub sync_attributes: SyncAttributes,
+    /// Where that is read instead of AWS's SQS.
+    pub sync_sqs_endpoint: Option<String>,
     /// Access keys.
     pub keys: Vec<KeySpec>,
     /// Endpoint tokens.
     pub tokens: Vec<TokenSpec>,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
+}
+
+/// When a queue takes over the attributes, tags and dead-letter queue of its namesake on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncAttributes {
+    /// When a mapping makes it.
+    #[default]
+    Once,
+    /// Then, and whenever AWS is read.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// Why there is no configuration.
@@ -118,6 +147,10 @@ impl Config {
                     format_args!("{}: {directory} is not a directory", function.name),
                 ));
             }
+        }
+        if let Some(folder) = config.functions_folder.as_ref().filter(|f| !f.is_dir()) {
+            let why = format_args!("{} is not a directory", folder.display());
+            return Err(ConfigError::value("functions", why));
         }
         Ok(config)
     }
@@ -166,10 +199,25 @@ impl Config {
             strict_account: options.strict_account,
             queue_cooldown: optional(options.queue_cooldown, "queue-cooldown", queue_cooldown)?
                 .unwrap_or(QUEUE_COOLDOWN_DEFAULT),
-            lambda_endpoint,
+            lambda_profile: optional(
+                options.lambda_profile,
+                "lambda-profile",
+                LambdaProfile::parse,
+            )?,
+            max_hops: optional(options.max_hops, "max-hops", max_hops)?.unwrap_or(MAX_HOPS_DEFAULT),
             functions: specs::functions(&options.function)?,
+            functions_folder: options.functions.map(PathBuf::from),
             mappings: specs::mappings(&options.map)?,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
+            sync_attributes: optional(options.sync_attributes, "sync-attributes", sync_attributes)?
+                .unwrap_or_default(),
+            sync_sqs_endpoint: optional(
+                options.sync_sqs_endpoint,
+                "sync-sqs-endpoint",
+                web_address,
+            )?
+            .or_else(|| lambda_endpoint.clone()),
+            lambda_endpoint,
             keys,
             tokens,
             log: options.log.unwrap_or_else(|| "info".to_owned()),
@@ -194,6 +242,11 @@ fn read_file(named: Option<&str>) -> Result<Options, ConfigError> {
 }
 
 fn parse_file(text: &str) -> Result<Options, String> {
+    parse_toml(text)
+}
+
+/// Errors: one line, with the number of the line that is wrong.
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| {
             1 + text.get(..span.start).unwrap_or_default().bytes().filter(|&b| b == b'\n').count()
@@ -244,6 +297,11 @@ fn queue_cooldown(written: &str) -> Result<Duration, String> {
     cooldown.filter(|cooldown| *cooldown <= QUEUE_COOLDOWN_MAX).ok_or_else(|| {
         format!("{written:?} is not a number of seconds up to {}", QUEUE_COOLDOWN_MAX.as_secs())
     })
+}
+
+fn max_hops(written: &str) -> Result<u32, String> {
+    let hops = written.parse().ok().filter(|hops| *hops <= MAX_HOPS_MAX);
+    hops.ok_or_else(|| format!("{written:?} is not a number up to {MAX_HOPS_MAX}"))
 }
 
 /// Access keys; no text of theirs but their ids is repeated.
@@ -328,6 +386,15 @@ fn sync_interval(written: Option<&str>, aws: bool) -> Result<Option<Duration>, C
                 SYNC_INTERVAL_MAX.as_secs()
             ),
         )),
+    }
+}
+
+fn sync_attributes(written: &str) -> Result<SyncAttributes, String> {
+    match written {
+        "once" => Ok(SyncAttributes::Once),
+        "always" => Ok(SyncAttributes::Always),
+        "never" => Ok(SyncAttributes::Never),
+        _ => Err(format!("{written:?} is neither \"once\" nor \"always\" nor \"never\"")),
     }
 }
 

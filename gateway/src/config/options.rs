@@ -64,8 +64,18 @@ pub struct Options {
     /// Read mappings from, and invoke functions at, this Lambda endpoint instead of AWS's
     #[arg(long, env = "KARIN_LAMBDA_ENDPOINT", value_name = "URL")]
     pub lambda_endpoint: Option<String>,
+    /// What answers at the Lambda endpoint: auto, aws, cargo-lambda, serverless-offline, sam, rie,
+    /// localstack or ministack [default: auto, which asks it]
+    #[arg(long, env = "KARIN_LAMBDA_PROFILE", value_name = "PROFILE")]
+    pub lambda_profile: Option<String>,
+    /// How often a chain of messages, each sent by the run its predecessor caused, may run one
+    /// function; 0 for without end [default: 16]
+    #[arg(long, env = "KARIN_MAX_HOPS", value_name = "NUMBER")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub max_hops: Option<String>,
     /// A function run on this machine: DIR/bootstrap, or a command started in DIR (it must come
-    /// last and runs to the end of the value). Repeatable; in the environment one a line
+    /// last and runs to the end of the value). Further options: memory=MEGABYTES, idle=SECONDS.
+    /// Repeatable; in the environment one a line
     #[arg(
         long,
         env = "KARIN_FUNCTION",
@@ -73,6 +83,10 @@ pub struct Options {
         value_name = "NAME=DIR[,timeout=SECONDS][,concurrency=N][,command=COMMAND]"
     )]
     pub function: Vec<String>,
+    /// A folder of functions run on this machine: each directory in it that has a program named
+    /// bootstrap, or a function.toml with a command
+    #[arg(long, env = "KARIN_FUNCTIONS", value_name = "DIR")]
+    pub functions: Option<String>,
     /// Invoke FUNCTION, a name or an ARN, with the messages of QUEUE. Further options:
     /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true.
     /// Repeatable; in the environment one a line
@@ -88,6 +102,13 @@ pub struct Options {
     #[arg(long, env = "KARIN_SYNC_INTERVAL", value_name = "SECONDS|off")]
     #[serde(deserialize_with = "number_or_text")]
     pub sync_interval: Option<String>,
+    /// When a queue takes over what its namesake on AWS has (attributes, tags, dead-letter queue):
+    /// "once", when a mapping makes it; "always", at each reading; or "never" [default: once]
+    #[arg(long, env = "KARIN_SYNC_ATTRIBUTES", value_name = "once|always|never")]
+    pub sync_attributes: Option<String>,
+    /// Where that is read, instead of AWS's SQS [default: the Lambda endpoint, if one is given]
+    #[arg(long, env = "KARIN_SYNC_SQS_ENDPOINT", value_name = "URL")]
+    pub sync_sqs_endpoint: Option<String>,
     /// An access key that requests must be signed with, and what it may do. Patterns may hold "*".
     /// Repeatable; in the environment one a line
     #[arg(
@@ -136,9 +157,14 @@ impl Options {
             strict_account: self.strict_account || other.strict_account,
             queue_cooldown: self.queue_cooldown.or(other.queue_cooldown),
             lambda_endpoint: self.lambda_endpoint.or(other.lambda_endpoint),
+            lambda_profile: self.lambda_profile.or(other.lambda_profile),
+            max_hops: self.max_hops.or(other.max_hops),
             function: list(self.function, other.function),
+            functions: self.functions.or(other.functions),
             map: list(self.map, other.map),
             sync_interval: self.sync_interval.or(other.sync_interval),
+            sync_attributes: self.sync_attributes.or(other.sync_attributes),
+            sync_sqs_endpoint: self.sync_sqs_endpoint.or(other.sync_sqs_endpoint),
             key: list(self.key, other.key),
             token: list(self.token, other.token),
             log: self.log.or(other.log),
@@ -160,7 +186,12 @@ impl Options {
             &mut self.base_url,
             &mut self.queue_cooldown,
             &mut self.lambda_endpoint,
+            &mut self.lambda_profile,
+            &mut self.max_hops,
+            &mut self.functions,
             &mut self.sync_interval,
+            &mut self.sync_attributes,
+            &mut self.sync_sqs_endpoint,
             &mut self.log,
         ] {
             if option.as_deref().is_some_and(str::is_empty) {

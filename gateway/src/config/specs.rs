@@ -7,9 +7,13 @@ use crate::filter::Filters;
 use crate::queues::QueueName;
 
 /// A local function's timeout unless told otherwise.
-pub(super) const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub(crate) const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest a function may run, seconds; AWS's own limit.
 pub(crate) const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 900;
+/// The memory a function may have, megabytes; AWS's own limits.
+pub(crate) const FUNCTION_MEMORY_MEGABYTES: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// The longest a function's process may wait for an event, seconds: a week.
+pub(crate) const FUNCTION_IDLE_SECONDS_MAX: u64 = 604_800;
 /// Records of one invocation unless told otherwise (BatchSize, esm-contract §2).
 pub(crate) const BATCH_SIZE_DEFAULT: u32 = 10;
 /// Most records of one invocation on a standard queue.
@@ -25,7 +29,8 @@ pub(crate) const CONCURRENCY_MAX: u32 = 1_000;
 /// Longest name of a Lambda function.
 pub(super) const FUNCTION_NAME_LENGTH_MAX: usize = 64;
 
-/// A function run on this machine.
+/// A function run on this machine. What is `None` is as `function.toml` in its directory says, else
+/// the runner's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// Its name.
@@ -33,11 +38,30 @@ pub struct FunctionSpec {
     /// Where its code is, and its working directory.
     pub directory: PathBuf,
     /// How long one invocation may take.
-    pub timeout: Duration,
-    /// At most this many processes. `None`: the runner decides.
+    pub timeout: Option<Duration>,
+    /// At most this many processes.
     pub concurrency: Option<u32>,
+    /// The memory of a process, megabytes.
+    pub memory: Option<u32>,
+    /// How long a process may wait for its next event.
+    pub idle: Option<Duration>,
     /// What to run. `None`: `bootstrap` in the directory.
     pub command: Option<String>,
+}
+
+impl FunctionSpec {
+    /// A function of which nothing is said.
+    pub(crate) fn new(name: &str, directory: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            directory,
+            timeout: None,
+            concurrency: None,
+            memory: None,
+            idle: None,
+            command: None,
+        }
+    }
 }
 
 /// How a function says which messages failed.
@@ -124,18 +148,24 @@ fn function(text: &str) -> Result<FunctionSpec, String> {
     if command.is_some_and(|c| c.trim().is_empty()) {
         return Err("the command is empty".to_owned());
     }
-    let mut spec = FunctionSpec {
-        name: name.to_owned(),
-        directory: directory.into(),
-        timeout: FUNCTION_TIMEOUT_DEFAULT,
-        concurrency: None,
-        command: command.map(str::to_owned),
-    };
+    let mut spec = FunctionSpec::new(name, directory.into());
+    spec.command = command.map(str::to_owned);
     for part in parts {
         match part.split_once('=') {
-            Some(("timeout", value)) => spec.timeout = timeout(value)?,
+            Some(("timeout", value)) => spec.timeout = Some(timeout(value)?),
             Some(("concurrency", value)) => spec.concurrency = Some(concurrency(value)?),
-            _ => return Err(format!("{part:?} is none of timeout=, concurrency=, command=")),
+            Some(("memory", value)) => {
+                spec.memory = Some(number(value, "memory", FUNCTION_MEMORY_MEGABYTES)?);
+            }
+            Some(("idle", value)) => {
+                let seconds = number(value, "idle", 1..=FUNCTION_IDLE_SECONDS_MAX)?;
+                spec.idle = Some(Duration::from_secs(seconds));
+            }
+            _ => {
+                return Err(format!(
+                    "{part:?} is none of a function's options ({FUNCTION_OPTIONS})"
+                ));
+            }
         }
     }
     Ok(spec)
@@ -179,6 +209,7 @@ fn mapping(text: &str) -> Result<MappingSpec, String> {
     Ok(spec)
 }
 
+const FUNCTION_OPTIONS: &str = "timeout=, concurrency=, memory=, idle=, command=";
 const MAPPING_OPTIONS: &str = "batch_size=, window=, timeout=, concurrency=, \
      report_batch_item_failures=, retry=, isolate=, filtered=, acknowledge=, malformed_report=, \
      fifo_failure=, filter=";

@@ -13,7 +13,11 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "account" => options.account = value,
             "base-url" => options.base_url = value,
             "lambda-endpoint" => options.lambda_endpoint = value,
+            "lambda-profile" => options.lambda_profile = value,
+            "max-hops" => options.max_hops = value,
             "sync-interval" => options.sync_interval = value,
+            "sync-attributes" => options.sync_attributes = value,
+            "sync-sqs-endpoint" => options.sync_sqs_endpoint = value,
             "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
             "map" => options.map.extend(value),
@@ -45,6 +49,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.key_prefix, "karin:");
     assert_eq!((config.region, config.account), (None, None));
     assert_eq!(config.sync_interval, None);
+    assert_eq!((config.sync_attributes, config.sync_sqs_endpoint), (SyncAttributes::Once, None));
     assert_eq!(config.queue_cooldown, Duration::from_mins(1));
     assert!(!config.strict_account);
     assert_eq!(config.log, "info");
@@ -109,11 +114,39 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
+    refuses(&["lambda-profile", "cargo"], "--lambda-profile: \"cargo\" is none of auto, aws, ");
+    for hops in ["-1", "many", "30001"] {
+        refuses(&["max-hops", hops], "--max-hops: ");
+    }
+    refuses(&["sync-attributes", "daily"], "--sync-attributes: \"daily\" is neither");
+    refuses(&["sync-sqs-endpoint", "localhost"], "--sync-sqs-endpoint: ");
     for cooldown in ["-1", "soon", "1.5", "86401"] {
         refuses(&["queue-cooldown", cooldown], "--queue-cooldown: ");
     }
     let off = config(&["queue-cooldown", "0"], &[]).unwrap();
     assert_eq!(off.queue_cooldown, Duration::ZERO);
+}
+
+#[test]
+fn every_profile_has_a_name_and_the_guard_can_be_switched_off() {
+    let given = |name: &str| config(&["lambda-profile", name], &[]).unwrap().lambda_profile;
+    assert_eq!(given(""), None);
+    for name in ["auto", "aws", "cargo-lambda", "serverless-offline", "sam", "rie", "localstack"] {
+        assert_eq!(given(name).map(LambdaProfile::name), Some(name));
+    }
+    assert_eq!(given("ministack"), Some(LambdaProfile::Ministack));
+    assert_eq!(config(&[], &[]).unwrap().max_hops, MAX_HOPS_DEFAULT);
+    assert_eq!(config(&["max-hops", "0"], &[]).unwrap().max_hops, 0);
+}
+
+#[test]
+fn queues_attributes_are_read_where_the_mappings_are_unless_told_otherwise() {
+    let given = ["lambda-endpoint", "http://a:1", "sync-attributes", "always"];
+    let read = config(&given, &[]).unwrap();
+    assert_eq!(read.sync_attributes, SyncAttributes::Always);
+    assert_eq!(read.sync_sqs_endpoint.as_deref(), Some("http://a:1"));
+    let other = [&given[..], &["sync-sqs-endpoint", "https://b/"]].concat();
+    assert_eq!(config(&other, &[]).unwrap().sync_sqs_endpoint.as_deref(), Some("https://b"));
 }
 
 #[test]
@@ -135,20 +168,22 @@ fn aws_is_asked_only_where_credentials_or_an_endpoint_say_so() {
 
 #[test]
 fn a_function_is_read_whole() {
-    let text = "hello=examples/hello,timeout=5,concurrency=2,command=sh -c 'echo a,b'";
+    let text = "hello=examples/hello,timeout=5,concurrency=2,memory=256,idle=60,\
+                command=sh -c 'echo a,b'";
     let config = config(&["function", text, "function", "b=/b"], &[]).unwrap();
     assert_eq!(
         config.functions[0],
         FunctionSpec {
             name: "hello".to_owned(),
             directory: "examples/hello".into(),
-            timeout: Duration::from_secs(5),
+            timeout: Some(Duration::from_secs(5)),
             concurrency: Some(2),
+            memory: Some(256),
+            idle: Some(Duration::from_mins(1)),
             command: Some("sh -c 'echo a,b'".to_owned()),
         }
     );
-    assert_eq!(config.functions[1].timeout, Duration::from_secs(30));
-    assert_eq!(config.functions[1].command, None);
+    assert_eq!(config.functions[1], FunctionSpec::new("b", "/b".into()));
 }
 
 #[test]
@@ -158,6 +193,8 @@ fn a_function_that_is_half_said_is_refused() {
     refuses(&["function", "hello="], "directory");
     refuses(&["function", "hello=d,timeout=0"], "from 1 to 900");
     refuses(&["function", "hello=d,timout=1"], "timout");
+    refuses(&["function", "hello=d,memory=127"], "from 128 to 10240");
+    refuses(&["function", "hello=d,idle=0"], "from 1 to 604800");
     refuses(&["function", "hello=d,command= "], "command is empty");
     refuses(&["function", "a=b", "function", "a=c"], "another function");
 }

@@ -48,7 +48,7 @@ impl Backoff {
 }
 
 /// Between 80 % and 100 % of a delay, so that many who failed together do not return together.
-fn spread(delay: Duration) -> Duration {
+pub(super) fn spread(delay: Duration) -> Duration {
     let mut byte = [0];
     let _no_secret = getrandom::fill(&mut byte);
     delay.mul_f32(1.0 - f32::from(byte[0]) / 255.0 / 5.0)

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::message_view;
 use crate::queues::ReceivedMessage;
 
 /// The largest event a synchronous Invoke takes, bytes. Source: esm-contract §1.
@@ -23,6 +24,7 @@ pub(super) struct Batch {
     messages: Vec<Held>,
     records: Vec<Vec<u8>>,
     bytes: usize,
+    bytes_max: usize,
     count_max: usize,
     first_lease_ends: Option<Instant>,
 }
@@ -43,6 +45,8 @@ pub(super) struct Held {
     pub(super) group: String,
     /// When it was asked for: the earliest that its visibility timeout can count from.
     pub(super) received_at: Instant,
+    /// AWSTraceHeader.
+    pub(super) trace_header: Option<String>,
 }
 
 impl Held {
@@ -55,6 +59,7 @@ impl Held {
             due_ms: message.due_ms,
             group: message.group.clone(),
             received_at,
+            trace_header: message_view::trace_header(message),
         }
     }
 }
@@ -71,33 +76,63 @@ pub(super) enum Fit {
 }
 
 impl Batch {
-    /// An empty batch of at most `batch_size` messages.
-    pub(super) fn new(batch_size: u32) -> Self {
+    /// An empty batch of at most `batch_size` messages, for an event of at most `bytes_max` bytes.
+    pub(super) fn new(batch_size: u32, bytes_max: usize) -> Self {
         Self {
             messages: Vec::new(),
             records: Vec::new(),
             bytes: OPENING.len() + CLOSING.len(),
+            bytes_max,
             count_max: usize::try_from(batch_size.max(1)).unwrap_or(usize::MAX),
             first_lease_ends: None,
         }
     }
 
-    /// Adds a message with its record as JSON; its lease ends at `lease_ends`.
-    pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
+    /// How a record of so many bytes would find its place.
+    pub(super) fn fit(&self, record_bytes: usize) -> Fit {
         let comma = usize::from(!self.records.is_empty());
-        if OPENING.len() + record.len() + CLOSING.len() > EVENT_BYTES_MAX {
-            return Fit::Never;
+        if OPENING.len() + record_bytes + CLOSING.len() > self.bytes_max {
+            Fit::Never
+        } else if self.is_full() || self.bytes + comma + record_bytes > self.bytes_max {
+            Fit::Full
+        } else {
+            Fit::Taken
         }
-        if self.is_full() || self.bytes + comma + record.len() > EVENT_BYTES_MAX {
-            self.count_max = self.records.len();
-            return Fit::Full;
+    }
+
+    /// Adds a message with its record as JSON; its lease ends at `lease_ends`. What does not
+    /// [`Batch::fit`] is not added.
+    pub(super) fn push(&mut self, message: Held, record: Vec<u8>, lease_ends: Instant) -> Fit {
+        let fit = self.fit(record.len());
+        if fit != Fit::Taken {
+            return fit;
         }
-        self.bytes += comma + record.len();
+        self.bytes += usize::from(!self.records.is_empty()) + record.len();
         self.messages.push(message);
         self.records.push(record);
         let earlier = self.first_lease_ends.map_or(lease_ends, |first| first.min(lease_ends));
         self.first_lease_ends = Some(earlier);
         Fit::Taken
+    }
+
+    /// Takes out the messages that are not to run, with their records.
+    pub(super) fn take(&mut self, is_taken: impl Fn(&Held) -> bool) -> Vec<Held> {
+        if !self.messages.iter().any(&is_taken) {
+            return Vec::new();
+        }
+        let records = std::mem::take(&mut self.records);
+        let pairs = std::mem::take(&mut self.messages).into_iter().zip(records);
+        let (taken, left): (Vec<_>, Vec<_>) = pairs.partition(|(message, _)| is_taken(message));
+        (self.messages, self.records) = left.into_iter().unzip();
+        let commas = self.records.len().saturating_sub(1);
+        let records: usize = self.records.iter().map(Vec::len).sum();
+        self.bytes = OPENING.len() + records + commas + CLOSING.len();
+        taken.into_iter().map(|(message, _)| message).collect()
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&mut self) {
+        self.count_max = self.records.len();
     }
 
     /// The messages gathered so far.
@@ -129,7 +164,7 @@ impl Batch {
     }
 
     fn rest_bytes(&self) -> usize {
-        EVENT_BYTES_MAX.saturating_sub(self.bytes)
+        self.bytes_max.saturating_sub(self.bytes)
     }
 
     /// When the earliest lease of the batch ends; `None` while it is empty.
@@ -174,7 +209,7 @@ mod tests {
     fn an_event_is_filled_to_the_last_byte_and_not_beyond() {
         let empty = OPENING.len() + CLOSING.len();
         let now = Instant::now();
-        let mut batch = Batch::new(10_000);
+        let mut batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         let rest = EVENT_BYTES_MAX - empty - 1_000_000 - 1;
         assert_eq!(batch.push(message(2), record(rest), now), Fit::Taken);
@@ -183,15 +218,18 @@ mod tests {
         assert_eq!(event.len(), EVENT_BYTES_MAX);
         assert_eq!(held.len(), 2);
 
-        let mut batch = Batch::new(10_000);
+        let mut batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.push(message(1), record(1_000_000), now), Fit::Taken);
         assert_eq!(batch.push(message(2), record(rest + 1), now), Fit::Full);
+        assert!(!batch.is_full(), "a smaller one has room");
+        batch.close();
         assert!(batch.is_full());
+        assert_eq!(batch.push(message(2), record(2), now), Fit::Full);
     }
 
     #[test]
     fn a_record_that_no_event_can_hold_is_told_apart() {
-        let mut batch = Batch::new(10);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
         let largest = EVENT_BYTES_MAX - OPENING.len() - CLOSING.len();
         let now = Instant::now();
         assert_eq!(batch.push(message(1), record(largest + 1), now), Fit::Never);
@@ -201,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_batch_holds_its_batch_size_and_knows_its_earliest_lease() {
-        let mut batch = Batch::new(2);
+        let mut batch = Batch::new(2, EVENT_BYTES_MAX);
         let now = Instant::now();
         assert!(batch.is_empty());
         assert_eq!(batch.wanted(), 2);
@@ -218,8 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_taken_out_takes_its_record_along() {
+        let now = Instant::now();
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
+        for id in 1..=4 {
+            assert_eq!(batch.push(message(id), record(2 + id), now), Fit::Taken);
+        }
+        assert!(batch.take(|_| false).is_empty());
+        let taken = batch.take(|message| matches!(&*message.id, "1" | "3"));
+        assert_eq!(taken.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(batch.push(message(5), record(2), now), Fit::Taken);
+        let (event, held) = batch.finish();
+        let expected = [OPENING, &record(4), b",", &record(6), b",", &record(2), CLOSING].concat();
+        assert_eq!(&event[..], expected);
+        assert_eq!(held.iter().map(|held| held.id.as_str()).collect::<Vec<_>>(), ["2", "4", "5"]);
+        let mut batch = Batch::new(10, EVENT_BYTES_MAX);
+        assert_eq!(batch.push(message(1), record(2), now), Fit::Taken);
+        assert_eq!(batch.take(|_| true).len(), 1);
+        assert!(batch.is_empty());
+    }
+
+    #[test]
     fn a_large_batch_is_asked_for_in_pops_of_a_thousand_with_room_for_what_records_add() {
-        let batch = Batch::new(10_000);
+        let batch = Batch::new(10_000, EVENT_BYTES_MAX);
         assert_eq!(batch.wanted(), 1_000);
         let room = EVENT_BYTES_MAX - 1_000 * RECORD_OVERHEAD_BYTES;
         assert!(batch.wanted_bytes() <= room as u64);

@@ -1,6 +1,7 @@
 //! What is known of AWS's functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub(super) struct Catalog {
 /// A function's URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
+#[allow(clippy::struct_field_names, reason = "AWS's names")]
 pub(super) struct FunctionUrl {
     pub(super) function_url: String,
     /// With the alias, if it is an alias's.
@@ -39,6 +41,21 @@ impl Catalog {
         let name = function_name(function);
         let same = self.functions.iter().filter(|f| function_name(&f.function_arn) == name);
         same.filter_map(|function| function.timeout).max().map(Duration::from_secs)
+    }
+
+    /// The names of the functions, each once.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        self.functions.iter().map(|function| function_name(&function.function_arn)).collect()
+    }
+
+    /// Forgets what was known of functions that are not there any more.
+    pub(super) fn forget_deleted(&mut self) {
+        let (reserved, urls) = (take(&mut self.reserved), take(&mut self.urls));
+        let names = self.names();
+        let reserved = reserved.into_iter().filter(|(name, _)| names.contains(name.as_str()));
+        let urls = urls.into_iter().filter(|(name, _)| names.contains(name.as_str()));
+        let (reserved, urls) = (reserved.collect(), urls.collect());
+        (self.reserved, self.urls) = (reserved, urls);
     }
 
     /// The function's reserved concurrency, if there is one.
@@ -71,5 +88,17 @@ mod tests {
         assert_eq!(catalog.timeout_of(live), Some(Duration::from_secs(30)));
         assert_eq!(catalog.timeout_of("f"), Some(Duration::from_secs(30)));
         assert_eq!(catalog.timeout_of("g"), None);
+    }
+
+    #[test]
+    fn of_deleted_functions_nothing_stays() {
+        let mut catalog = Catalog {
+            functions: vec![function("arn:aws:lambda:r:1:function:f:7", 3)],
+            reserved: [("f".to_owned(), 1), ("g".to_owned(), 2)].into(),
+            urls: [("f".to_owned(), vec![]), ("g".to_owned(), vec![])].into(),
+        };
+        catalog.forget_deleted();
+        assert_eq!(catalog.reserved_for("f:live"), Some(1));
+        assert_eq!((catalog.reserved.len(), catalog.urls.len()), (1, 1));
     }
 }

@@ -1,12 +1,15 @@
 //! What others ask of the trigger: to look, to read its mappings anew, to read AWS now.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lambda::catalog::Catalog;
+use crate::lambda::counters::Counters;
 use crate::lambda::health::Health;
-use crate::lambda::mapping::Mapping;
+use crate::lambda::mapping::{Mapping, NotServed};
+use crate::lambda::sync::schedule::Asker;
 
 /// Requests that wait for the supervisor at most.
 const REQUESTS_MAX: usize = 64;
@@ -23,10 +26,25 @@ pub struct Control {
 pub(super) struct View {
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
+    /// AWS's mappings of queues that are not served, and why.
+    pub(super) not_served: Vec<NotServed>,
     /// AWS's functions.
-    pub(super) catalog: Catalog,
-    /// What was last said about AWS's mappings that are not served, and the like.
+    pub(super) catalog: Arc<Catalog>,
+    /// What people should know about mappings, queues and the reading of AWS; each is so now.
     pub(super) remarks: Vec<String>,
+    /// How reading AWS fares.
+    pub(super) sync: SyncView,
+}
+
+/// How reading AWS fares.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SyncView {
+    /// Whether AWS is read at all.
+    pub(super) is_on: bool,
+    /// Whether it is being read.
+    pub(super) is_reading: bool,
+    /// When the last reading ended, and what came of it, for people.
+    pub(super) last: Option<(SystemTime, Result<String, String>)>,
 }
 
 /// A mapping, and how it fares.
@@ -37,6 +55,8 @@ pub(super) struct Served {
     pub(super) is_disabled: bool,
     /// `None`: this gateway does not serve it.
     pub(super) health: Option<Arc<Health>>,
+    /// What it did here; `None`: this gateway has not served it.
+    pub(super) counters: Option<Arc<Counters>>,
 }
 
 /// What the supervisor is asked.
@@ -47,7 +67,7 @@ pub(super) enum Request {
     /// To do so, and to tell the other gateways that it was changed.
     Changed(oneshot::Sender<()>),
     /// To read AWS now. Answers with what came of it, for people.
-    Sync(oneshot::Sender<Result<String, String>>),
+    Sync(Asker),
 }
 
 /// The supervisor's end.

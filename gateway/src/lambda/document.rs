@@ -6,8 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
+use aws_sdk_lambda::types::{
+    EventSourceMappingConfiguration, EventSourceMappingMetric, Filter, FilterCriteria,
+    FilterCriteriaError, FunctionConfiguration,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// EventSourceMappingConfiguration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub(super) struct MappingDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) filter_criteria: Option<FilterCriteriaDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filter_criteria_error: Option<FilterCriteriaErrorDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scaling_config: Option<ScalingConfigDocument>,
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(super) kms_key_arn: Option<String>,
@@ -54,6 +60,14 @@ pub(super) struct MappingDocument {
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct FilterCriteriaDocument {
     pub(super) filters: Vec<FilterDocument>,
+}
+
+/// FilterCriteriaError: why encrypted filters cannot be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct FilterCriteriaErrorDocument {
+    pub(super) error_code: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 /// One filter.
@@ -95,6 +109,12 @@ pub(super) struct FunctionDocument {
 }
 
 impl MappingDocument {
+    /// Whether AWS is about to give it another state.
+    pub(super) fn is_changing(&self) -> bool {
+        let states = ["Creating", "Enabling", "Disabling", "Updating", "Deleting"];
+        self.state.as_deref().is_some_and(|state| states.contains(&state))
+    }
+
     /// The patterns of its filters; those without a pattern are none.
     pub(super) fn patterns(&self) -> Vec<String> {
         let filters = self.filter_criteria.iter().flat_map(|criteria| &criteria.filters);
@@ -109,11 +129,6 @@ fn count(number: Option<i32>) -> Option<u32> {
 impl From<&EventSourceMappingConfiguration> for MappingDocument {
     fn from(read: &EventSourceMappingConfiguration) -> Self {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let filters = |criteria: &aws_sdk_lambda::types::FilterCriteria| {
-            let filters = criteria.filters().iter();
-            let filters = filters.map(|f| FilterDocument { pattern: text(f.pattern()) });
-            FilterCriteriaDocument { filters: filters.collect() }
-        };
         let types = read.function_response_types().iter();
         Self {
             uuid: text(read.uuid()).unwrap_or_default(),
@@ -128,13 +143,44 @@ impl From<&EventSourceMappingConfiguration> for MappingDocument {
             batch_size: count(read.batch_size()),
             maximum_batching_window_in_seconds: count(read.maximum_batching_window_in_seconds()),
             function_response_types: types.map(|t| t.as_str().to_owned()).collect(),
-            filter_criteria: read.filter_criteria().map(filters),
+            filter_criteria: read.filter_criteria().map(Into::into),
+            filter_criteria_error: read.filter_criteria_error().map(Into::into),
             scaling_config: read.scaling_config().map(|scaling| ScalingConfigDocument {
                 maximum_concurrency: count(scaling.maximum_concurrency()),
             }),
             kms_key_arn: text(read.kms_key_arn()),
-            ..Self::default()
+            metrics_config: read.metrics_config().map(|config| {
+                let metrics = config.metrics().iter().map(EventSourceMappingMetric::as_str);
+                json!({"Metrics": metrics.collect::<Vec<_>>()})
+            }),
+            provisioned_poller_config: read.provisioned_poller_config().map(|config| {
+                let limits = [
+                    ("MinimumPollers", config.minimum_pollers()),
+                    ("MaximumPollers", config.maximum_pollers()),
+                ];
+                let given = limits.into_iter().filter_map(|(name, n)| Some((name, json!(n?))));
+                given
+                    .map(|(name, n)| (name.to_owned(), n))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }),
+            tags: BTreeMap::new(),
         }
+    }
+}
+
+impl From<&FilterCriteria> for FilterCriteriaDocument {
+    fn from(read: &FilterCriteria) -> Self {
+        let pattern =
+            |filter: &Filter| FilterDocument { pattern: filter.pattern().map(str::to_owned) };
+        Self { filters: read.filters().iter().map(pattern).collect() }
+    }
+}
+
+impl From<&FilterCriteriaError> for FilterCriteriaErrorDocument {
+    fn from(read: &FilterCriteriaError) -> Self {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Self { error_code: text(read.error_code()), message: text(read.message()) }
     }
 }
 

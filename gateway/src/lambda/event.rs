@@ -27,9 +27,14 @@ impl EventSource {
     }
 }
 
-/// A message as a record, in JSON. `None` if it cannot be written, which no message brings about.
-pub(super) fn record(message: &ReceivedMessage, source: &EventSource) -> Option<Vec<u8>> {
-    let record = Record { message, view: MessageView::new(message), source };
+/// A message as a record, in JSON; `view` is the message's. `None` if it cannot be written, which
+/// no message brings about.
+pub(super) fn record(
+    message: &ReceivedMessage,
+    view: &MessageView<'_>,
+    source: &EventSource,
+) -> Option<Vec<u8>> {
+    let record = Record { message, view, source };
     let mut json = Vec::with_capacity(1_024 + message.body.len() + message.body.len() / 8);
     serde_json::to_writer(&mut json, &record).ok()?;
     Some(json)
@@ -37,7 +42,7 @@ pub(super) fn record(message: &ReceivedMessage, source: &EventSource) -> Option<
 
 struct Record<'a> {
     message: &'a ReceivedMessage,
-    view: MessageView<'a>,
+    view: &'a MessageView<'a>,
     source: &'a EventSource,
 }
 
@@ -103,6 +108,10 @@ mod tests {
     use crate::queues::attributes::{MessageAttributes, encode};
     use serde_json::json;
 
+    fn written(message: &ReceivedMessage) -> Vec<u8> {
+        record(message, &MessageView::new(message), &source()).unwrap()
+    }
+
     fn source() -> EventSource {
         EventSource::new("arn:aws:sqs:ap-northeast-1:111122223333:orders".into())
     }
@@ -138,8 +147,7 @@ mod tests {
         };
         let mut message = message(br#"{"orderId":"o-7","n":3}"#, &attributes);
         message.group = "tenant-acme".into();
-        let record: serde_json::Value =
-            serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&written(&message)).unwrap();
         let expected = json!({
             "messageId": "6c7a1f0e-2b54-4b0d-9b6e-0d5f5a3e9c11",
             "receiptHandle": "rh-01J9Z0-opaque",
@@ -174,8 +182,7 @@ mod tests {
         message.group = "g".into();
         message.deduplication_id = "order-1".into();
         message.source_arn = "arn:aws:sqs:us-east-1:000000000000:orders.fifo".into();
-        let record: serde_json::Value =
-            serde_json::from_slice(&record(&message, &source()).unwrap()).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&written(&message)).unwrap();
         let attributes = &record["attributes"];
         assert_eq!(attributes["SequenceNumber"], "10000000000000000001");
         assert_eq!(attributes["MessageGroupId"], "g");
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn without_attributes_the_map_is_empty_and_the_hash_is_absent() {
         let message = message("é\r\n\u{1f600}".as_bytes(), &MessageAttributes::default());
-        let json = record(&message, &source()).unwrap();
+        let json = written(&message);
         let record: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(record["messageAttributes"], json!({}));
         assert!(record.get("md5OfMessageAttributes").is_none());
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn a_body_that_is_no_text_comes_encoded_and_marked() {
         let message = message(&[0xff, 0], &MessageAttributes::default());
-        let json = record(&message, &source()).unwrap();
+        let json = written(&message);
         let record: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(record["body"], "/wA=");
         assert_eq!(record["messageAttributes"]["karin.encoding"]["stringValue"], "base64");

@@ -1,5 +1,7 @@
 //! Which queue's messages go to which function, and how.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -95,11 +97,7 @@ impl Mapping {
         let name = arn.rsplit(':').next().unwrap_or_default();
         let queue = QueueName::parse(name).ok_or_else(|| format!("{name:?} is no queue's name"))?;
         let function = document.function_arn.clone().ok_or("it has no FunctionArn")?;
-        if document.kms_key_arn.is_some() && document.filter_criteria.is_none() {
-            return Err("its filter criteria are encrypted; without them it would deliver \
-                        everything"
-                .into());
-        }
+        readable_filters(document)?;
         let filters = Filters::parse(&document.patterns())
             .map_err(|error| format!("{error} {}", error.detail()))?;
         let batch_size_max = if queue.is_fifo() { BATCH_SIZE_FIFO_MAX } else { BATCH_SIZE_MAX };
@@ -125,6 +123,22 @@ impl Mapping {
             options: options_of_tags(document)?,
         })
     }
+}
+
+/// Errors: the filters are encrypted, and were not shown. Without them the mapping would deliver
+/// everything. Source: esm-contract §6.
+fn readable_filters(document: &MappingDocument) -> Result<(), String> {
+    if document.kms_key_arn.is_none() || document.filter_criteria.is_some() {
+        return Ok(());
+    }
+    let error = document.filter_criteria_error.clone().unwrap_or_default();
+    let (code, message) = (error.error_code, error.message);
+    let why: Vec<String> = [code, message].into_iter().flatten().collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(": ")) };
+    Err(format!(
+        "its filter criteria are encrypted and cannot be read{why}; without them it would deliver \
+         everything. It takes lambda:GetEventSourceMapping and kms:Decrypt"
+    ))
 }
 
 /// `karin:retry` = `backoff` sets what `--map …,retry=backoff` does.
@@ -165,22 +179,41 @@ pub(super) fn function_name(function: &str) -> &str {
 pub(super) struct Selection {
     /// The mappings to serve, in the order of the list.
     pub(super) ours: Vec<Mapping>,
-    /// Mappings of SQS queues that are not served, each with the reason, for people.
-    pub(super) remarks: Vec<String>,
+    /// Mappings of SQS queues that are not served.
+    pub(super) others: Vec<NotServed>,
     /// Account and region of the first of ours.
     pub(super) home: Option<(String, String)>,
 }
 
+/// A mapping of an SQS queue that is not served.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct NotServed {
+    /// What AWS says about it.
+    pub(super) document: MappingDocument,
+    /// Why not, for people.
+    pub(super) why: String,
+}
+
+impl fmt::Display for NotServed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
+        let (queue, function) = (&self.document.event_source_arn, &self.document.function_arn);
+        write!(f, "mapping {} -> {} is not served: {}", text(queue), text(function), self.why)
+    }
+}
+
 /// Selects the mappings that are ours: those of SQS queues that AWS itself does not poll, because
-/// they are deployed as disabled. Source: esm-contract §7.1.
-pub(super) fn select(listed: &[MappingDocument]) -> Selection {
+/// they are deployed as disabled. `served` has the UUIDs of those that were ours before.
+/// Source: esm-contract §7.1.
+pub(super) fn select(listed: &[MappingDocument], served: &HashSet<String>) -> Selection {
     let mut selection = Selection::default();
     for document in listed {
         let Some(arn) = document.event_source_arn.as_deref() else { continue };
         if arn.split(':').nth(2) != Some("sqs") {
             continue;
         }
-        match is_ours(document).and_then(|()| Mapping::read(document, Origin::Aws)) {
+        let was_ours = served.contains(&document.uuid);
+        match is_ours(document, was_ours).and_then(|()| Mapping::read(document, Origin::Aws)) {
             Ok(mapping) => {
                 if selection.home.is_none() {
                     let segment = |n| arn.split(':').nth(n).map(str::to_owned);
@@ -188,18 +221,17 @@ pub(super) fn select(listed: &[MappingDocument]) -> Selection {
                 }
                 selection.ours.push(mapping);
             }
-            Err(why) => {
-                let function = document.function_arn.as_deref().unwrap_or("?");
-                selection.remarks.push(format!("mapping {arn} -> {function} is not served: {why}"));
-            }
+            Err(why) => selection.others.push(NotServed { document: document.clone(), why }),
         }
     }
     selection
 }
 
-fn is_ours(document: &MappingDocument) -> Result<(), String> {
+fn is_ours(document: &MappingDocument, was_ours: bool) -> Result<(), String> {
     match document.state.as_deref().unwrap_or_default() {
         "Disabled" => Ok(()),
+        // Something of it is being changed; were it switched on, it would be Enabling.
+        "Updating" if was_ours => Ok(()),
         state @ ("Creating" | "Enabling" | "Enabled" | "Updating") => Err(format!(
             "it is {state}, so AWS polls its own queue and bills it; deploy it with enabled: false"
         )),
@@ -236,6 +268,9 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::config::Options;
+    use crate::lambda::document::{
+        FilterCriteriaDocument, FilterCriteriaErrorDocument, FilterDocument,
+    };
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:f:live";
     const QUEUE: &str = "arn:aws:sqs:eu-west-1:111122223333:orders";
@@ -252,6 +287,10 @@ mod tests {
         }
     }
 
+    fn listed_alone(listed: &[MappingDocument]) -> Selection {
+        select(listed, &HashSet::new())
+    }
+
     fn spec(written: &str) -> MappingSpec {
         let options = Options { map: vec![written.to_owned()], ..Options::default() };
         Config::from_options(options, |_| None).unwrap().mappings.remove(0)
@@ -266,7 +305,7 @@ mod tests {
             }),
             ..listed("Disabled")
         };
-        let selection = select(&[document]);
+        let selection = listed_alone(&[document]);
         assert_eq!(selection.home, Some(("111122223333".into(), "eu-west-1".into())));
         assert_eq!(
             selection.ours,
@@ -285,7 +324,7 @@ mod tests {
                 options: MappingOptions::default(),
             }]
         );
-        assert!(selection.remarks.is_empty());
+        assert_eq!(selection.others, []);
     }
 
     #[test]
@@ -299,9 +338,39 @@ mod tests {
             ..listed("Disabled")
         };
         let not_ours = [listed("Enabled"), listed("Creating"), listed("Deleting"), encrypted, odd];
-        let selection = select(&not_ours);
+        let selection = listed_alone(&not_ours);
         assert_eq!(selection.ours, []);
-        assert_eq!(selection.remarks.len(), not_ours.len(), "{:#?}", selection.remarks);
+        assert_eq!(selection.others.len(), not_ours.len(), "{:#?}", selection.others);
+        let text = selection.others[0].to_string();
+        assert!(
+            text.starts_with(&format!("mapping {QUEUE} -> {FUNCTION} is not served: it is En"))
+        );
+    }
+
+    #[test]
+    fn encrypted_filters_are_served_once_they_were_read() {
+        let encrypted = MappingDocument {
+            kms_key_arn: Some("arn:aws:kms:eu-west-1:111122223333:key/k".into()),
+            filter_criteria_error: Some(FilterCriteriaErrorDocument {
+                error_code: Some("KMSAccessDeniedException".into()),
+                message: Some("no kms:Decrypt".into()),
+            }),
+            ..listed("Disabled")
+        };
+        let why = &listed_alone(std::slice::from_ref(&encrypted)).others[0].why;
+        assert!(why.contains("(KMSAccessDeniedException: no kms:Decrypt)"), "{why}");
+        let pattern = Some(r#"{"body":{"a":["b"]}}"#.to_owned());
+        let criteria = FilterCriteriaDocument { filters: vec![FilterDocument { pattern }] };
+        let shown = MappingDocument { filter_criteria: Some(criteria), ..encrypted };
+        assert_eq!(listed_alone(&[shown]).ours[0].filters.patterns().len(), 1);
+    }
+
+    #[test]
+    fn a_mapping_of_ours_stays_ours_while_it_is_updated_and_no_other() {
+        let served = HashSet::from(["u-1".to_owned()]);
+        assert_eq!(select(&[listed("Updating")], &served).ours.len(), 1);
+        assert_eq!(select(&[listed("Enabling")], &served).ours, []);
+        assert_eq!(listed_alone(&[listed("Updating")]).ours, []);
     }
 
     #[test]
@@ -310,7 +379,7 @@ mod tests {
             event_source_arn: Some("arn:aws:kinesis:eu-west-1:1:stream/s".into()),
             ..listed("Disabled")
         };
-        assert_eq!(select(&[stream, MappingDocument::default()]), Selection::default());
+        assert_eq!(listed_alone(&[stream, MappingDocument::default()]), Selection::default());
     }
 
     #[test]
@@ -324,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_configured_mapping_wins_over_awss_and_takes_from_it_what_it_leaves_open() {
-        let aws = select(&[listed("Disabled")]).ours;
+        let aws = listed_alone(&[listed("Disabled")]).ours;
         let combined = combine(&[spec("orders=f,batch_size=3,retry=backoff")], &[], &aws);
         let [mapping] = combined.as_slice() else { panic!("{combined:#?}") };
         assert_eq!((mapping.batch_size, mapping.window), (3, Duration::from_secs(2)));

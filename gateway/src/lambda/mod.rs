@@ -7,23 +7,36 @@
 mod aws;
 mod backoff;
 mod batch;
+mod carried;
 mod catalog;
 mod control;
+mod counters;
 mod document;
 mod event;
+mod filtered;
 mod fleet;
 mod gather;
+mod handover;
 mod health;
 mod inheritance;
 mod invoke;
+mod limits;
 mod local;
 mod mapping;
 mod outcome;
 mod poller;
+mod profile;
+mod queue_maker;
+mod remarks;
+mod report;
+mod retry;
 mod settle;
+mod split;
 mod store;
 mod supervisor;
 mod sync;
+mod trace;
+mod visibility;
 
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
@@ -36,12 +49,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::actions::CopiedQueue;
+use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
-use crate::queues::{QueueError, Queues};
+use crate::queues::{QueueError, QueueName, Queues};
 use crate::shutdown::{self, Stop};
 
 /// How long a stopping gateway waits for running invocations.
@@ -70,7 +84,8 @@ pub fn start(
     karin: Option<&Path>,
 ) -> io::Result<Lambda> {
     let (stop, stopped) = shutdown::channel();
-    let functions = LocalFunctions::new(&config.functions, &identity, endpoint, karin);
+    let folder = config.functions_folder.as_deref();
+    let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
     let fleet = Fleet::join(&queues, holder)?;
@@ -80,13 +95,25 @@ pub fn start(
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
-/// listens. One that cannot be made now is made by its poller later.
-pub async fn make_queues(queues: &Queues, config: &Config) {
+/// listens. One that cannot be made now is made by its poller later. What AWS's queue of that name
+/// has, if there is a mapping of it, is taken over when AWS was read.
+pub async fn make_queues(queues: &Queues, config: &Config, identity: &Identity) {
+    let reads = config.sync_interval.is_some() && config.sync_attributes != SyncAttributes::Never;
     for mapping in &config.mappings {
-        if let Err(QueueError::Unavailable(_)) = queues.create(&mapping.queue, &[], &[]).await {
+        let ordinary = CopiedQueue::new(&mapping.queue, &[], Vec::new(), identity);
+        let made = match queues.create(&mapping.queue, &ordinary.for_new(), &[]).await {
+            Ok(()) if reads => store::keep_unread(queues, &mapping.queue).await,
+            made => made,
+        };
+        if let Err(QueueError::Unavailable(_)) = made {
             return;
         }
     }
+}
+
+/// The attributes of a queue that is made because a mapping names it: what its name says.
+fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
+    if queue.is_fifo() { vec![("FifoQueue", "true".to_owned())] } else { Vec::new() }
 }
 
 impl Lambda {

@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
-use crate::config::FailureReport;
+use crate::config::{FailureReport, FifoFailure, MalformedReport};
+use crate::lambda::batch::Held;
+use crate::lambda::mapping::Mapping;
+use crate::lambda::report::{self, Report, excerpt};
 
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(super) enum Answer {
         /// The function's answer, or the description of its failure.
         payload: Bytes,
     },
+    /// The function has the event, and nobody waits for what it does with it.
+    HandedOver,
     /// The function certainly did not run.
     Refused(Refusal),
     /// It may have run, or be running still: the connection was lost after the request was sent.
@@ -49,22 +53,31 @@ pub(super) enum Fault {
     Transient,
     /// Somebody must do something (function gone, no permission): pause, and look now and then.
     Operator,
-    /// This event will never be taken: the messages' receives count, as with a failing function.
+    /// This event will never be taken. Without the message that is to blame it may be.
     Payload,
 }
 
 /// What to do with the messages of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It ran: delete those marked `true`, leave the others to the end of their lease.
+    /// It was tried: delete those marked `true`; the others failed and come again.
     Settled {
         /// One entry a message, in the batch's order.
         delete: Vec<bool>,
         /// What went wrong, or looks wrong, for the log.
         remark: Option<String>,
+        /// Whether the function failed, rather than reported.
+        function_failed: bool,
+    },
+    /// The event is refused as it is: try its halves.
+    Split {
+        /// Why, for the log.
+        reason: String,
     },
     /// Give all back without counting their receive.
     GiveBack(Refusal),
+    /// The function has them and deletes them itself.
+    HandedOver,
     /// Leave all to the end of their lease: the function may be running.
     Keep {
         /// Why, for the log.
@@ -72,94 +85,109 @@ pub(super) enum Verdict {
     },
 }
 
-/// Judges an answer for the batch of messages with these ids.
-pub(super) fn judge(answer: Answer, reporting: FailureReport, ids: &[&str]) -> Verdict {
-    let (function_error, payload) = match answer {
-        Answer::Ran { function_error, payload } => (function_error, payload),
-        Answer::Refused(refusal) if refusal.fault == Fault::Payload => {
-            return none(ids, format!("the event was refused: {}", refusal.reason));
-        }
-        Answer::Refused(refusal) => return Verdict::GiveBack(refusal),
-        Answer::Unknown { reason } => return Verdict::Keep { reason },
-    };
-    if let Some(kind) = function_error.filter(|kind| !kind.is_empty()) {
-        return none(ids, format!("the function failed ({kind}): {}", excerpt(&payload)));
-    }
-    match reporting {
-        FailureReport::WholeBatch => all(ids, ignored_report(&payload)),
-        FailureReport::PerMessage => judge_report(&payload, ids),
-        FailureReport::Auto if reports_failures(&payload) => judge_report(&payload, ids),
-        FailureReport::Auto => all(ids, None),
-    }
+/// How a mapping has answers read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    reporting: FailureReport,
+    malformed: MalformedReport,
+    /// Whether messages that follow a failed one in its group have failed, too.
+    rest_of_group: bool,
 }
 
-fn judge_report(payload: &[u8], ids: &[&str]) -> Verdict {
-    if payload.iter().all(u8::is_ascii_whitespace) {
-        return all(ids, None);
-    }
-    let members = match serde_json::from_slice(payload) {
-        Ok(Value::Null) => return all(ids, None),
-        Ok(Value::Object(members)) => members,
-        Ok(_) => return none(ids, "the answer is JSON, but no object".into()),
-        Err(_) => return none(ids, format!("the answer is no JSON: {}", excerpt(payload))),
-    };
-    let failures = match members.get("batchItemFailures") {
-        Some(Value::Array(failures)) => failures,
-        Some(Value::Null) => return all(ids, None),
-        Some(_) => return none(ids, "batchItemFailures is no list".into()),
-        None => {
-            let misspelt = members.keys().find(|k| k.eq_ignore_ascii_case("batchItemFailures"));
-            return all(
-                ids,
-                misspelt.map(|key| {
-                    format!("the answer has {key}, which AWS ignores: write batchItemFailures")
-                }),
-            );
+impl Reading {
+    /// As this mapping has it.
+    pub(super) fn of(mapping: &Mapping) -> Self {
+        let options = &mapping.options;
+        Self {
+            reporting: mapping.reporting,
+            malformed: options.malformed_report,
+            rest_of_group: mapping.queue.is_fifo()
+                && options.fifo_failure == FifoFailure::RestOfGroup,
         }
-    };
-    let mut failed = HashSet::with_capacity(failures.len());
-    for failure in failures {
-        let id = failure.get("itemIdentifier").and_then(Value::as_str);
-        match id.filter(|id| ids.contains(id)) {
-            Some(id) => failed.insert(id),
-            None => return none(ids, format!("batchItemFailures has a bad entry: {failure}")),
+    }
+
+    /// Judges an answer for the batch of these messages.
+    pub(super) fn judge(&self, answer: Answer, messages: &[Held]) -> Verdict {
+        match answer {
+            Answer::Ran { function_error, payload } => {
+                match function_error.filter(|kind| !kind.is_empty()) {
+                    Some(kind) => Verdict::Settled {
+                        delete: vec![false; messages.len()],
+                        remark: Some(format!(
+                            "the function failed ({kind}): {}",
+                            excerpt(&payload)
+                        )),
+                        function_failed: true,
+                    },
+                    None => self.judge_payload(&payload, messages),
+                }
+            }
+            Answer::HandedOver => Verdict::HandedOver,
+            Answer::Refused(refusal) if refusal.fault == Fault::Payload => {
+                let reason = format!("the event was refused: {}", refusal.reason);
+                if messages.len() > 1 {
+                    return Verdict::Split { reason };
+                }
+                none(messages, reason)
+            }
+            Answer::Refused(refusal) => Verdict::GiveBack(refusal),
+            Answer::Unknown { reason } => Verdict::Keep { reason },
+        }
+    }
+
+    fn judge_payload(&self, payload: &[u8], messages: &[Held]) -> Verdict {
+        let ids: HashSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
+        let is_in_batch = |id: &str| ids.contains(id);
+        let report = match self.reporting {
+            FailureReport::WholeBatch => return all(messages, report::ignored(payload)),
+            FailureReport::PerMessage => report::read(payload, is_in_batch),
+            FailureReport::Auto => report::read_if_any(payload, is_in_batch),
         };
+        match report {
+            Report::Success(remark) => all(messages, remark),
+            Report::Malformed(remark) => none(messages, remark),
+            Report::Odd(remark) if self.malformed == MalformedReport::Success => {
+                all(messages, Some(format!("{remark}; it counts as success, as the mapping says")))
+            }
+            Report::Odd(remark) => none(messages, remark),
+            Report::Failures(failed) => self.partial(&failed, messages),
+        }
     }
-    let remark = (!failed.is_empty()).then(|| format!("{} messages failed", failed.len()));
-    Verdict::Settled { delete: ids.iter().map(|id| !failed.contains(id)).collect(), remark }
+
+    fn partial(&self, failed: &HashSet<String>, messages: &[Held]) -> Verdict {
+        let mut failed_groups = HashSet::new();
+        let mut followers = 0_usize;
+        let delete: Vec<bool> = messages
+            .iter()
+            .map(|message| {
+                if failed.contains(&message.id) {
+                    failed_groups.insert(message.group.as_str());
+                    return false;
+                }
+                let follows = self.rest_of_group && failed_groups.contains(message.group.as_str());
+                followers += usize::from(follows);
+                !follows
+            })
+            .collect();
+        let remark = match (failed.len(), followers) {
+            (0, _) => None,
+            (failed, 0) => Some(format!("the function reports {failed} messages as failed")),
+            (failed, followers) => Some(format!(
+                "the function reports {failed} messages as failed; {followers} after them in \
+                 their groups wait for them"
+            )),
+        };
+        Verdict::Settled { delete, remark, function_failed: false }
+    }
 }
 
-/// A function that lists failures while its mapping does not ask for them loses those messages:
-/// on AWS silently, here with a word in the log (esm-contract §11, trap 2).
-fn ignored_report(payload: &[u8]) -> Option<String> {
-    const LOOK_AT_BYTES: usize = 65_536;
-    (payload.len() <= LOOK_AT_BYTES && reports_failures(payload)).then(|| {
-        "the function reports batchItemFailures, but the mapping has no ReportBatchItemFailures: \
-         everything is deleted, as on AWS"
-            .into()
-    })
+fn all(messages: &[Held], remark: Option<String>) -> Verdict {
+    Verdict::Settled { delete: vec![true; messages.len()], remark, function_failed: false }
 }
 
-/// Whether an answer lists failures.
-fn reports_failures(payload: &[u8]) -> bool {
-    let answer = serde_json::from_slice::<Value>(payload).ok();
-    let failures = answer.as_ref().and_then(|answer| answer.get("batchItemFailures"));
-    failures.and_then(Value::as_array).is_some_and(|failures| !failures.is_empty())
-}
-
-fn all(ids: &[&str], remark: Option<String>) -> Verdict {
-    Verdict::Settled { delete: vec![true; ids.len()], remark }
-}
-
-fn none(ids: &[&str], remark: String) -> Verdict {
-    Verdict::Settled { delete: vec![false; ids.len()], remark: Some(remark) }
-}
-
-/// The beginning of an answer, for the log.
-fn excerpt(payload: &[u8]) -> String {
-    const CHARS: usize = 300;
-    let text = String::from_utf8_lossy(payload.get(..CHARS * 4).unwrap_or(payload)).into_owned();
-    text.chars().take(CHARS).collect()
+fn none(messages: &[Held], remark: String) -> Verdict {
+    let delete = vec![false; messages.len()];
+    Verdict::Settled { delete, remark: Some(remark), function_failed: false }
 }
 
 /// Names of Lambda's errors that mean that somebody must act, whatever their HTTP status (the
@@ -187,10 +215,14 @@ const OPERATOR_CODES: [&str; 20] = [
     "UnrecognizedClientException",
 ];
 
+/// Names of errors that mean that there were too many, whatever their HTTP status.
+const THROTTLE_CODES: [&str; 3] =
+    ["EC2ThrottledException", "ThrottlingException", "TooManyRequestsException"];
+
 /// Whose fault an error answer of Invoke is. `code` is the error's name, if it has one.
 /// Source: esm-contract §7.4.
 pub(super) fn fault(status: u16, code: Option<&str>) -> Fault {
-    if status == 429 || code == Some("EC2ThrottledException") {
+    if status == 429 || code.is_some_and(|code| THROTTLE_CODES.contains(&code)) {
         return Fault::Throttled;
     }
     if code.is_some_and(|code| OPERATOR_CODES.contains(&code)) {
@@ -216,9 +248,24 @@ pub(super) fn fault(status: u16, code: Option<&str>) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Instant;
 
-    const IDS: [&str; 3] = ["a", "b", "c"];
+    use super::*;
+    use crate::queues::ReceivedMessage;
+
+    /// Messages with their groups: `a` and `c` are of one, `b` is of another.
+    fn messages() -> Vec<Held> {
+        let held = |(id, group): (&str, &str)| {
+            let (id, group) = (id.to_owned(), group.to_owned());
+            let message = ReceivedMessage { id, group, ..ReceivedMessage::default() };
+            Held::new(&message, Instant::now())
+        };
+        [("a", "g"), ("b", "h"), ("c", "g")].into_iter().map(held).collect()
+    }
+
+    fn reading(reporting: FailureReport) -> Reading {
+        Reading { reporting, malformed: MalformedReport::Failure, rest_of_group: false }
+    }
 
     fn ran(function_error: Option<&str>, payload: &str) -> Answer {
         Answer::Ran {
@@ -227,95 +274,140 @@ mod tests {
         }
     }
 
-    fn deleted(answer: Answer, reporting: FailureReport) -> String {
-        match judge(answer, reporting, &IDS) {
-            Verdict::Settled { delete, .. } => {
-                IDS.iter().zip(delete).filter(|(_, d)| *d).map(|(id, _)| *id).collect()
+    /// The ids of those that are deleted, and the remark.
+    fn settled(reading: Reading, answer: Answer) -> (String, String) {
+        let messages = messages();
+        match reading.judge(answer, &messages) {
+            Verdict::Settled { delete, remark, .. } => {
+                let deleted = messages.iter().zip(delete).filter(|(_, d)| *d);
+                (deleted.map(|(m, _)| m.id.as_str()).collect(), remark.unwrap_or_default())
             }
             other => panic!("not settled: {other:?}"),
         }
     }
 
+    fn deleted(answer: Answer, reporting: FailureReport) -> String {
+        settled(reading(reporting), answer).0
+    }
+
     #[test]
-    fn an_answer_with_item_failures_is_read_as_the_contract_says() {
+    fn a_report_decides_what_is_deleted_where_it_is_asked_for() {
+        use FailureReport::{Auto, PerMessage, WholeBatch};
+        let of_b = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
+        let unknown = r#"{"batchItemFailures":[{"itemIdentifier":"z"}]}"#;
         let table = [
-            ("", "abc"),
-            (" \n", "abc"),
-            ("null", "abc"),
-            ("{}", "abc"),
-            (r#"{"batchItemFailures":[]}"#, "abc"),
-            (r#"{"batchItemFailures":null}"#, "abc"),
-            (r#"{"statusCode":200}"#, "abc"),
-            (r#"{"BatchItemFailures":[{"itemIdentifier":"a"}]}"#, "abc"),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#, "ac"),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"b"}]}"#, "ac"),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"c","x":1}],"y":2}"#, "ab"),
-            (
-                r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"},
-                   {"itemIdentifier":"c"}]}"#,
-                "",
-            ),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"z"}]}"#, ""),
-            (r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#, ""),
-            (r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#, ""),
-            (r#"{"batchItemFailures":[{"itemIdentifier":7}]}"#, ""),
-            (r#"{"batchItemFailures":[{"foo":"b"}]}"#, ""),
-            (r#"{"batchItemFailures":["b"]}"#, ""),
-            (r#"{"batchItemFailures":{"itemIdentifier":"b"}}"#, ""),
-            ("not JSON", ""),
-            (r#""OK""#, ""),
-            ("[]", ""),
-            ("7", ""),
+            (of_b, "abc", "ac", "ac"),
+            (unknown, "abc", "", ""),
+            (r#"{"batchItemFailures":{}}"#, "abc", "", ""),
+            (r#"{"batchItemFailures":null}"#, "abc", "abc", "abc"),
+            (r#"{"BatchItemFailures":[{"itemIdentifier":"b"}]}"#, "abc", "abc", "abc"),
+            (r#"{"statusCode":200}"#, "abc", "abc", "abc"),
+            ("", "abc", "abc", "abc"),
+            ("not JSON", "abc", "", "abc"),
+            (r#""OK""#, "abc", "", "abc"),
         ];
-        for (payload, expected) in table {
-            assert_eq!(
-                deleted(ran(None, payload), FailureReport::PerMessage),
-                expected,
-                "{payload}"
-            );
+        for (payload, whole_batch, per_message, auto) in table {
+            for (reporting, expected) in
+                [(WholeBatch, whole_batch), (PerMessage, per_message), (Auto, auto)]
+            {
+                assert_eq!(deleted(ran(None, payload), reporting), expected, "{payload}");
+            }
         }
     }
 
     #[test]
-    fn without_item_failures_only_the_function_error_counts() {
+    fn a_function_error_counts_before_any_report() {
         let report = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
-        assert_eq!(deleted(ran(None, report), FailureReport::WholeBatch), "abc");
-        assert_eq!(deleted(ran(None, "anything"), FailureReport::WholeBatch), "abc");
-        assert_eq!(deleted(ran(Some(""), ""), FailureReport::WholeBatch), "abc");
-        for reporting in [FailureReport::WholeBatch, FailureReport::PerMessage] {
+        for reporting in [FailureReport::WholeBatch, FailureReport::PerMessage, FailureReport::Auto]
+        {
             assert_eq!(deleted(ran(Some("Handled"), report), reporting), "");
             assert_eq!(deleted(ran(Some("Unhandled"), "{}"), reporting), "");
+            assert_eq!(deleted(ran(Some(""), "{}"), reporting), "abc");
+        }
+        let verdict =
+            reading(FailureReport::PerMessage).judge(ran(Some("Unhandled"), ""), &messages());
+        assert!(matches!(verdict, Verdict::Settled { function_failed: true, .. }));
+    }
+
+    #[test]
+    fn what_looks_like_a_mistake_is_remarked() {
+        for (payload, reporting, word) in [
+            (r#"{"BatchItemFailures":[]}"#, FailureReport::PerMessage, "BatchItemFailures"),
+            (
+                r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#,
+                FailureReport::WholeBatch,
+                "ReportBatchItemFailures",
+            ),
+            (r#"{"batchItemFailures":[{"x":"a"}]}"#, FailureReport::PerMessage, r#"{"x":"a"}"#),
+            ("oops", FailureReport::PerMessage, "oops"),
+        ] {
+            let (_, remark) = settled(reading(reporting), ran(None, payload));
+            assert!(remark.contains(word), "{payload}: {remark}");
+        }
+        let (_, remark) = settled(reading(FailureReport::PerMessage), ran(None, "{}"));
+        assert_eq!(remark, "");
+    }
+
+    #[test]
+    fn what_an_odd_answer_counts_as_is_the_mappings_choice() {
+        let lenient =
+            Reading { malformed: MalformedReport::Success, ..reading(FailureReport::PerMessage) };
+        for (payload, expected) in [
+            (r#""OK""#, "abc"),
+            ("[]", "abc"),
+            (r#"{"batchItemFailures":"b"}"#, "abc"),
+            ("not JSON", ""),
+            (r#"{"batchItemFailures":[7]}"#, ""),
+        ] {
+            let (deleted, remark) = settled(lenient, ran(None, payload));
+            assert_eq!(deleted, expected, "{payload}");
+            assert!(!remark.is_empty());
         }
     }
 
     #[test]
-    fn a_wrong_case_and_an_unasked_report_are_remarked() {
-        for (payload, reporting) in [
-            (r#"{"BatchItemFailures":[]}"#, FailureReport::PerMessage),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#, FailureReport::WholeBatch),
-        ] {
-            let verdict = judge(ran(None, payload), reporting, &IDS);
-            assert!(
-                matches!(verdict, Verdict::Settled { remark: Some(_), .. }),
-                "{payload}: {verdict:?}"
-            );
+    fn the_rest_of_a_group_fails_with_its_first_where_the_mapping_says_so() {
+        let guarded = Reading { rest_of_group: true, ..reading(FailureReport::PerMessage) };
+        let report =
+            |id| ran(None, &format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{id}"}}]}}"#));
+        for (failed, expected) in [("a", "b"), ("b", "ac"), ("c", "ab")] {
+            assert_eq!(settled(guarded, report(failed)).0, expected, "{failed} failed");
         }
+        assert_eq!(settled(reading(FailureReport::PerMessage), report("a")).0, "bc");
     }
 
     #[test]
     fn what_never_ran_is_given_back_and_what_may_run_is_kept() {
+        let reading = reading(FailureReport::WholeBatch);
         for fault in [Fault::Throttled, Fault::Transient, Fault::Operator] {
             let refusal = Refusal { fault, reason: "x".into(), retry_after: None };
-            let verdict = judge(Answer::Refused(refusal.clone()), FailureReport::WholeBatch, &IDS);
+            let verdict = reading.judge(Answer::Refused(refusal.clone()), &messages());
             assert_eq!(verdict, Verdict::GiveBack(refusal));
         }
-        let refusal = Refusal { fault: Fault::Payload, reason: "x".into(), retry_after: None };
-        assert_eq!(deleted(Answer::Refused(refusal), FailureReport::WholeBatch), "");
         let unknown = Answer::Unknown { reason: "lost".into() };
-        assert_eq!(
-            judge(unknown, FailureReport::WholeBatch, &IDS),
-            Verdict::Keep { reason: "lost".into() }
-        );
+        let verdict = reading.judge(unknown, &messages());
+        assert_eq!(verdict, Verdict::Keep { reason: "lost".into() });
+        assert_eq!(reading.judge(Answer::HandedOver, &messages()), Verdict::HandedOver);
+    }
+
+    #[test]
+    fn an_event_that_is_refused_is_split_until_one_message_is_to_blame() {
+        let reading = reading(FailureReport::WholeBatch);
+        let refused = || {
+            Answer::Refused(Refusal {
+                fault: Fault::Payload,
+                reason: "413".into(),
+                retry_after: None,
+            })
+        };
+        let all = messages();
+        assert!(matches!(reading.judge(refused(), &all), Verdict::Split { .. }));
+        let verdict = reading.judge(refused(), &all[..1]);
+        let Verdict::Settled { delete, remark, function_failed } = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!((delete, function_failed), (vec![false], false));
+        assert!(remark.unwrap().contains("413"));
     }
 
     #[test]
@@ -325,6 +417,7 @@ mod tests {
             (429, Some("TooManyRequestsException"), Throttled),
             (429, None, Throttled),
             (502, Some("EC2ThrottledException"), Throttled),
+            (400, Some("ThrottlingException"), Throttled),
             (500, Some("ServiceException"), Transient),
             (502, Some("ENILimitReachedException"), Transient),
             (409, Some("ResourceConflictException"), Transient),

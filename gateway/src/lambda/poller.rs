@@ -5,16 +5,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::identity::Identity;
-use crate::lambda::batch::Batch;
+use crate::lambda::counters::Counters;
 use crate::lambda::fleet::Licence;
+use crate::lambda::gather::Gatherer;
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
+use crate::lambda::limits::{Limits, Permits};
 use crate::lambda::mapping::Mapping;
+use crate::lambda::outcome::{Fault, Refusal};
+use crate::lambda::queue_maker::QueueMaker;
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
 
@@ -34,12 +39,19 @@ pub(super) struct Poller {
     pub(super) target: Target,
     /// How long the function may run.
     pub(super) timeout: Duration,
-    /// Invocations at a time.
-    pub(super) concurrency: u32,
+    /// How many invocations may run at a time.
+    pub(super) limits: Limits,
+    /// How often a chain of messages may run the function; 0: without end.
+    pub(super) max_hops: u32,
     /// Where the function dies with us: what a predecessor left.
     pub(super) inheritance: Option<Arc<Inheritance>>,
     pub(super) licence: Licence,
     pub(super) health: Arc<Health>,
+    /// The queue's, for messages that failed.
+    pub(super) visibility: VisibilityTimeout,
+    /// What it did so far.
+    pub(super) counters: Arc<Counters>,
+    pub(super) maker: QueueMaker,
 }
 
 impl Poller {
@@ -50,49 +62,84 @@ impl Poller {
             () = this.prepare() => {}
             () = stop.requested() => return,
         }
-        let permits = Arc::new(Semaphore::new(usize::try_from(this.concurrency).unwrap_or(1)));
+        if this.limits.is_switched_off() {
+            let reason = "its reserved concurrency is 0".to_owned();
+            let refusal = Refusal { fault: Fault::Operator, reason, retry_after: None };
+            this.health.refused(&this.mapping, &refusal);
+            // Another limit comes with another poller.
+            return stop.requested().await;
+        }
+        let mut gatherer = Gatherer::new(Arc::clone(&this));
         let mut running = JoinSet::new();
-        while let Some((permit, batch)) = this.next_batch(&permits, &mut running, &stop).await {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) => {
-                    this.health.redis_failed(&this.mapping, &error);
-                    continue;
-                }
-            };
-            if batch.is_empty() {
-                continue;
-            }
+        while let Some((permits, batch)) = gatherer.next(&stop).await {
             if stop.is_requested() {
                 // Gathered, not invoked.
                 this.release(batch.messages()).await;
                 break;
             }
-            let probing = this.health.is_failing();
             let (done, probed) = oneshot::channel::<()>();
+            // One at a time, until one is taken again.
+            gatherer.probe = this.health.is_probing().then_some(probed);
             let invocation = Arc::clone(&this);
             running.spawn(async move {
                 invocation.invoke(batch).await;
-                drop((permit, done));
+                drop((permits, done));
             });
-            if probing {
-                // One at a time, until one is taken again.
-                tokio::select! {
-                    _ = probed => {}
-                    () = stop.requested() => break,
+            while running.try_join_next().is_some() {}
+        }
+        gatherer.give_back().await;
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Returns when a batch may run, and, with `wait`, something is there for it.
+    pub(super) async fn ready(&self, probe: Option<oneshot::Receiver<()>>, wait: bool) -> Permits {
+        if let Some(probe) = probe {
+            let _ended = probe.await;
+        }
+        let mapping_permit = self.limits.mapping_permit().await;
+        loop {
+            // Another invocation may be refused while this waits for a message.
+            let refused = self.health.refused.notified();
+            tokio::pin!(refused);
+            refused.as_mut().enable();
+            let remaining = self.health.remaining();
+            if !remaining.is_zero() {
+                tokio::time::sleep(remaining).await;
+                continue;
+            }
+            if self.health.wants_probe() {
+                let refusal = self.target.probe().await;
+                self.health.probed(&self.mapping, refusal.as_ref());
+                continue;
+            }
+            let function_permit = async {
+                if wait {
+                    self.queues.due(&self.mapping.queue).await;
+                }
+                // Once `due` has returned it is our turn to pop. If others have the function for
+                // a while, whoever else waits for the queue has its turn a moment later.
+                self.limits.function_permit().await
+            };
+            tokio::select! {
+                () = &mut refused => {}
+                function_permit = function_permit => {
+                    if self.licence.holds() {
+                        return Permits::new(mapping_permit, function_permit);
+                    }
+                    drop(function_permit);
+                    // The fleet is about to notice, and has us stopped.
+                    tokio::time::sleep(LICENCE_PAUSE).await;
                 }
             }
         }
-        while running.join_next().await.is_some() {}
     }
 
     /// Sees to it that the queue exists, and gives back what a predecessor leased for a local
     /// function: it died with it.
     async fn prepare(&self) {
-        let queue = &self.mapping.queue;
         loop {
-            let result = match self.queues.create(queue, &[], &[]).await {
-                Err(QueueError::Exists) | Ok(()) => self.release_inherited().await,
+            let result = match self.maker.ensure(&self.mapping).await {
+                Ok(()) => self.release_inherited().await,
                 Err(error) => Err(error),
             };
             let Err(error) = result else {
@@ -109,49 +156,5 @@ impl Poller {
             Some(inheritance) => inheritance.release(&self.queues, &self.mapping.queue).await,
             None => Ok(()),
         }
-    }
-
-    /// The next batch with its permit; `None` when it is time to stop.
-    async fn next_batch(
-        &self,
-        permits: &Arc<Semaphore>,
-        running: &mut JoinSet<()>,
-        stop: &Shutdown,
-    ) -> Option<(OwnedSemaphorePermit, Result<Batch, QueueError>)> {
-        let ready = async {
-            let permit = Arc::clone(permits).acquire_owned().await.ok()?;
-            loop {
-                // Another invocation may be refused while this waits for a message.
-                let refused = self.health.refused.notified();
-                tokio::pin!(refused);
-                refused.as_mut().enable();
-                let remaining = self.health.remaining();
-                if !remaining.is_zero() {
-                    tokio::time::sleep(remaining).await;
-                    continue;
-                }
-                // Once `due` has returned it is our turn to pop, so nothing may come between.
-                tokio::select! {
-                    () = &mut refused => {}
-                    () = self.queues.due(&self.mapping.queue) => {
-                        if self.licence.holds() {
-                            return Some(permit);
-                        }
-                        // The fleet is about to notice, and tells us to stop.
-                        tokio::time::sleep(LICENCE_PAUSE).await;
-                    }
-                }
-            }
-        };
-        tokio::pin!(ready);
-        let permit = loop {
-            tokio::select! {
-                biased;
-                () = stop.requested() => return None,
-                permit = &mut ready => break permit?,
-                Some(_) = running.join_next() => {}
-            }
-        };
-        Some((permit, self.gather(stop).await))
     }
 }

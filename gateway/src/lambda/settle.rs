@@ -1,97 +1,322 @@
 //! Running the function with a batch, and doing with each message what the answer says.
 //!
-//! Source: esm-contract §3.
+//! Source: esm-contract §3 (outcomes), §7.4 (errors of Invoke).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::lambda::backoff::Backoff;
+use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
 use crate::lambda::invoke::Call;
-use crate::lambda::outcome::{Answer, Fault, Refusal, Verdict, judge};
+use crate::lambda::outcome::{Answer, Fault, Reading, Refusal, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
+use crate::lambda::retry::{self, Returning, Rule};
+use crate::lambda::split::Part;
+use crate::lambda::trace::{self, Decision};
 use crate::queues::{Demand, QueueError, ReceiptOutcome};
 
 /// The most receipts one command takes.
 const RECEIPTS_MAX: usize = 1_000;
 
+/// Until when the messages of a batch are ours.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    /// When the function must have started.
+    start_by: Instant,
+    ends: Instant,
+}
+
+/// What is to be done with the rest of a batch that was split.
+enum Rest {
+    /// It is tried, too.
+    Try,
+    /// It is given back, for the same thing would happen to it, or because it comes after messages
+    /// that failed.
+    GiveBack,
+    /// This part is too much at once.
+    Split,
+}
+
 impl Poller {
-    /// Runs the function with the batch and does what its answer says.
-    pub(super) async fn invoke(&self, batch: Batch) {
-        let lease_ends = batch.first_lease_ends().unwrap_or_else(Instant::now);
-        let start_by = self.start_by(&batch);
-        let (event, messages) = batch.finish();
-        let answer = if Instant::now() < start_by {
-            let timeout = self.timeout;
-            self.target.invoke(Call { event, timeout, start_by, trace_header: None }).await
-        } else {
-            // Redis was slow. Somebody else may soon get the messages, even while this one runs.
-            too_late()
+    /// Runs the function with the batch and does what its answer says. What is refused as too
+    /// large, or for what is in it, is halved until it is taken or a single message is to blame.
+    pub(super) async fn invoke(&self, mut batch: Batch) {
+        let lease = Lease {
+            start_by: self.start_by(&batch),
+            ends: batch.first_lease_ends().unwrap_or_else(Instant::now),
         };
-        let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-        let (queue, function) = (&self.mapping.queue, self.mapping.function_name());
-        match judge(answer, self.mapping.reporting, &ids) {
-            Verdict::Settled { delete, remark } => {
-                if let Some(remark) = remark {
-                    let deleted = delete.iter().filter(|&&d| d).count();
-                    let left = messages.len() - deleted;
-                    tracing::warn!(%queue, function, deleted, left, "{remark}");
+        self.break_loops(&mut batch, lease).await;
+        if batch.is_empty() {
+            return;
+        }
+        let (event, messages) = batch.finish();
+        let mut parts = vec![Part { event, messages }];
+        while let Some(part) = parts.pop() {
+            let answer = self.call(&part, lease).await;
+            match self.settle(answer, &part.messages, lease).await {
+                Rest::Try => {}
+                Rest::Split => match part.split() {
+                    (first, Some(second)) => parts.extend([second, first]),
+                    (whole, None) => self.give_back(&whole.messages, lease.ends).await,
+                },
+                Rest::GiveBack => {
+                    for part in parts.drain(..).rev() {
+                        self.give_back(&part.messages, lease.ends).await;
+                    }
                 }
-                self.health.answered(&self.mapping);
-                let done = messages.iter().zip(delete).filter(|(_, delete)| *delete);
-                let receipts: Vec<&str> = done.map(|(m, _)| m.receipt.as_str()).collect();
-                self.acknowledge(&receipts, lease_ends).await;
+            }
+        }
+    }
+
+    async fn call(&self, part: &Part, lease: Lease) -> Answer {
+        if Instant::now() >= lease.start_by {
+            // Redis was slow, or many parts were. Somebody else may soon get the messages, even
+            // while this one runs.
+            return too_late();
+        }
+        let call = Call {
+            event: part.event.clone(),
+            timeout: self.timeout,
+            start_by: lease.start_by,
+            trace_header: self.trace_header(&part.messages),
+            kind: self.kind(),
+        };
+        let begun = Instant::now();
+        let answer = self.target.invoke(call).await;
+        self.count(&answer, part.messages.len(), begun);
+        answer
+    }
+
+    /// Takes out the messages that came through the function too often: they count as failed with
+    /// it, so that a dead-letter queue takes them in the end.
+    async fn break_loops(&self, batch: &mut Batch, lease: Lease) {
+        let (queue, function, max_hops) =
+            (&self.mapping.queue, self.mapping.function_name(), self.max_hops);
+        let is_loop =
+            |held: &Held| trace::is_loop(held.trace_header.as_deref(), function, max_hops);
+        let looping = batch.take(is_loop);
+        for message in &looping {
+            tracing::warn!(
+                %queue, function, message = message.id, max_hops,
+                "a loop: the function is not invoked with a message that came through it too often"
+            );
+        }
+        self.counters.failed_invoke.add(looping.len());
+        self.come_again(&looping.iter().collect::<Vec<_>>(), lease.ends).await;
+    }
+
+    /// The trace header of the invocation with these messages.
+    fn trace_header(&self, messages: &[Held]) -> Option<String> {
+        let headers: Vec<_> = messages.iter().map(|held| held.trace_header.as_deref()).collect();
+        match trace::of_batch(&headers, self.mapping.function_name(), self.max_hops) {
+            Decision::Go(header) => Some(header),
+            Decision::Loop => None,
+        }
+    }
+
+    fn count(&self, answer: &Answer, messages: usize, begun: Instant) {
+        let counters = &self.counters;
+        counters.invoked.add(messages);
+        match answer {
+            Answer::Ran { .. } | Answer::HandedOver => {
+                counters.invocations.one();
+                self.limits.mapping.succeeded();
+            }
+            // Tried again in halves; a single one counts when it is settled.
+            Answer::Refused(refusal) if refusal.fault == Fault::Payload => {}
+            Answer::Refused(refusal) => {
+                counters.failed_invoke.add(messages);
+                if refusal.fault == Fault::Throttled {
+                    counters.throttles.one();
+                    self.limits.mapping.throttled(begun);
+                }
+            }
+            Answer::Unknown { .. } => counters.failed_invoke.add(messages),
+        }
+    }
+
+    /// Does with the messages what the answer says.
+    async fn settle(&self, answer: Answer, messages: &[Held], lease: Lease) -> Rest {
+        let (queue, function) = (&self.mapping.queue, self.mapping.function_name());
+        let ran = matches!(answer, Answer::Ran { .. });
+        match Reading::of(&self.mapping).judge(answer, messages) {
+            Verdict::Settled { delete, remark, function_failed } => {
+                self.note(ran, function_failed, remark.as_deref(), &delete);
+                self.finish(messages, &delete, lease).await
+            }
+            Verdict::Split { reason } => {
+                let messages = messages.len();
+                tracing::info!(%queue, function, messages, reason, "a batch is split");
+                Rest::Split
+            }
+            Verdict::HandedOver => {
+                self.health.answered(&self.mapping, None);
+                Rest::Try
             }
             Verdict::GiveBack(refusal) => {
                 // Noted first: what is given back is due at once.
                 self.health.refused(&self.mapping, &refusal);
-                self.release(&messages).await;
+                self.give_back(messages, lease.ends).await;
+                Rest::GiveBack
             }
             Verdict::Keep { reason } => {
+                self.health.lost(&reason);
                 let messages = messages.len();
                 tracing::warn!(
                     %queue, function, messages, reason,
                     "it is not known whether the function ran; its messages stay leased"
                 );
+                Rest::GiveBack
             }
         }
+    }
+
+    /// Tells the log, the counters and the mapping's health how an invocation ended.
+    fn note(&self, ran: bool, function_failed: bool, remark: Option<&str>, delete: &[bool]) {
+        let deleted = delete.iter().filter(|&&delete| delete).count();
+        let left = delete.len() - deleted;
+        self.counters.failed_invoke.add(left);
+        if function_failed {
+            self.counters.errors.one();
+        }
+        if let Some(remark) = remark {
+            let (queue, function) = (&self.mapping.queue, self.mapping.function_name());
+            tracing::warn!(%queue, function, deleted, left, "{remark}");
+        }
+        if ran {
+            self.health.answered(&self.mapping, remark.filter(|_| left > 0));
+        } else {
+            self.health.event_refused(remark.unwrap_or_default());
+        }
+    }
+
+    /// Deletes those marked; has the others come again when they are to.
+    async fn finish(&self, messages: &[Held], delete: &[bool], lease: Lease) -> Rest {
+        let mut done = Vec::new();
+        let mut failed = Vec::new();
+        for (message, &delete) in messages.iter().zip(delete) {
+            if delete {
+                done.push(message.receipt.as_str());
+            } else {
+                failed.push(message);
+            }
+        }
+        tokio::join!(self.acknowledge(&done, lease.ends), self.come_again(&failed, lease.ends));
+        // Whatever follows a failed message in its group must wait for it.
+        if self.mapping.queue.is_fifo() && !failed.is_empty() {
+            return Rest::GiveBack;
+        }
+        Rest::Try
     }
 
     /// Deletes, and tries again while the lease lasts if Redis is away.
     async fn acknowledge(&self, receipts: &[&str], lease_ends: Instant) {
         let queue = &self.mapping.queue;
         for chunk in receipts.chunks(RECEIPTS_MAX) {
-            let mut delays = Backoff::new(REDIS_DELAYS.0, REDIS_DELAYS.1);
-            let outcomes = loop {
-                match self.queues.acknowledge(queue, chunk, Demand::Current).await {
-                    Ok(outcomes) => break outcomes,
-                    Err(QueueError::NoQueue) => return,
-                    Err(error) if Instant::now() >= lease_ends => {
-                        tracing::warn!(%queue, %error, "messages that are done will come again");
-                        return;
-                    }
-                    Err(_) => {
-                        delays.fail(None);
-                        tokio::time::sleep(delays.remaining()).await;
-                    }
+            let delete = || self.queues.acknowledge(queue, chunk, Demand::Current);
+            let outcomes = match while_leased(lease_ends, delete).await {
+                Ok(outcomes) => outcomes,
+                Err(QueueError::NoQueue) => return,
+                Err(error) => {
+                    tracing::warn!(%queue, %error, "messages that are done will come again");
+                    return;
                 }
             };
+            let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+            self.counters.deleted.add(count(ReceiptOutcome::Done));
             // Gone is fine: the function may have deleted its message itself.
-            let late = outcomes.iter().filter(|o| **o == ReceiptOutcome::Stale).count();
+            let late = count(ReceiptOutcome::Stale);
             if late > 0 {
                 tracing::warn!(%queue, late, "messages were done after somebody else got them");
             }
         }
     }
 
-    /// Gives back without counting the receive. If it fails, the leases end by themselves.
-    pub(super) async fn release(&self, messages: &[Held]) {
+    /// Has failed messages come again when the mapping's way of retrying says, but for those whose
+    /// visibility the function set itself.
+    async fn come_again(&self, failed: &[&Held], lease_ends: Instant) {
+        if failed.is_empty() {
+            return;
+        }
+        let queue = &self.mapping.queue;
+        let now = Instant::now();
+        let read = || self.visibility.of(&self.queues, queue);
+        let result = match while_leased(lease_ends, read).await {
+            Ok(visibility_timeout) => {
+                let retry = self.mapping.options.retry;
+                let rule = Rule { retry, visibility_timeout, is_fifo: queue.is_fifo(), now };
+                self.change_visibility(&retry::returning(failed, rule, spread), lease_ends).await
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) | Err(QueueError::NoQueue) => {}
+            Err(error) => {
+                let messages = failed.len();
+                tracing::warn!(
+                    %queue, messages, %error, "failed messages come again when their lease ends"
+                );
+            }
+        }
+    }
+
+    async fn change_visibility(
+        &self,
+        leases: &[Returning<'_>],
+        lease_ends: Instant,
+    ) -> Result<(), QueueError> {
+        let (queues, queue) = (&self.queues, &self.mapping.queue);
+        for Returning { due_ms, messages } in leases {
+            for chunk in messages.chunks(RECEIPTS_MAX) {
+                let change = || {
+                    let left = |due: Instant| due.saturating_duration_since(Instant::now());
+                    let delays: Vec<(&str, Duration)> =
+                        chunk.iter().map(|&(receipt, due)| (receipt, left(due))).collect();
+                    async move { queues.extend_unless_changed(queue, &delays, *due_ms).await }
+                };
+                while_leased(lease_ends, change).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back without counting the receive, and tries again while the lease lasts if Redis is
+    /// away.
+    async fn give_back(&self, messages: &[Held], lease_ends: Instant) {
+        let queue = &self.mapping.queue;
         for chunk in messages.chunks(RECEIPTS_MAX) {
             let receipts: Vec<&str> = chunk.iter().map(|m| m.receipt.as_str()).collect();
-            let released = self.queues.release(&self.mapping.queue, &receipts, 0).await;
-            if let Err(error) = released {
-                let queue = &self.mapping.queue;
+            let release = || self.queues.release(queue, &receipts, 0);
+            let released = while_leased(lease_ends, release).await;
+            if let Err(error) = released
+                && !matches!(error, QueueError::NoQueue)
+            {
                 tracing::warn!(%queue, %error, "messages are not given back before their lease");
             }
+        }
+    }
+
+    /// Gives back without counting the receive. If it fails, the leases end by themselves.
+    pub(super) async fn release(&self, messages: &[Held]) {
+        self.give_back(messages, Instant::now()).await;
+    }
+}
+
+/// Tries again until it works, the queue is gone, or the lease has ended. Errors: the last one.
+async fn while_leased<T, F>(
+    lease_ends: Instant,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, QueueError>
+where
+    F: Future<Output = Result<T, QueueError>>,
+{
+    let mut delays = Backoff::new(REDIS_DELAYS.0, REDIS_DELAYS.1);
+    loop {
+        match attempt().await {
+            Err(error) if !matches!(error, QueueError::NoQueue) && Instant::now() < lease_ends => {
+                delays.fail(None);
+                tokio::time::sleep(delays.remaining()).await;
+            }
+            result => return result,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lambda::catalog::Catalog;
 use crate::lambda::document::MappingDocument;
-use crate::queues::{QueueError, Queues};
+use crate::queues::{QueueError, QueueName, Queues};
 
 /// The field of AWS's map.
 const AWS: &str = "aws";
@@ -15,6 +15,9 @@ const AWS: &str = "aws";
 const MAPPING: &str = "mapping:";
 /// What the field of a mapping that was switched off starts with; its UUID follows.
 const DISABLED: &str = "disabled:";
+
+/// What the field of a queue starts with that was made while AWS was away; its name follows.
+const UNREAD: &str = "unread:";
 
 /// AWS's map as it was read last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub(super) struct Kept {
     pub(super) aws: Option<AwsMap>,
     pub(super) created: Vec<MappingDocument>,
     pub(super) disabled: HashSet<String>,
+    /// Queues that were made while AWS was away.
+    pub(super) unread: HashSet<QueueName>,
 }
 
 /// Reads it all. What cannot be understood is left out, with a word in the log.
@@ -44,6 +49,7 @@ pub(super) async fn read(queues: &Queues) -> Result<Kept, QueueError> {
             serde_json::from_str(&text).map(|mapping| kept.created.push(mapping))
         } else {
             kept.disabled.extend(field.strip_prefix(DISABLED).map(str::to_owned));
+            kept.unread.extend(field.strip_prefix(UNREAD).and_then(QueueName::parse));
             Ok(())
         };
         if let Err(error) = understood {
@@ -58,4 +64,14 @@ pub(super) async fn read(queues: &Queues) -> Result<Kept, QueueError> {
 pub(super) async fn keep_aws(queues: &Queues, map: &AwsMap) -> Result<(), QueueError> {
     let text = serde_json::to_string(map).map_err(|e| QueueError::Unexpected(e.to_string()))?;
     queues.write_map(AWS, &text).await
+}
+
+/// Keeps in mind that a queue was made without its namesake on AWS having been read.
+pub(super) async fn keep_unread(queues: &Queues, queue: &QueueName) -> Result<(), QueueError> {
+    queues.write_map(&format!("{UNREAD}{queue}"), "1").await
+}
+
+/// Its namesake was read.
+pub(super) async fn forget_unread(queues: &Queues, queue: &QueueName) -> Result<(), QueueError> {
+    queues.remove_from_map(&format!("{UNREAD}{queue}")).await.map(|_| ())
 }

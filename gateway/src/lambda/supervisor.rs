@@ -1,36 +1,40 @@
 //! Keeps one poller running for each mapping that is to be served here.
 
+mod reading;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{Config, MappingSpec};
 use crate::identity::Identity;
 use crate::lambda::aws::Aws;
-use crate::lambda::backoff::Backoff;
+use crate::lambda::catalog::Catalog;
 use crate::lambda::control::{Request, Requests, Served, View};
+use crate::lambda::counters::Counters;
 use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
-use crate::lambda::local::LocalFunctions;
-use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, Origin, combine, select};
+use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
+use crate::lambda::local::{LocalFunction, LocalFunctions};
+use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
 use crate::lambda::poller::Poller;
-use crate::lambda::store::{self, AwsMap};
-use crate::lambda::sync::{self, SyncError};
+use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
+use crate::lambda::remarks::Remarks;
+use crate::lambda::store::AwsMap;
+use crate::lambda::sync::call::Pace;
+use crate::lambda::sync::schedule::Schedule;
+use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueName, Queues};
 use crate::shutdown::{self, Shutdown, Stop};
+use reading::Loading;
 
 /// The timeout of a function nothing is known about: the most Lambda allows.
 const TIMEOUT_UNKNOWN: Duration = Duration::from_mins(15);
-/// Shortest wait before AWS is asked again after a failure; the longest is the sync interval.
-const SYNC_RETRY_MIN: Duration = Duration::from_secs(1);
-/// Waits before what is kept in Redis is read again after Redis failed.
-const LOAD_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
 /// See the module's head.
 pub(super) struct Supervisor {
     queues: Queues,
@@ -38,12 +42,23 @@ pub(super) struct Supervisor {
     functions: Arc<LocalFunctions>,
     aws: Arc<Aws>,
     fleet: Fleet,
+    max_hops: u32,
     sources: Sources,
     schedule: Schedule,
+    loading: Loading,
+    maker: QueueMaker,
+    seen: mpsc::UnboundedReceiver<SeenQueue>,
+    pace: Pace,
+    /// Makes queues like AWS's.
+    renewing: Option<JoinHandle<()>>,
     inheritances: HashMap<QueueName, Arc<Inheritance>>,
     /// Those who give back what died with our last life.
     heirs: JoinSet<()>,
     pollers: HashMap<String, Running>,
+    mapping_gates: Gates,
+    function_gates: Gates,
+    /// By UUID; they outlive a poller that is replaced.
+    counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -58,20 +73,21 @@ struct Sources {
     from_aws: Vec<Mapping>,
     /// UUIDs of those that were switched off here.
     disabled: HashSet<String>,
+    /// AWS's that are not served.
+    not_served: Vec<NotServed>,
     /// The last good map.
     aws: AwsMap,
-    /// What was last said about mappings that are not served.
-    remarks: Vec<String>,
-}
-
-/// When AWS is read.
-struct Schedule {
-    interval: Option<Duration>,
-    next: Option<Instant>,
-    failures: Backoff,
-    reading: Option<JoinHandle<Result<AwsMap, SyncError>>>,
-    /// Who waits for the result.
-    askers: Vec<oneshot::Sender<Result<String, String>>>,
+    /// Its catalog, for those who look.
+    catalog: Arc<Catalog>,
+    /// Whether Redis has this map.
+    is_kept: bool,
+    /// Whether the map has all of AWS's functions.
+    knows_functions: bool,
+    /// The region that is read, once it is known.
+    region: Option<String>,
+    /// The VisibilityTimeouts of queues.
+    visibilities: HashMap<QueueName, Duration>,
+    remarks: Remarks,
 }
 
 /// What a poller was started with. Another plan for the same mapping means another poller.
@@ -79,7 +95,10 @@ struct Schedule {
 struct Plan {
     mapping: Mapping,
     timeout: Duration,
+    /// Invocations of the mapping at a time.
     concurrency: u32,
+    /// Those of its function, however many mappings it has; 0: it is switched off.
+    function_limit: Option<u32>,
 }
 
 /// A poller; dropped, it ends at once, and its functions on this machine with it.
@@ -100,25 +119,30 @@ impl Supervisor {
         functions: Arc<LocalFunctions>,
         requests: Requests,
     ) -> Self {
-        let interval = config.sync_interval;
-        let longest = interval.unwrap_or(SYNC_RETRY_MIN);
+        let aws = Arc::new(Aws::new(config));
+        let mode = config.sync_attributes;
+        let (maker, seen) =
+            QueueMaker::new(queues.clone(), identity.clone(), Arc::clone(&aws), mode);
         Self {
             queues,
             identity,
             functions,
-            aws: Arc::new(Aws::new(config)),
+            aws,
             fleet,
+            max_hops: config.max_hops,
             sources: Sources { configured: config.mappings.clone(), ..Sources::default() },
-            schedule: Schedule {
-                interval,
-                next: interval.map(|_| Instant::now()),
-                failures: Backoff::new(SYNC_RETRY_MIN.min(longest), longest),
-                reading: None,
-                askers: Vec::new(),
-            },
+            schedule: Schedule::new(config.sync_interval),
+            loading: Loading::default(),
+            maker,
+            seen,
+            pace: Pace::default(),
+            renewing: None,
             inheritances: HashMap::new(),
             heirs: JoinSet::new(),
             pollers: HashMap::new(),
+            mapping_gates: Gates::default(),
+            function_gates: Gates::default(),
+            counters: HashMap::new(),
             draining: JoinSet::new(),
             requests: requests.requests,
             view: requests.view,
@@ -129,19 +153,21 @@ impl Supervisor {
     pub(super) async fn run(mut self, stop: Shutdown) {
         // The configured ones are known without Redis.
         self.reconcile();
-        self.load_unless(&stop).await;
+        self.loading.want(None);
         while !stop.is_requested() {
             tokio::select! {
                 () = stop.requested() => break,
+                () = self.loading.due() => self.load().await,
                 news = self.fleet.changed() => match news {
                     News::Owners => self.reconcile(),
-                    News::Map => self.load_unless(&stop).await,
+                    News::Map => self.loading.want(None),
                 },
-                Some(request) = self.requests.recv() => self.answer(request, &stop).await,
-                event = self.schedule.event() => match event {
-                    Due::ToRead => self.start_reading(),
-                    Due::WasRead(read) => self.read(read).await,
-                },
+                Some(request) = self.requests.recv() => self.answer(request),
+                // Not before it is known what was read last.
+                event = self.schedule.event(), if self.loading.is_done() => {
+                    self.handle(event).await;
+                }
+                Some(seen) = self.seen.recv() => self.note(seen),
                 // Those that have ended are forgotten.
                 Some(_) = self.draining.join_next() => {}
                 Some(_) = self.heirs.join_next() => {}
@@ -155,119 +181,15 @@ impl Supervisor {
         while self.draining.join_next().await.is_some() {}
     }
 
-    async fn answer(&mut self, request: Request, stop: &Shutdown) {
+    fn answer(&mut self, request: Request) {
         match request {
-            Request::Reload(done) => {
-                self.load_unless(stop).await;
-                let _left = done.send(());
-            }
+            Request::Reload(done) => self.loading.want(Some(done)),
             Request::Changed(done) => {
                 self.fleet.map_changed();
-                self.load_unless(stop).await;
-                let _left = done.send(());
+                self.loading.want(Some(done));
             }
-            Request::Sync(done) => {
-                self.schedule.askers.push(done);
-                self.start_reading();
-            }
+            Request::Sync(asker) => self.ask(asker),
         }
-    }
-
-    async fn load_unless(&mut self, stop: &Shutdown) {
-        tokio::select! {
-            () = self.load() => {}
-            () = stop.requested() => {}
-        }
-    }
-
-    /// Takes over what is kept in Redis, and waits for Redis if it is away.
-    async fn load(&mut self) {
-        let mut delays = Backoff::new(LOAD_DELAYS.0, LOAD_DELAYS.1);
-        let kept = loop {
-            match store::read(&self.queues).await {
-                Ok(kept) => break kept,
-                Err(error) => {
-                    if !delays.is_failing() {
-                        tracing::warn!(%error, "the kept mappings cannot be read from Redis");
-                    }
-                    delays.fail(None);
-                    tokio::time::sleep(delays.remaining()).await;
-                }
-            }
-        };
-        let read = |document| Mapping::read(document, Origin::Created);
-        self.sources.created = kept.created.iter().filter_map(|d| read(d).ok()).collect();
-        self.sources.disabled = kept.disabled;
-        match kept.aws {
-            Some(map) if self.schedule.interval.is_some() => self.adopt(map),
-            _ => self.reconcile(),
-        }
-    }
-
-    fn start_reading(&mut self) {
-        if self.schedule.reading.is_some() {
-            return;
-        }
-        let aws = Arc::clone(&self.aws);
-        let wants_functions = self.sources.configured.iter().any(|m| !self.is_local(&m.function));
-        let read = async move { sync::read(&aws.control().await, wants_functions).await };
-        self.schedule.reading = Some(tokio::spawn(read));
-    }
-
-    /// AWS was read, or not.
-    async fn read(&mut self, read: Result<AwsMap, SyncError>) {
-        let schedule = &mut self.schedule;
-        schedule.reading = None;
-        let told = match read {
-            Ok(map) => {
-                schedule.failures.succeed();
-                schedule.next = schedule.interval.map(|interval| Instant::now() + interval);
-                let before = self.sources.from_aws.len();
-                if map != self.sources.aws {
-                    match store::keep_aws(&self.queues, &map).await {
-                        Ok(()) => self.fleet.map_changed(),
-                        Err(error) => {
-                            tracing::warn!(%error, "AWS's mappings are not kept in Redis");
-                        }
-                    }
-                }
-                self.adopt(map);
-                let (mappings, region) = (self.sources.from_aws.len(), self.aws.region().await);
-                if mappings != before {
-                    tracing::info!(region, mappings, "mappings were read from AWS");
-                }
-                Ok(format!("{mappings} mappings to serve, {before} before"))
-            }
-            Err(error) => {
-                schedule.failures.fail(None);
-                let retry = Instant::now() + schedule.failures.remaining();
-                schedule.next = schedule.interval.map(|_| retry);
-                tracing::warn!(
-                    %error, serving = self.pollers.len(),
-                    "mappings cannot be read from AWS; the last known ones stay"
-                );
-                Err(error.to_string())
-            }
-        };
-        for asker in self.schedule.askers.drain(..) {
-            let _left = asker.send(told.clone());
-        }
-    }
-
-    fn adopt(&mut self, map: AwsMap) {
-        let selection = select(&map.mappings);
-        for remark in &selection.remarks {
-            if !self.sources.remarks.contains(remark) {
-                tracing::warn!("{remark}");
-            }
-        }
-        self.sources.remarks = selection.remarks;
-        if let Some((account, region)) = &selection.home {
-            self.identity.adopt(account, region);
-        }
-        self.sources.from_aws = selection.ours;
-        self.sources.aws = map;
-        self.reconcile();
     }
 
     /// Starts and stops pollers until there is one for each mapping that is to be served here.
@@ -278,7 +200,7 @@ impl Supervisor {
         let disabled = &self.sources.disabled;
         let enabled: Vec<&Mapping> =
             mappings.iter().filter(|m| !disabled.contains(&m.uuid)).collect();
-        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.is_local(&m.function))));
+        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.local(m).is_some())));
         let ours = enabled.into_iter().filter(|mapping| self.fleet.owns(&mapping.uuid));
         let plans: Vec<Plan> = ours.map(|mapping| self.plan(mapping.clone())).collect();
         let outdated = |uuid: &String, running: &Running| {
@@ -298,6 +220,7 @@ impl Supervisor {
                 self.launch(plan);
             }
         }
+        self.remark(&mappings);
         self.show(mappings);
     }
 
@@ -305,7 +228,7 @@ impl Supervisor {
     fn inherit(&mut self, mappings: &[Mapping]) {
         for mapping in mappings {
             let is_enabled = !self.sources.disabled.contains(&mapping.uuid);
-            if is_enabled && self.is_local(&mapping.function) {
+            if is_enabled && self.local(mapping).is_some() {
                 let _others_serve_it = self.inheritance(&mapping.queue);
             }
         }
@@ -329,28 +252,33 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
         self.view.send_replace(Arc::new(View {
             mappings: served.collect(),
-            catalog: self.sources.aws.catalog.clone(),
-            remarks: self.sources.remarks.clone(),
+            not_served: self.sources.not_served.clone(),
+            catalog: Arc::clone(&self.sources.catalog),
+            remarks: self.sources.remarks.all(),
+            sync: self.sync_view(),
         }));
     }
 
     fn plan(&self, mapping: Mapping) -> Plan {
-        match self.functions.get(mapping.function_name()) {
+        match self.local(&mapping) {
             Some(local) => Plan {
                 timeout: local.timeout(),
                 concurrency: mapping.concurrency.unwrap_or_else(|| local.processes()),
+                function_limit: Some(local.processes()),
                 mapping,
             },
             None => Plan {
-                timeout: mapping
-                    .timeout
-                    .or_else(|| self.sources.aws.catalog.timeout_of(&mapping.function))
-                    .unwrap_or(TIMEOUT_UNKNOWN),
-                concurrency: mapping.concurrency.unwrap_or(CONCURRENCY_DEFAULT),
+                timeout: self.timeout_of(&mapping).unwrap_or(TIMEOUT_UNKNOWN),
+                concurrency: mapping
+                    .concurrency
+                    .unwrap_or(CONCURRENCY_DEFAULT)
+                    .min(self.aws.concurrency_max().unwrap_or(u32::MAX)),
+                function_limit: self.sources.aws.catalog.reserved_for(&mapping.function),
                 mapping,
             },
         }
@@ -358,14 +286,7 @@ impl Supervisor {
 
     fn launch(&mut self, plan: Plan) {
         let mapping = &plan.mapping;
-        let rivals = self.pollers.values().filter(|r| r.plan.mapping.queue == mapping.queue);
-        if rivals.count() > 0 {
-            tracing::warn!(
-                queue = %mapping.queue, function = mapping.function,
-                "the queue has several mappings: each message goes to one of them"
-            );
-        }
-        let local = self.functions.get(mapping.function_name()).cloned();
+        let local = self.local(mapping);
         tracing::info!(
             queue = %mapping.queue, function = mapping.function,
             place = if local.is_some() { "here" } else { "Lambda" },
@@ -376,21 +297,40 @@ impl Supervisor {
             Some(function) => Target::Local(function),
             None => Target::Aws { aws: Arc::clone(&self.aws), function: mapping.function.clone() },
         };
-        let health = Arc::new(Health::new());
+        let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
+        let function_gate = |limit| self.function_gates.named(mapping.function_name(), limit);
+        let limits = Limits {
+            mapping: AdaptiveLimit::new(gate),
+            function: plan.function_limit.map(function_gate),
+        };
+        let health = Arc::new(Health::new(&target));
+        let counters = Arc::clone(self.counters.entry(mapping.uuid.clone()).or_default());
         let poller = Poller {
             queues: self.queues.clone(),
             identity: self.identity.clone(),
             mapping: mapping.clone(),
             target,
             timeout: plan.timeout,
-            concurrency: plan.concurrency,
+            limits,
+            max_hops: self.max_hops,
             inheritance,
             licence: self.fleet.licence(),
             health: Arc::clone(&health),
+            visibility: VisibilityTimeout::default(),
+            counters,
+            maker: self.maker.clone(),
         };
         let (stop, stopped) = shutdown::channel();
         let task = tokio::spawn(poller.run(stopped));
         self.pollers.insert(mapping.uuid.clone(), Running { plan, health, stop, task });
+    }
+
+    /// The mapping's function, if it runs here.
+    fn local(&self, mapping: &Mapping) -> Option<LocalFunction> {
+        let name = mapping.function_name();
+        // Where nobody speaks with AWS, a bare name can only be one that has yet to come.
+        let is_ours = !self.schedule.is_on() && name == mapping.function;
+        self.functions.get(name).or_else(|| self.functions.expected(name).filter(|_| is_ours))
     }
 
     fn drain(&mut self, mut running: Running) {
@@ -398,31 +338,6 @@ impl Supervisor {
         self.draining.spawn(async move {
             let _ended = (&mut running.task).await;
         });
-    }
-
-    fn is_local(&self, function: &str) -> bool {
-        self.functions.get(crate::lambda::mapping::function_name(function)).is_some()
-    }
-}
-
-/// What is to be done about AWS.
-enum Due {
-    ToRead,
-    WasRead(Result<AwsMap, SyncError>),
-}
-
-impl Schedule {
-    /// Returns when AWS is to be read, or was.
-    async fn event(&mut self) -> Due {
-        if let Some(reading) = &mut self.reading {
-            let read = reading.await;
-            return Due::WasRead(read.unwrap_or_else(|e| Err(SyncError(e.to_string()))));
-        }
-        match self.next {
-            Some(next) => tokio::time::sleep_until(next.into()).await,
-            None => std::future::pending().await,
-        }
-        Due::ToRead
     }
 }
 

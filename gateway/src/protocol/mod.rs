@@ -181,7 +181,19 @@ fn action_of_parameters(
 }
 
 fn trace_header(parts: &Parts) -> Option<&str> {
-    parts.headers.get(&TRACE_ID)?.to_str().ok().filter(|value| !value.is_empty())
+    parts.headers.get(&TRACE_ID)?.to_str().ok().filter(|value| is_trace_header(value))
+}
+
+/// Longest trace header that is taken from a request, bytes.
+pub const TRACE_HEADER_BYTES_MAX: usize = 1_024;
+
+/// Whether a text is a trace header of X-Ray's that can be sent on: visible, not too long, and with
+/// a `Root`.
+pub fn is_trace_header(text: &str) -> bool {
+    let root = |field: &str| field.trim().strip_prefix("Root=").is_some_and(|id| !id.is_empty());
+    text.len() <= TRACE_HEADER_BYTES_MAX
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.split(';').any(root)
 }
 
 /// Writes an answer or an error.

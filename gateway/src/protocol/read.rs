@@ -231,7 +231,8 @@ impl<M: Members> Reader<'_, M> {
             })
         };
         let entries = self.m.structures(list)?.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(SendMessageBatch { queue: self.queue()?, entries })
+        let trace_header = self.around.trace_header.map(str::to_owned);
+        Ok(SendMessageBatch { queue: self.queue()?, entries, trace_header })
     }
 
     fn set_queue_attributes(&mut self) -> Result<SetQueueAttributes, SqsError> {

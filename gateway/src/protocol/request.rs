@@ -387,6 +387,8 @@ pub struct SendMessageBatch {
     pub queue: NamedQueue,
     /// The entries, in the order given.
     pub entries: Vec<SendMessageBatchEntry>,
+    /// The HTTP header X-Amzn-Trace-Id.
+    pub trace_header: Option<String>,
 }
 
 /// An entry of SendMessageBatch.

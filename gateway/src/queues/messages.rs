@@ -147,12 +147,36 @@ impl Queues {
         }
         let answer = self.0.client.call_idempotent(&command).await?;
         if let Some(soonest) = receipts.iter().map(|(_, seconds)| *seconds).min() {
+            self.returned(queue, seconds(soonest));
+        }
+        reply::outcomes(answer, receipts.len())
+    }
+
+    /// Makes received messages due after a delay, each (receipt, delay), but for those whose
+    /// visibility was changed since: who is not due at `due_ms`. Only the current lease can.
+    /// At most 1,000.
+    pub async fn extend_unless_changed(
+        &self,
+        queue: &QueueName,
+        receipts: &[(&str, Duration)],
+        due_ms: u64,
+    ) -> Result<Vec<ReceiptOutcome>, QueueError> {
+        let mut command = self.command("KARIN.EXTEND", queue);
+        demand_option(&mut command, Demand::Current);
+        command.arg("UNLESSCHANGED").arg(due_ms);
+        for (receipt, delay) in receipts {
+            // Never early: a part of a millisecond counts as a whole one.
+            let ms = delay.as_nanos().div_ceil(1_000_000);
+            command.arg(receipt).arg(format!("{}.{:03}", ms / 1_000, ms % 1_000));
+        }
+        let answer = self.0.client.call_idempotent(&command).await?;
+        if let Some(soonest) = receipts.iter().map(|(_, delay)| *delay).min() {
             self.returned(queue, soonest);
         }
         reply::outcomes(answer, receipts.len())
     }
 
-    /// Gives messages back without counting their receive.
+    /// Gives messages back without counting their receive. Only the current lease can.
     pub async fn release(
         &self,
         queue: &QueueName,
@@ -160,12 +184,13 @@ impl Queues {
         delay_seconds: u32,
     ) -> Result<Vec<ReceiptOutcome>, QueueError> {
         let mut command = self.command("KARIN.RELEASE", queue);
+        demand_option(&mut command, Demand::Current);
         if delay_seconds > 0 {
             command.arg("DELAY").arg(delay_seconds);
         }
         command.arg(receipts);
         let answer = self.0.client.call(&command).await?;
-        self.returned(queue, delay_seconds);
+        self.returned(queue, seconds(delay_seconds));
         reply::outcomes(answer, receipts.len())
     }
 
@@ -178,7 +203,7 @@ impl Queues {
             let released = reply::number(&self.0.client.call(&command).await?)?;
             total += released;
             if released > 0 {
-                self.returned(queue, 0);
+                self.returned(queue, Duration::ZERO);
             }
             if released < RELEASE_HOLDER_PAGE {
                 return Ok(total);
@@ -194,6 +219,9 @@ impl Queues {
         }
         if let Some(bytes) = options.max_bytes {
             command.arg("MAXBYTES").arg(bytes);
+        }
+        if let Some(groups) = options.groups {
+            command.arg("GROUPS").arg(groups);
         }
         if let Some(holder) = options.holder {
             command.arg("HOLDER").arg(holder);
@@ -256,6 +284,10 @@ fn send_options(command: &mut Cmd, message: &OutgoingMessage) {
             command.arg(option).arg(value);
         }
     }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 fn demand_option(command: &mut Cmd, demand: Demand) {

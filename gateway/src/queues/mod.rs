@@ -34,7 +34,7 @@ pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use types::*;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::task::JoinHandle;
@@ -168,8 +168,8 @@ impl Queues {
         answer
     }
 
-    fn returned(&self, queue: &QueueName, delay_seconds: u32) {
-        let delay_ms = u64::from(delay_seconds) * 1_000;
+    fn returned(&self, queue: &QueueName, delay: Duration) {
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.0.table.with(|lines, now| lines.returned(queue, delay_ms, now));
     }
 }

@@ -89,6 +89,8 @@ pub struct PopOptions {
     pub visibility_timeout_seconds: Option<u32>,
     /// Stop before bodies and attributes pass this many bytes (at least one message comes).
     pub max_bytes: Option<u64>,
+    /// Of a FIFO queue, messages of at most this many groups; `None`: of any number.
+    pub groups: Option<u32>,
     /// Whose lease it is: set for local functions, so that a successor can release it.
     pub holder: Option<u32>,
     /// ReceiveRequestAttemptId.

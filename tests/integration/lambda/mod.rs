@@ -1,13 +1,21 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
+mod batching;
+mod endpoint;
+mod endpoints;
 mod failures;
 mod filters;
+mod functions;
 mod gateways;
+mod handover;
 mod local;
 mod ministack;
-mod python;
+mod outcomes;
+mod refusals;
 mod restarts;
+mod runtimes;
 mod soak;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;

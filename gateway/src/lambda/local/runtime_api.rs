@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::lambda::local::call::ClientContext;
+
 /// The largest answer of a function, bytes: 6 MiB + 100. Source: esm-contract §1.
 pub(super) const RESPONSE_BYTES_MAX: usize = 6_291_556;
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -31,6 +33,7 @@ pub(super) struct Invocation {
     pub(super) deadline_ms: u64,
     pub(super) function_arn: String,
     pub(super) trace_id: String,
+    pub(super) client_context: Option<ClientContext>,
     pub(super) event: Bytes,
     pub(super) answer: oneshot::Sender<Reply>,
 }
@@ -172,7 +175,11 @@ impl State {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(invocation.answer);
         self.phase.send_replace(Phase::Running(invocation.request_id.clone()));
         // Runtime clients built on AWS's C++ library crash without a content type.
-        let response = Response::builder()
+        let mut response = Response::builder();
+        if let Some(context) = &invocation.client_context {
+            response = response.header("Lambda-Runtime-Client-Context", context.header());
+        }
+        let response = response
             .header(CONTENT_TYPE, "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", invocation.request_id)
             .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms)

@@ -116,6 +116,7 @@ fn batches_are_read_in_the_order_of_their_numbers() {
         &Request::SendMessageBatch(SendMessageBatch {
             queue: queue("q"),
             entries: vec![entry("a", "1", None), entry("b", "2", Some(900))],
+            trace_header: None,
         }),
     );
     let deletes = vec![
@@ -441,6 +442,26 @@ fn the_trace_header_of_http_comes_with_a_message() {
         panic!("refused");
     };
     assert_eq!(input.trace_header.as_deref(), Some("Root=1"));
+}
+
+#[test]
+fn the_trace_header_of_http_comes_with_a_batch_and_only_if_it_is_one() {
+    let given = |value: &str| {
+        let (mut parts, body) = json("SendMessageBatch", r#"{"Entries":[]}"#);
+        parts.headers.insert("X-Amzn-Trace-Id", HeaderValue::from_str(value).unwrap());
+        let Ok(Request::SendMessageBatch(input)) = parse(&(parts, body)) else {
+            panic!("refused");
+        };
+        input.trace_header
+    };
+    for header in ["Root=1", "Self=1-a;Root=1-b;Parent=c;Sampled=?;Lineage=1:a:0|b:2"] {
+        assert_eq!(given(header).as_deref(), Some(header));
+    }
+    let long = format!("Root={}", "x".repeat(crate::protocol::TRACE_HEADER_BYTES_MAX));
+    for other in ["", "x", "Root=", "root=1", "XRoot=1", "Root=\u{e9}\u{1f600}", "Root=1\t", &long]
+    {
+        assert_eq!(given(other), None, "{other}");
+    }
 }
 
 #[test]

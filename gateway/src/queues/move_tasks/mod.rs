@@ -195,6 +195,7 @@ fn options() -> PopOptions {
         count: TASKS_AT_ONCE,
         visibility_timeout_seconds: Some(runner::LEASE_SECONDS),
         max_bytes: None,
+        groups: None,
         holder: None,
         attempt: None,
     }
