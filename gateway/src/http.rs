@@ -25,6 +25,7 @@ use crate::{
     auth::{self, Auth, Entrance, Moment, Refused},
     body::{BodyError, Room},
     browser::BrowserRule,
+    lambda,
     shutdown::Shutdown,
 };
 
@@ -45,8 +46,6 @@ const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long Redis may take to answer before karin does not count as ready; shorter than those who
 /// ask wait.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
-/// What signatures for the Lambda API are scoped to.
-const LAMBDA_SERVICE: &str = "lambda";
 /// How long requests may take to finish when karin stops; long polls end at once.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the system refused a connection for want of file descriptors.
@@ -58,6 +57,7 @@ type Answer = Response<Full<Bytes>>;
 #[derive(Debug)]
 pub(crate) struct App {
     sqs: Sqs,
+    lambda: lambda::Api,
     auth: Auth,
     browsers: Option<BrowserRule>,
     room: Room,
@@ -66,9 +66,9 @@ pub(crate) struct App {
 impl App {
     /// `browsers`: the rule for web pages. Where there are keys or tokens a page has none of them,
     /// and there need be no other rule.
-    pub(crate) fn new(sqs: Sqs, auth: Auth, browsers: BrowserRule) -> Self {
+    pub(crate) fn new(sqs: Sqs, lambda: lambda::Api, auth: Auth, browsers: BrowserRule) -> Self {
         let browsers = auth.is_open().then_some(browsers);
-        Self { sqs, auth, browsers, room: Room::default() }
+        Self { sqs, lambda, auth, browsers, room: Room::default() }
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Answer {
@@ -84,25 +84,20 @@ impl App {
             return plain(StatusCode::FORBIDDEN, refusal.to_string());
         }
         let entrance = self.auth.entrance(token.as_ref());
-        match reserved_for(parts.uri.path()) {
-            Some(service) => self.nothing_here(entrance, service, &parts, body).await,
-            None => self.sqs(entrance, &parts, body).await,
+        match part_of(parts.uri.path()) {
+            Part::Lambda => self.lambda(entrance, &parts, body).await,
+            Part::Nobody => self.nothing_here(entrance, &parts, body).await,
+            Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
     }
 
     /// The answer at a reserved path: who has no credentials does not learn what is there.
-    async fn nothing_here(
-        &self,
-        entrance: Entrance<'_>,
-        service: &str,
-        parts: &Parts,
-        body: Incoming,
-    ) -> Answer {
-        let mut seen = entrance.before_body(service, parts, Moment::now());
+    async fn nothing_here(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
+        let mut seen = entrance.before_body(SQS_SERVICE, parts, Moment::now());
         if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
             seen = match self.room.read(body, || true).await {
                 Ok((body, _place)) => {
-                    entrance.caller(service, parts, &body, Moment::now()).map(|_caller| ())
+                    entrance.caller(SQS_SERVICE, parts, &body, Moment::now()).map(|_caller| ())
                 }
                 Err(_) => Err(Refused::NoCredentials),
             };
@@ -133,11 +128,33 @@ impl App {
         closing(match error {
             BodyError::TooLarge => self.sqs.body_too_large(entrance, parts),
             BodyError::Crowded | BodyError::Unwanted => self.sqs.body_refused(entrance, parts),
-            // Nobody is left to hear the answer.
-            BodyError::Broken => plain(StatusCode::BAD_REQUEST, "incomplete body"),
-            BodyError::Slow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            BodyError::Broken => incomplete(),
+            BodyError::Slow => too_slow(),
         })
     }
+
+    async fn lambda(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
+        let is_wanted = || lambda::Api::wants_body(entrance, parts);
+        let error = match self.room.read(body, is_wanted).await {
+            Ok((body, place)) => return self.lambda.answer(entrance, parts, body, place).await,
+            Err(error) => error,
+        };
+        closing(match error {
+            BodyError::TooLarge => self.lambda.body_too_large(entrance, parts),
+            BodyError::Crowded | BodyError::Unwanted => self.lambda.body_refused(entrance, parts),
+            BodyError::Broken => incomplete(),
+            BodyError::Slow => too_slow(),
+        })
+    }
+}
+
+/// Nobody is left to hear it.
+fn incomplete() -> Answer {
+    plain(StatusCode::BAD_REQUEST, "incomplete body")
+}
+
+fn too_slow() -> Answer {
+    plain(StatusCode::REQUEST_TIMEOUT, "the body took too long")
 }
 
 /// Serves until `shutdown`, then lets running requests finish within a bound.
@@ -210,26 +227,24 @@ async fn connection(
     connection.await
 }
 
-/// Paths of parts that are not there yet, so that no queue's URL can take their place: metrics,
-/// the admin pages, and the Lambda API (`/20dd-dd-dd/`). Returns what a signature for them is
-/// scoped to.
-fn reserved_for(path: &str) -> Option<&'static str> {
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    match first {
-        "metrics" | "admin" => Some(SQS_SERVICE),
-        version if is_api_version(version) => Some(LAMBDA_SERVICE),
-        _ => None,
-    }
+/// Who answers at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    /// Lambda's API (`/20dd-dd-dd/`).
+    Lambda,
+    /// Parts that are not there yet, so that no queue's URL can take their place: metrics and the
+    /// admin pages.
+    Nobody,
+    /// SQS.
+    Sqs,
 }
 
-fn is_api_version(segment: &str) -> bool {
-    let segment = segment.as_bytes();
-    segment.len() == 10
-        && segment.starts_with(b"20")
-        && segment.iter().enumerate().all(|(place, byte)| match place {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
+fn part_of(path: &str) -> Part {
+    match path.trim_start_matches('/').split('/').next() {
+        Some("metrics" | "admin") => Part::Nobody,
+        _ if lambda::is_api_path(path) => Part::Lambda,
+        _ => Part::Sqs,
+    }
 }
 
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
@@ -247,18 +262,17 @@ fn closing(mut answer: Answer) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAMBDA_SERVICE, SQS_SERVICE, reserved_for};
+    use super::{Part, part_of};
 
     #[test]
-    fn paths_of_later_parts_are_kept_free() {
+    fn each_path_has_its_part() {
         for path in ["/metrics", "/admin", "/admin/queues"] {
-            assert_eq!(reserved_for(path), Some(SQS_SERVICE), "{path}");
+            assert_eq!(part_of(path), Part::Nobody, "{path}");
         }
-        let invocation = "/2015-03-31/functions/f/invocations";
-        assert_eq!(reserved_for(invocation), Some(LAMBDA_SERVICE));
+        assert_eq!(part_of("/2015-03-31/functions/f/invocations"), Part::Lambda);
         for path in ["/", "/000000000000/orders", "/queue/orders", "/administration", "/2015-3-31"]
         {
-            assert_eq!(reserved_for(path), None, "{path}");
+            assert_eq!(part_of(path), Part::Sqs, "{path}");
         }
     }
 }

@@ -117,6 +117,21 @@ impl Identity {
         format!("arn:{partition}:sqs:{region}:{}:{name}", self.account())
     }
 
+    /// The ARN of a function, without a qualifier.
+    pub fn function_arn(&self, name: &str) -> String {
+        self.lambda_arn("function", name)
+    }
+
+    /// The ARN of a mapping. Source: esm-contract §7.1.
+    pub fn mapping_arn(&self, uuid: &str) -> String {
+        self.lambda_arn("event-source-mapping", uuid)
+    }
+
+    fn lambda_arn(&self, kind: &str, name: &str) -> String {
+        let (partition, region) = (self.partition(), self.region());
+        format!("arn:{partition}:lambda:{region}:{}:{kind}:{name}", self.account())
+    }
+
     /// What ARNs of the region start with.
     pub fn partition(&self) -> &'static str {
         let region = self.region();

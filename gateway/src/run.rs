@@ -136,7 +136,8 @@ async fn start(
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
-    let app = App::new(Sqs::new(queues, identity, config.queue_cooldown), auth, browsers);
+    let sqs = Sqs::new(queues, identity, config.queue_cooldown);
+    let app = App::new(sqs, lambda.api().clone(), auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.

@@ -84,9 +84,12 @@ fn the_user_of_redis_conf_can_use_karin_and_nothing_else() {
 fn the_gateway_works_as_the_user_of_redis_conf() {
     let redis = RedisServer::start_with_config(&redis_conf(), &[]);
     let url = format!("redis://karin:{PASSWORD}@127.0.0.1:{}", redis.port());
-    let gateway = Gateway::start_with(&["--redis-url", &url], &[]);
+    let code = tempfile::tempdir().unwrap();
+    let function = format!("f={},command=true", code.path().display());
+    let gateway = Gateway::start_with(&["--redis-url", &url, "--function", &function], &[]);
     works(&gateway);
     moves(&gateway, &redis);
+    maps(&gateway);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -107,6 +110,25 @@ fn gateways_share_mappings_as_the_user_of_redis_conf() {
     until(PATIENCE, "the loss", || second.log().contains("its connection is gone"));
     until(PATIENCE, "its mapping", || second.log().contains("mapped queue=q"));
     assert_eq!(redis.cli(&["ACL", "LOG"]), "", "what their user may not do");
+}
+
+/// Makes a mapping, changes it and deletes it.
+#[track_caller]
+fn maps(gateway: &Gateway) {
+    let mappings = "/2015-03-31/event-source-mappings";
+    let call = |method: &str, path: &str, body: Value| {
+        let response = gateway.http().request(method, path, &[], body.to_string().as_bytes());
+        assert_eq!(response.status, 202, "{method} {path}: {response:?}");
+        response.json()
+    };
+    let created = gateway.http().json("CreateQueue", &json!({"QueueName": "mapped"}).to_string());
+    assert_eq!(created.status, 200, "{created:?}");
+    let arn = "arn:aws:sqs:us-east-1:000000000000:mapped";
+    let mapping = json!({"FunctionName": "f", "EventSourceArn": arn, "Enabled": false});
+    let made = call("POST", mappings, mapping);
+    let path = format!("{mappings}/{}", made["UUID"].as_str().unwrap());
+    call("PUT", &path, json!({"BatchSize": 2}));
+    call("DELETE", &path, json!({}));
 }
 
 /// Makes a queue, waits in a long poll for a message, changes all about the queue that can be

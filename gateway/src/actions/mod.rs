@@ -58,7 +58,7 @@ use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
 pub(crate) use access::SERVICE;
 pub(crate) use copied_queue::CopiedQueue;
-use request_id::RequestIds;
+pub(crate) use request_id::RequestIds;
 
 /// The host in QueueUrls for a client that sent no Host header (HTTP/1.0).
 const HOST_DEFAULT: &str = "localhost";

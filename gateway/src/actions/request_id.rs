@@ -9,14 +9,14 @@ const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A source of request ids that threads share without a lock.
 #[derive(Debug)]
-pub(super) struct RequestIds {
+pub(crate) struct RequestIds {
     seeds: [u64; 2],
     count: AtomicU64,
 }
 
 impl RequestIds {
     /// A source that begins anywhere.
-    pub(super) fn seeded() -> Self {
+    pub(crate) fn seeded() -> Self {
         // Without randomness the ids of two runs could be alike, which harms nothing but a search
         // in the log.
         let seed = || getrandom::u64().unwrap_or(GOLDEN_GAMMA);
@@ -24,7 +24,7 @@ impl RequestIds {
     }
 
     /// The next id.
-    pub(super) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let step = self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN_GAMMA);
         let [high, low] = self.seeds.map(|seed| mix(seed.wrapping_add(step)));
         let mut bytes = [0; 16];

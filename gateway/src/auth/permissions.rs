@@ -1,5 +1,6 @@
 //! What a key or token may do.
 
+use crate::lambda::Operation;
 use crate::protocol::request::Action;
 
 /// The actions and queues a key or token is limited to.
@@ -29,11 +30,12 @@ impl Permissions {
             list.extend(patterns.split('|').map(|pattern| Pattern(pattern.to_owned())));
         }
         for pattern in &permissions.actions {
-            let mut names = Action::ALL.iter().map(|action| permitted_as(action.name()));
-            if !names.any(|name| pattern.matches(name)) {
+            let sqs = Action::ALL.iter().map(|action| permitted_as(action.name()));
+            let lambda = Operation::ALL.iter().map(|operation| operation.permission());
+            if !sqs.chain(lambda).any(|name| pattern.matches(name)) {
                 return Err(format!(
                     "actions={} permits nothing: it is no action of SQS (SendMessage permits \
-                     SendMessageBatch too)",
+                     SendMessageBatch too) or Lambda (InvokeFunction permits Invoke)",
                     pattern.0
                 ));
             }

@@ -20,6 +20,7 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "sync-sqs-endpoint" => options.sync_sqs_endpoint = value,
             "queue-cooldown" => options.queue_cooldown = value,
             "function" => options.function.extend(value),
+            "functions" => options.functions = value,
             "map" => options.map.extend(value),
             "key" => options.key.extend(value.map(Into::into)),
             "token" => options.token.extend(value.map(Into::into)),
@@ -184,6 +185,15 @@ fn a_function_is_read_whole() {
         }
     );
     assert_eq!(config.functions[1], FunctionSpec::new("b", "/b".into()));
+}
+
+#[test]
+fn a_folder_of_functions_is_taken_and_an_empty_one_is_none() {
+    let folder = |value| config(&["functions", value], &[]).unwrap().functions_folder;
+    assert_eq!(folder("./functions"), Some("./functions".into()));
+    assert_eq!(folder(""), None);
+    let file = parse_file("functions = \"f\"").unwrap();
+    assert_eq!(Options::default().or(file).functions.as_deref(), Some("f"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What others ask of the trigger: to look, to read its mappings anew, to read AWS now.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lambda::catalog::Catalog;
 use crate::lambda::counters::Counters;
+use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
 use crate::lambda::mapping::{Mapping, NotServed};
 use crate::lambda::sync::schedule::Asker;
@@ -24,10 +26,14 @@ pub struct Control {
 /// What the supervisor shows, renewed at each change.
 #[derive(Debug, Default)]
 pub(super) struct View {
+    /// Whether what is kept in Redis is known; before, nothing is.
+    pub(super) is_loaded: bool,
     /// All mappings, served by this gateway or not.
     pub(super) mappings: Vec<Served>,
     /// AWS's mappings of queues that are not served, and why.
     pub(super) not_served: Vec<NotServed>,
+    /// The documents of those made here and of AWS's, by UUID.
+    pub(super) documents: HashMap<String, MappingDocument>,
     /// AWS's functions.
     pub(super) catalog: Arc<Catalog>,
     /// What people should know about mappings, queues and the reading of AWS; each is so now.

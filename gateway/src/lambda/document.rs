@@ -13,6 +13,9 @@ use aws_sdk_lambda::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// The State of a mapping that is switched off.
+pub(super) const DISABLED: &str = "Disabled";
+
 /// EventSourceMappingConfiguration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -113,6 +116,11 @@ impl MappingDocument {
     pub(super) fn is_changing(&self) -> bool {
         let states = ["Creating", "Enabling", "Disabling", "Updating", "Deleting"];
         self.state.as_deref().is_some_and(|state| states.contains(&state))
+    }
+
+    /// Whether it says that it is switched off.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.state.as_deref() == Some(DISABLED)
     }
 
     /// The patterns of its filters; those without a pattern are none.

@@ -110,7 +110,6 @@ impl Health {
     }
 
     /// What the mapping is doing, for people.
-    #[allow(dead_code, reason = "whoever shows the mappings reads it")]
     pub(super) fn state(&self) -> MappingState {
         let faults = self.faults();
         let remaining = faults.remaining();

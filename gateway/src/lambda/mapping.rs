@@ -142,7 +142,7 @@ fn readable_filters(document: &MappingDocument) -> Result<(), String> {
 }
 
 /// `karin:retry` = `backoff` sets what `--map …,retry=backoff` does.
-fn options_of_tags(document: &MappingDocument) -> Result<MappingOptions, String> {
+pub(super) fn options_of_tags(document: &MappingDocument) -> Result<MappingOptions, String> {
     let mut options = MappingOptions::default();
     for (tag, value) in &document.tags {
         if let Some(name) = tag.strip_prefix(OPTION_TAG)

@@ -4,6 +4,7 @@
 //! Lambda API, and AWS's, read at start and every `--sync-interval`) and keeps one poller running
 //! for each that is ours.
 
+mod api;
 mod aws;
 mod backoff;
 mod batch;
@@ -11,6 +12,7 @@ mod carried;
 mod catalog;
 mod control;
 mod counters;
+mod created;
 mod document;
 mod event;
 mod filtered;
@@ -38,6 +40,8 @@ mod sync;
 mod trace;
 mod visibility;
 
+pub use api::Api;
+pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 
@@ -68,6 +72,7 @@ pub struct Lambda {
     supervisor: JoinHandle<()>,
     functions: Arc<LocalFunctions>,
     control: Control,
+    api: Api,
 }
 
 /// Starts serving all mappings.
@@ -88,10 +93,18 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let (control, requests) = control::channel();
+    let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
+    let api = Api::new(
+        queues.clone(),
+        identity.clone(),
+        Arc::clone(&functions),
+        control.clone(),
+        knows_others,
+    );
     let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
-    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control })
+    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control, api })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -117,6 +130,11 @@ fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
 }
 
 impl Lambda {
+    /// Lambda's API, for the server.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control

@@ -123,11 +123,11 @@ impl Poller {
             tokio::select! {
                 () = &mut refused => {}
                 function_permit = function_permit => {
-                    if self.licence.holds() {
+                    if !wait || self.licence.holds() {
                         return Permits::new(mapping_permit, function_permit);
                     }
                     drop(function_permit);
-                    // The fleet is about to notice, and has us stopped.
+                    // The fleet is about to notice, and tells us to stop.
                     tokio::time::sleep(LICENCE_PAUSE).await;
                 }
             }

@@ -22,9 +22,7 @@ pub(super) struct Profile {
     naming: Naming,
     /// Whether it can run only one function at a time, all together.
     pub(super) is_serial: bool,
-    failures: Failures,
-    /// Whether an invocation of type `Event` returns at once.
-    pub(super) has_event: bool,
+    signs: &'static [Sign],
     /// Whether an invocation of type `DryRun` runs nothing.
     pub(super) has_dry_run: bool,
     /// Whether ListEventSourceMappings and ListFunctions answer.
@@ -42,31 +40,22 @@ enum Naming {
     Fixed(&'static str),
 }
 
-/// How a function's failure is told besides by X-Amz-Function-Error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Failures {
-    /// 500 with a description, and 408: a failed function's, without Lambda's error header.
-    by_status: bool,
+/// What a tool tells in a way of its own, besides by X-Amz-Function-Error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// 500 with a description, and 408, without Lambda's error header: the function failed.
+    Status,
     /// 502: the function's process ended.
-    by_exit: bool,
-    /// 200 with a description of the failure, or with the words for a timeout.
-    by_body: bool,
+    Exit,
+    /// 200 with the description of a failure, or with the words for a timeout.
+    Body,
     /// 200 with nothing: a timeout.
-    by_silence: bool,
-    /// 200 with what is no JSON.
-    by_no_json: bool,
+    Silence,
+    /// 200 with what is no JSON: not to be trusted.
+    NoJson,
     /// 400 with nothing: it is busy.
-    is_busy_400: bool,
+    Busy,
 }
-
-const BY_HEADER: Failures = Failures {
-    by_status: false,
-    by_exit: false,
-    by_body: false,
-    by_silence: false,
-    by_no_json: false,
-    is_busy_400: false,
-};
 
 /// AWS, and what answers as it does: LocalStack, ministack. The body is never looked at, where a
 /// function may answer with what looks like a failure's description.
@@ -74,8 +63,7 @@ static AWS: Profile = Profile {
     name: "aws",
     naming: Naming::Whole,
     is_serial: false,
-    failures: BY_HEADER,
-    has_event: true,
+    signs: &[],
     has_dry_run: true,
     lists: true,
 };
@@ -86,8 +74,7 @@ static MINISTACK: Profile = Profile { name: "ministack", ..aws_like() };
 static CARGO_LAMBDA: Profile = Profile {
     name: "cargo-lambda",
     naming: Naming::Bare,
-    failures: Failures { by_status: true, ..BY_HEADER },
-    has_event: false,
+    signs: &[Sign::Status],
     has_dry_run: false,
     lists: false,
     ..aws_like()
@@ -103,8 +90,7 @@ static SERVERLESS_OFFLINE: Profile = Profile {
 static SAM: Profile = Profile {
     name: "sam",
     naming: Naming::Bare,
-    failures: Failures { by_silence: true, ..BY_HEADER },
-    has_event: false,
+    signs: &[Sign::Silence],
     has_dry_run: false,
     lists: false,
     ..aws_like()
@@ -114,8 +100,7 @@ static RIE: Profile = Profile {
     name: "rie",
     naming: Naming::Fixed("function"),
     is_serial: true,
-    failures: Failures { by_exit: true, by_body: true, is_busy_400: true, ..BY_HEADER },
-    has_event: false,
+    signs: &[Sign::Exit, Sign::Body, Sign::Busy],
     has_dry_run: false,
     lists: false,
 };
@@ -124,8 +109,7 @@ static RIE: Profile = Profile {
 static UNKNOWN: Profile = Profile {
     name: "unknown",
     naming: Naming::Whole,
-    failures: Failures { by_status: true, by_body: true, by_no_json: true, ..BY_HEADER },
-    has_event: false,
+    signs: &[Sign::Status, Sign::Body, Sign::NoJson],
     has_dry_run: false,
     lists: false,
     ..aws_like()
@@ -136,8 +120,7 @@ const fn aws_like() -> Profile {
         name: "",
         naming: Naming::Whole,
         is_serial: false,
-        failures: BY_HEADER,
-        has_event: true,
+        signs: &[],
         has_dry_run: true,
         lists: true,
     }
@@ -256,20 +239,23 @@ impl Profile {
         }
     }
 
+    fn tells(&self, sign: Sign) -> bool {
+        self.signs.contains(&sign)
+    }
+
     fn ran(&self, reply: Reply) -> Answer {
         let Some(payload) = reply.body else { return too_large() };
         let function_error = reply.function_error.filter(|kind| !kind.is_empty());
         if function_error.is_some() {
             return Answer::Ran { function_error, payload };
         }
-        let by = self.failures;
-        if by.by_body && (describes_failure(&payload) || is_timeout(&payload)) {
+        if self.tells(Sign::Body) && (describes_failure(&payload) || is_timeout(&payload)) {
             return unhandled(payload);
         }
-        if by.by_silence && payload.is_empty() {
+        if self.tells(Sign::Silence) && payload.is_empty() {
             return failure("Sandbox.Timedout", "the endpoint answered nothing: a timeout?");
         }
-        if by.by_no_json && !is_json_or_empty(&payload) {
+        if self.tells(Sign::NoJson) && !is_json_or_empty(&payload) {
             let start = beginning(&payload);
             let words = format!(
                 "the answer is no JSON: {start}. If the function means it, say what the endpoint \
@@ -281,15 +267,18 @@ impl Profile {
     }
 
     fn failed(&self, reply: Reply) -> Answer {
-        let (by, code) = (self.failures, reply.code());
+        let code = reply.code();
         if code.as_deref() == Some("SnapStartException") {
             return unhandled(reply.body.unwrap_or_default());
         }
         if reply.error_type.is_none() {
             let failed = match reply.status {
-                500 => by.by_status && reply.member(&["errorType", "errorMessage"]).is_some(),
-                408 => by.by_status,
-                502 => by.by_exit,
+                500 => {
+                    self.tells(Sign::Status)
+                        && reply.member(&["errorType", "errorMessage"]).is_some()
+                }
+                408 => self.tells(Sign::Status),
+                502 => self.tells(Sign::Exit),
                 _ => false,
             };
             if failed {
@@ -300,7 +289,7 @@ impl Profile {
             // A proxy has given up waiting: behind it the function may be running.
             return Answer::Unknown { reason: reply.reason() };
         }
-        let busy = by.is_busy_400 && reply.status == 400 && reply.body().is_empty();
+        let busy = self.tells(Sign::Busy) && reply.status == 400 && reply.body().is_empty();
         let fault = if busy { Fault::Throttled } else { fault(reply.status, code.as_deref()) };
         let (reason, retry_after) = (reply.reason(), reply.retry_after);
         Answer::Refused(Refusal { fault, reason, retry_after })

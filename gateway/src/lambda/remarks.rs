@@ -107,9 +107,9 @@ fn of_timeout(mapping: &Mapping, timeout: Option<Duration>, facts: &Facts) -> Ve
     let longest = timeout + mapping.window;
     if let Some(visibility) = facts.visibilities.get(&mapping.queue).filter(|v| **v < longest) {
         remarks.push(format!(
-            "{name}: the queue's VisibilityTimeout of {visibility:?} is shorter than the function's \
-             timeout and the window together, {longest:?}; other consumers would get messages that \
-             are being worked on, and AWS refuses such a mapping"
+            "{name}: the queue's VisibilityTimeout of {visibility:?} is shorter than the \
+             function's timeout and the window together, {longest:?}; other consumers would get \
+             messages that are being worked on, and AWS refuses such a mapping"
         ));
     }
     if timeout > SYNCHRONOUS_MAX {

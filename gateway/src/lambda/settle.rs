@@ -44,7 +44,12 @@ impl Poller {
             start_by: self.start_by(&batch),
             ends: batch.first_lease_ends().unwrap_or_else(Instant::now),
         };
-        self.break_loops(&mut batch, lease).await;
+        let has_loops = self.break_loops(&mut batch, lease).await;
+        if has_loops && self.mapping.queue.is_fifo() {
+            // Whatever follows in its group must wait for it.
+            self.give_back(batch.messages(), lease.ends).await;
+            return;
+        }
         if batch.is_empty() {
             return;
         }
@@ -87,8 +92,8 @@ impl Poller {
     }
 
     /// Takes out the messages that came through the function too often: they count as failed with
-    /// it, so that a dead-letter queue takes them in the end.
-    async fn break_loops(&self, batch: &mut Batch, lease: Lease) {
+    /// it, so that a dead-letter queue takes them in the end. Returns whether there were any.
+    async fn break_loops(&self, batch: &mut Batch, lease: Lease) -> bool {
         let (queue, function, max_hops) =
             (&self.mapping.queue, self.mapping.function_name(), self.max_hops);
         let is_loop =
@@ -102,6 +107,7 @@ impl Poller {
         }
         self.counters.failed_invoke.add(looping.len());
         self.come_again(&looping.iter().collect::<Vec<_>>(), lease.ends).await;
+        !looping.is_empty()
     }
 
     /// The trace header of the invocation with these messages.

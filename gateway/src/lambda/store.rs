@@ -11,10 +11,10 @@ use crate::queues::{QueueError, QueueName, Queues};
 
 /// The field of AWS's map.
 const AWS: &str = "aws";
-/// What the field of a mapping that was made here starts with; its UUID follows.
-const MAPPING: &str = "mapping:";
-/// What the field of a mapping that was switched off starts with; its UUID follows.
-const DISABLED: &str = "disabled:";
+/// What the field of a mapping that was made here starts with; queue and function follow.
+pub(super) const MAPPING: &str = "mapping:";
+/// What the field of one of the others starts with that was switched off; its UUID follows.
+pub(super) const DISABLED: &str = "disabled:";
 
 /// What the field of a queue starts with that was made while AWS was away; its name follows.
 const UNREAD: &str = "unread:";
@@ -56,7 +56,12 @@ pub(super) async fn read(queues: &Queues) -> Result<Kept, QueueError> {
             tracing::warn!(field, %error, "what was kept of the mappings cannot be read");
         }
     }
-    kept.created.sort_by(|one, other| one.uuid.cmp(&other.uuid));
+    // One that got another function is there twice if its gateway died then; the later counts.
+    kept.created.sort_by(|one, other| {
+        let later = other.last_modified.unwrap_or(0.0).total_cmp(&one.last_modified.unwrap_or(0.0));
+        one.uuid.cmp(&other.uuid).then(later)
+    });
+    kept.created.dedup_by(|one, other| one.uuid == other.uuid);
     Ok(kept)
 }
 

@@ -15,6 +15,7 @@ use crate::lambda::aws::Aws;
 use crate::lambda::catalog::Catalog;
 use crate::lambda::control::{Request, Requests, Served, View};
 use crate::lambda::counters::Counters;
+use crate::lambda::document::MappingDocument;
 use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
@@ -70,6 +71,7 @@ pub(super) struct Supervisor {
 struct Sources {
     configured: Vec<MappingSpec>,
     created: Vec<Mapping>,
+    created_documents: Vec<MappingDocument>,
     from_aws: Vec<Mapping>,
     /// UUIDs of those that were switched off here.
     disabled: HashSet<String>,
@@ -151,8 +153,8 @@ impl Supervisor {
 
     /// Works until told to stop; returns when the last running invocation is done.
     pub(super) async fn run(mut self, stop: Shutdown) {
-        // The configured ones are known without Redis.
-        self.reconcile();
+        // None is served before it is known whether it is switched off. That is kept where the
+        // messages are, so nothing has to wait longer for it.
         self.loading.want(None);
         while !stop.is_requested() {
             tokio::select! {
@@ -200,7 +202,9 @@ impl Supervisor {
         let disabled = &self.sources.disabled;
         let enabled: Vec<&Mapping> =
             mappings.iter().filter(|m| !disabled.contains(&m.uuid)).collect();
-        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.local(m).is_some())));
+        // A function that has yet to come goes after one that another gateway has.
+        let has = |mapping: &Mapping| self.functions.get(mapping.function_name()).is_some();
+        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), has(m))));
         let ours = enabled.into_iter().filter(|mapping| self.fleet.owns(&mapping.uuid));
         let plans: Vec<Plan> = ours.map(|mapping| self.plan(mapping.clone())).collect();
         let outdated = |uuid: &String, running: &Running| {
@@ -255,9 +259,14 @@ impl Supervisor {
             counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
+        let Sources { created_documents, aws, .. } = &self.sources;
+        let documents = aws.mappings.iter().chain(created_documents);
+        let documents = documents.map(|document| (document.uuid.clone(), document.clone()));
         self.view.send_replace(Arc::new(View {
+            is_loaded: true,
             mappings: served.collect(),
             not_served: self.sources.not_served.clone(),
+            documents: documents.collect(),
             catalog: Arc::clone(&self.sources.catalog),
             remarks: self.sources.remarks.all(),
             sync: self.sync_view(),

@@ -326,6 +326,14 @@ fn text(value: Value) -> Result<String, QueueError> {
 }
 
 /// Text anybody may have written with redis-cli.
+/// A text; nil is none.
+pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
+    match value {
+        Value::Nil => Ok(None),
+        value => text(value).map(Some),
+    }
+}
+
 fn lossy(value: Value) -> Result<String, QueueError> {
     bytes(value).map(lossy_utf8)
 }

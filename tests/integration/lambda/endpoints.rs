@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use super::endpoint::{Endpoint, Invocation, Reply};
 use super::ministack::{Ministack, deploy};
-use super::{action, counts, queue_url, send, wait_until_empty};
+use super::{Function, action, counts, queue_url, send, wait_until_empty};
 
 /// A running tool with a function `worker` of its kind; killed with all it started when dropped.
 struct Tool {
@@ -40,7 +40,7 @@ impl Tool {
         let process = command.process_group(0).spawn().unwrap();
         let tool = Self { port, process, directory, function };
         let listens = || Client::new(port).try_connect().is_ok();
-        until(Duration::from_secs(60), "the tool to listen", listens);
+        until(Duration::from_mins(1), "the tool to listen", listens);
         tool
     }
 
@@ -361,5 +361,28 @@ fn a_function_that_feeds_its_own_queue_is_stopped_after_16_hops() {
     for (hops, invocation) in (1..).zip(&invocations) {
         assert!(invocation.trace.starts_with("Root=1-mine;Sampled=1;Lineage="));
         assert!(invocation.trace.ends_with(&format!(":{hops}")), "{}", invocation.trace);
+    }
+}
+
+/// The same on this machine: the function sends with the trace header the Runtime API gave it.
+#[test]
+fn a_local_function_that_feeds_its_own_queue_is_stopped_after_as_many_hops_as_are_allowed() {
+    let function = Function::new(
+        r#"trace=$(grep -i '^lambda-runtime-trace-id:' <<<"$headers")
+url="$AWS_ENDPOINT_URL_SQS/?Action=SendMessage&QueueUrl=q&MessageBody=round"
+curl --silent --header "X-Amzn-Trace-Id: ${trace#*: }" "$url" >> sent
+answer null"#,
+    );
+    let redis = RedisServer::start(&[]);
+    for (hops, expected) in [("16", 16), ("3", 16 + 3)] {
+        let option = function.option("f");
+        let arguments = ["--function", &option, "--map", "q=f", "--max-hops", hops];
+        let gateway = Gateway::start(&redis, &arguments);
+        send(&gateway, "q", "round");
+        until(PATIENCE, "the loop to be broken", || gateway.log().contains("a loop: "));
+        assert_eq!(function.events().len(), expected);
+        assert_eq!(counts(&gateway, "q"), (0, 1, 0), "it waits for its next receive");
+        let url = queue_url(&gateway, "q");
+        action(&gateway, "DeleteQueue", &json!({"QueueUrl": url}));
     }
 }

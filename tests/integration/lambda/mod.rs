@@ -1,5 +1,6 @@
 //! Mappings, pollers, Lambda endpoints and local functions.
 
+mod api;
 mod batching;
 mod endpoint;
 mod endpoints;

@@ -20,8 +20,12 @@ field() { grep -o "\"$1\":\"[^\"]*\"" <<<"$event" | head -1 | cut -d'"' -f4; }
 sqs() {
   local connection host=${AWS_ENDPOINT_URL_SQS#http://}
   exec {connection}<>"/dev/tcp/${host%:*}/${host##*:}"
-  printf 'POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Amz-Target: AmazonSQS.%s\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%s' \
-    "$1" "${#2}" "$2" >&"$connection"
+  {
+    printf 'POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n'
+    printf 'X-Amz-Target: AmazonSQS.%s\r\n' "$1"
+    printf 'Content-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%s' \
+      "${#2}" "$2"
+  } >&"$connection"
   cat <&"$connection" >> replies
   exec {connection}>&-
 }

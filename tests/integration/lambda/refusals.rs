@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::endpoint::{Endpoint, Invocation, Reply};
 use super::outcomes::{SLACK, left, send_all, set, with_dead_letters};
-use super::{Function, counts, send, wait_until_empty};
+use super::{Function, action, counts, now, queue_url, send, wait_until_empty};
 
 fn function_error() -> Reply {
     let headers = vec![("X-Amz-Function-Error", "Unhandled".to_owned())];
@@ -284,6 +284,42 @@ fn a_group_waits_for_its_message_that_is_refused() {
     let batches: Vec<String> = invocations.iter().map(|i| i.bodies().concat()).take(6).collect();
     assert_eq!(batches, ["1bad34", "1bad", "1", "bad", "bad34", "bad"]);
     assert!(left(&redis, "q.fifo").is_superset(&["bad", "3", "4"].map(str::to_owned).into()));
+}
+
+#[test]
+fn a_group_waits_for_its_message_that_went_in_circles() {
+    let endpoint = Endpoint::start(|_| Reply::ok("null"));
+    let redis = RedisServer::start(&[]);
+    let arguments = ["--lambda-endpoint", endpoint.url(), "--map", "q.fifo=f", "--max-hops", "1"];
+    let mut gateway = Gateway::start(&redis, &arguments);
+    gateway.tolerate_errors();
+    set(&gateway, "q.fifo", &json!({"VisibilityTimeout": "1"}));
+    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead.fifo",
+        "maxReceiveCount": 2});
+    let dead = json!({"QueueName": "dead.fifo", "Attributes": {"FifoQueue": "true"}});
+    action(&gateway, "CreateQueue", &dead);
+    set(&gateway, "q.fifo", &json!({"RedrivePolicy": policy.to_string()}));
+    send_all(&gateway, "q.fifo", &["first"]);
+    let trace = endpoint.wait_for("f", 1, PATIENCE)[0].trace.clone();
+    wait_until_empty(&gateway, "q.fifo");
+    let entry = |body: &str| {
+        json!({"Id": body, "MessageBody": body, "MessageGroupId": "g",
+            "MessageDeduplicationId": body})
+    };
+    let mut circling = entry("circling");
+    circling["MessageSystemAttributes"] =
+        json!({"AWSTraceHeader": {"DataType": "String", "StringValue": trace}});
+    let url = queue_url(&gateway, "q.fifo");
+    let batch = json!({"QueueUrl": url, "Entries": [circling, entry("next")]});
+    let sent = now();
+    action(&gateway, "SendMessageBatch", &batch);
+    let invocation = endpoint.wait_for("f", 2, PATIENCE).remove(1);
+    assert_eq!(invocation.bodies(), ["next"]);
+    let waited = invocation.at.saturating_sub(sent);
+    assert!(waited > Duration::from_millis(1_900), "two receives of the other: {waited:?}");
+    until(PATIENCE, "the dead letter", || {
+        left(&redis, "dead.fifo") == ["circling".to_owned()].into()
+    });
 }
 
 #[test]

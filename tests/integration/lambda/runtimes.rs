@@ -1,5 +1,5 @@
-//! AWS's own runtime clients, unchanged, with AWS's own readers of the event (tests/clients): Python
-//! always, Node.js and Rust with `KARIN_TEST_CLIENTS=all`.
+//! AWS's own runtime clients, unchanged, with AWS's own readers of the event (tests/clients):
+//! Python always, Node.js and Rust with `KARIN_TEST_CLIENTS=all`.
 
 use std::fs;
 

@@ -146,7 +146,7 @@ impl Endpoint {
         event: Bytes,
         patience: Duration,
     ) -> Result<Result<Reply, Silence>, Refusal> {
-        let request = self.request(name, region, headers, event).map_err(|reason| Refusal {
+        let request = self.request(name, region, headers, &event).map_err(|reason| Refusal {
             fault: Fault::Operator,
             reason,
             retry_after: None,
@@ -165,7 +165,7 @@ impl Endpoint {
         name: &str,
         region: &str,
         headers: &[(&'static str, Option<&str>)],
-        event: Bytes,
+        event: &Bytes,
     ) -> Result<Request<Full<Bytes>>, String> {
         let mut request = Request::builder()
             .method(Method::POST)
@@ -180,7 +180,7 @@ impl Endpoint {
         }
         let request = request.body(Full::new(event.clone()));
         let mut request = request.map_err(|error| error.to_string())?;
-        self.signer.sign(&mut request, &event, region)?;
+        self.signer.sign(&mut request, event, region)?;
         Ok(request)
     }
 

@@ -69,13 +69,13 @@ impl Target {
     /// Runs the function and says what came of it.
     pub(super) async fn invoke(&self, call: Call) -> Answer {
         match self {
-            Self::Aws { aws, function } => match aws.endpoint().await {
-                Some(endpoint) => endpoint.invoke(function, call).await,
-                None => {
-                    let client = aws.invoker(function).await;
-                    sdk::invoke(&client, function, call, aws.profile()).await
+            Self::Aws { aws, function } => {
+                if let Some(endpoint) = aws.endpoint().await {
+                    return endpoint.invoke(function, call).await;
                 }
-            },
+                let client = aws.invoker(function).await;
+                sdk::invoke(&client, function, call, aws.profile()).await
+            }
             Self::Local(function) => function.invoke(call).await,
         }
     }

@@ -98,7 +98,8 @@ impl LocalFunction {
         }
     }
 
-    fn note(&self, LocalAnswer { answer, request_id, .. }: &LocalAnswer) {
+    /// Tells the log what became of an event that nobody waits for.
+    pub(super) fn note(&self, LocalAnswer { answer, request_id, .. }: &LocalAnswer) {
         let function = self.name();
         match answer {
             Answer::Ran { function_error: None, .. } | Answer::HandedOver => {}

@@ -159,23 +159,24 @@ impl LocalFunction {
         let Call { event, timeout, start_by, trace_header, kind } = call;
         let timeout = Some(timeout);
         let call = LocalCall { event, start_by, timeout, client_context: None, trace_header };
-        if kind == Kind::Wait {
-            return self.run(call).await.answer;
+        match kind {
+            Kind::Wait => self.run(call).await.answer,
+            Kind::Handover => self.take_over(call).await,
         }
+    }
+
+    /// Runs the function with an event that is handed over, once there is a place for it.
+    async fn take_over(&self, call: LocalCall) -> Answer {
         if let Some(problem) = self.problem() {
             return Answer::Refused(refusal(Fault::Operator, problem));
         }
-        let permit = match self.permit(start_by).await {
+        let permit = match self.permit(call.start_by).await {
             Ok(permit) => permit,
             Err(refusal) => return Answer::Refused(refusal),
         };
         let this = self.clone();
         tokio::spawn(async move {
-            let answer = this.run_with(permit, &call, uuid()).await.answer;
-            if !matches!(&answer, Answer::Ran { function_error: None, .. }) {
-                let function = this.name();
-                tracing::warn!(function, ?answer, "an event that was handed over failed");
-            }
+            this.note(&this.run_with(permit, &call, uuid()).await);
         });
         Answer::HandedOver
     }

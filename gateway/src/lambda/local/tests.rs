@@ -44,7 +44,13 @@ const CLIENT: &str = include_str!("client.bash");
 
 fn call(event: &str, start_by: Instant) -> Call {
     let event = Bytes::copy_from_slice(event.as_bytes());
-    Call { event, timeout: Duration::from_secs(5), start_by, trace_header: None, kind: Kind::Wait }
+    Call {
+        event,
+        timeout: Duration::from_secs(5),
+        start_by,
+        trace_header: None,
+        kind: crate::lambda::invoke::Kind::Wait,
+    }
 }
 
 async fn invoke(function: &LocalFunction, event: &str) -> Answer {

@@ -182,7 +182,8 @@ fn each_tool_is_recognised_by_how_it_misses_a_function() {
     );
     let aws = format!(r#"{{"Type":"User","Message":"Function not found: {arn}"}}"#);
     let sam = aws.replace("us-east-1:000000000000", "us-west-2:012345678901");
-    let cargo = r#"{"detail":"that function doesn't exist as a binary in your project. Available functions: {\"worker\"}","title":"Missing function"}"#;
+    let cargo =
+        r#"{"detail":"that function doesn't exist as a binary","title":"Missing function"}"#;
     let offline = format!(r#"{{"Message":"Function not found: {NO_FUNCTION}","Type":"User"}}"#);
     let denied = r#"{"Message":"User is not authorized to perform: lambda:InvokeFunction"}"#;
     for (reply, expected) in [

@@ -80,7 +80,10 @@ impl Supervisor {
         (self.loading.is_wanted, self.loading.was_read) = (false, true);
         let read = |document| Mapping::read(document, Origin::Created);
         self.sources.created = kept.created.iter().filter_map(|d| read(d).ok()).collect();
+        let off = kept.created.iter().filter(|document| document.is_disabled());
         self.sources.disabled = kept.disabled;
+        self.sources.disabled.extend(off.map(|document| document.uuid.clone()));
+        self.sources.created_documents = kept.created;
         self.maker.remember(kept.unread);
         // What Redis could not keep is newer than what it has.
         let is_older = !self.sources.is_kept && self.sources.aws != AwsMap::default();

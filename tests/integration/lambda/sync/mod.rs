@@ -16,9 +16,9 @@ use super::{Function, counts, queue_url, send, wait_until_empty};
 use scripted::{Answer, Call, Scripted};
 
 /// A zip with `app.py`: a handler that does nothing.
-const CODE: &str = "UEsDBBQAAAAAAAAAIQBir9EfHwAAAB8AAAAGAAAAYXBwLnB5ZGVmIGhhbmRsZXIoZSwgYyk6IHJldHVybi\
-                    BOb25lClBLAQIUAxQAAAAAAAAAIQBir9EfHwAAAB8AAAAGAAAAAAAAAAAAAACAAQAAAABhcHAucHlQSwUG\
-                    AAAAAAEAAQA0AAAAQwAAAAAA";
+const CODE: &str = "UEsDBBQAAAAAAAAAIQBir9EfHwAAAB8AAAAGAAAAYXBwLnB5ZGVmIGhhbmRsZXIoZSwgYy\
+                    k6IHJldHVybiBOb25lClBLAQIUAxQAAAAAAAAAIQBir9EfHwAAAB8AAAAGAAAAAAAAAAAA\
+                    AACAAQAAAABhcHAucHlQSwUGAAAAAAEAAQA0AAAAQwAAAAAA";
 /// What no function's environment may tell us.
 const SECRET: &str = "hunter2-in-the-environment";
 const FUNCTIONS: &str = "/2015-03-31/functions";
