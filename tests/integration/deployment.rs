@@ -7,6 +7,7 @@ use karin_tests::artifact;
 use karin_tests::clients::Packages;
 use karin_tests::gateway::{self, Gateway};
 use karin_tests::redis::RedisServer;
+use karin_tests::wait::{PATIENCE, until};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "change-me";
@@ -91,6 +92,24 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     maps(&gateway);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
+}
+
+#[test]
+fn gateways_share_mappings_as_the_user_of_redis_conf() {
+    let redis = RedisServer::start_with_config(&redis_conf(), &[]);
+    let url = format!("redis://karin:{PASSWORD}@127.0.0.1:{}", redis.port());
+    let endpoint = ["--lambda-endpoint", "http://127.0.0.1:1", "--sync-interval", "off"];
+    let arguments = [&["--redis-url", &url, "--map", "q=f"], &endpoint[..]].concat();
+    let [mut first, second] = [(); 2].map(|()| Gateway::start_with(&arguments, &[]));
+    for gateway in [&first, &second] {
+        let met = || gateway.log().contains("another gateway is here");
+        until(PATIENCE, "the gateways to meet", met);
+    }
+    first.kill();
+    // It was looked for, not only missed.
+    until(PATIENCE, "the loss", || second.log().contains("its connection is gone"));
+    until(PATIENCE, "its mapping", || second.log().contains("mapped queue=q"));
+    assert_eq!(redis.cli(&["ACL", "LOG"]), "", "what their user may not do");
 }
 
 /// Makes a mapping, changes it and deletes it.

@@ -203,7 +203,9 @@ impl Supervisor {
         let disabled = &self.sources.disabled;
         let enabled: Vec<&Mapping> =
             mappings.iter().filter(|m| !disabled.contains(&m.uuid)).collect();
-        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), self.local(m).is_some())));
+        // A function that has yet to come goes after one that another gateway has.
+        let has = |mapping: &Mapping| self.functions.get(mapping.function_name()).is_some();
+        self.fleet.announce(enabled.iter().map(|m| (m.uuid.as_str(), has(m))));
         let ours = enabled.into_iter().filter(|mapping| self.fleet.owns(&mapping.uuid));
         let plans: Vec<Plan> = ours.map(|mapping| self.plan(mapping.clone())).collect();
         let outdated = |uuid: &String, running: &Running| {

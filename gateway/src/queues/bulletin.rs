@@ -91,11 +91,12 @@ impl Board {
 
     /// Takes a message, if it is one for the reader. Errors: the reader does not keep up.
     pub(super) fn hear(&self, channel: &str, payload: &[u8]) -> Option<Result<(), String>> {
-        let [all, own] = self.reader().as_ref().map(|reader| reader.channels.clone())?;
-        if channel == own {
-            return Some(Ok(()));
-        }
-        (channel == all).then(|| self.post(Notice::Said(payload.to_vec())))
+        let is_for_all = match &self.reader().as_ref()?.channels {
+            [all, _] if channel == all => true,
+            [_, own] if channel == own => false,
+            _ => return None,
+        };
+        Some(if is_for_all { self.post(Notice::Said(payload.to_vec())) } else { Ok(()) })
     }
 
     /// Errors: the reader does not keep up.

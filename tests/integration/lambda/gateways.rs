@@ -377,6 +377,7 @@ fn gateways_that_may_not_talk_say_so_once_and_work_as_if_alone() {
 fn what_another_gateway_changed_in_the_map_is_read_at_once() {
     let redis = RedisServer::start(&[]);
     let function = Function::new(TIMED);
+    redis.cli(&["KARIN.CREATE", "karin:{q}"]);
     let gateway = start(&redis, &function, &[]);
     until(PATIENCE, "it to listen", || {
         redis.cli(&["PUBSUB", "NUMSUB", "karin:gateways"]).ends_with('1')

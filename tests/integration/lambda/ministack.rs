@@ -184,3 +184,30 @@ fn the_last_good_map_stays_when_the_endpoint_is_away() {
         counts(&gateway, "q1") == (1, 0, 0)
     });
 }
+
+#[test]
+fn what_one_gateway_reads_from_aws_the_others_serve_too() {
+    let stack = Ministack::start();
+    let redis = RedisServer::start(&[]);
+    let gateways = ["1", "3600"].map(|interval| {
+        let endpoint = ["--lambda-endpoint", &stack.url(), "--region", "eu-west-1"];
+        Gateway::start(&redis, &[&endpoint[..], &["--sync-interval", interval]].concat())
+    });
+    for gateway in &gateways {
+        let met = || gateway.log().contains("another gateway is here");
+        until(PATIENCE, "the gateways to meet", met);
+    }
+    deploy(&stack);
+    // Of 106 mappings some are the second one's, which has read AWS before there were any.
+    until(PATIENCE, "the other one's share", || {
+        let mapped = |gateway: &Gateway| gateway.log().matches(" mapped queue=").count();
+        mapped(&gateways[0]) >= 10 && mapped(&gateways[1]) >= 10
+    });
+    assert!(!gateways[1].log().contains("mappings were read from AWS"));
+    for queue in ["q0", "q1", "q2", "q3", "q104"] {
+        wait_for_queues(&gateways[0], &[queue]);
+        send(&gateways[0], queue, queue);
+        wait_until_empty(&gateways[0], queue);
+    }
+    assert_eq!(stack.events("worker").len(), 5, "each ran once");
+}
