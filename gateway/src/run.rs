@@ -72,9 +72,15 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         running = starting => running?,
         () = signals.next() => return Ok(()),
     };
-    let result = select! {
-        () = signals.next() => Ok(()),
-        error = running.failed() => Err(error),
+    let result = loop {
+        select! {
+            () = ended(&mut signals.terminate, &mut signals.interrupt) => break Ok(()),
+            error = running.failed() => break Err(error),
+            _ = signals.report.recv() => {
+                let control = running.lambda.control().clone();
+                tokio::spawn(async move { control.report().await });
+            }
+        }
     };
     tracing::info!("stopping");
     select! {
@@ -250,10 +256,11 @@ fn redis_cli(redis: &RedisAddress, config: &Config) -> String {
     format!("redis-cli {target} KARIN.SEND '{}{{{queue}}}' hi", config.key_prefix)
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT, which end karin, and SIGUSR1, which has it report.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    report: Signal,
 }
 
 impl Signals {
@@ -261,13 +268,18 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            report: signal(SignalKind::user_defined1())?,
         })
     }
 
     async fn next(&mut self) {
-        select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        ended(&mut self.terminate, &mut self.interrupt).await;
+    }
+}
+
+async fn ended(terminate: &mut Signal, interrupt: &mut Signal) {
+    select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

@@ -20,7 +20,6 @@ impl Counter {
     }
 
     /// How many there were.
-    #[allow(dead_code, reason = "whoever shows the counters reads them")]
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -125,7 +125,6 @@ impl Health {
     }
 
     /// What the last invocation gave, as Lambda's LastProcessingResult tells it.
-    #[allow(dead_code, reason = "whoever shows the mappings reads it")]
     pub(super) fn last_result(&self) -> String {
         self.faults().last_result.clone()
     }

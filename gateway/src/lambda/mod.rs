@@ -26,6 +26,7 @@ mod limits;
 mod local;
 mod mapping;
 mod outcome;
+mod overview;
 mod poller;
 mod profile;
 mod queue_maker;

@@ -97,6 +97,7 @@ impl Api {
             "FunctionName": name,
             "Handler": HANDLER,
             "LastModified": iso(self.0.started),
+            "MemorySize": function.memory_megabytes(),
             "PackageType": "Zip",
             "Runtime": RUNTIME,
             "Timeout": function.timeout().as_secs(),

@@ -1,7 +1,5 @@
 //! One function's processes: they start when an event needs one, and wait for the next.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -88,16 +86,6 @@ impl LocalFunction {
         &self.0.name
     }
 
-    /// Its unqualified ARN.
-    pub(in crate::lambda) fn arn(&self) -> String {
-        self.spec().arn()
-    }
-
-    /// Where its code is.
-    pub(in crate::lambda) fn directory(&self) -> PathBuf {
-        self.spec().directory.clone()
-    }
-
     /// How long an invocation may take.
     pub(in crate::lambda) fn timeout(&self) -> Duration {
         self.spec().timeout
@@ -106,11 +94,6 @@ impl LocalFunction {
     /// The memory it is told that it has, megabytes.
     pub(in crate::lambda) fn memory_megabytes(&self) -> u32 {
         self.spec().memory_megabytes()
-    }
-
-    /// Its own variables.
-    pub(in crate::lambda) fn environment(&self) -> BTreeMap<String, String> {
-        self.spec().environment.clone()
     }
 
     /// How many processes there may be.
