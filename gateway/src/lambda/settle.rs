@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
-use crate::lambda::invoke::Call;
-use crate::lambda::outcome::{Answer, Fault, Reading, Refusal, Verdict};
+use crate::lambda::invoke::{Call, too_late};
+use crate::lambda::outcome::{Answer, Fault, Reading, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
 use crate::lambda::retry::{self, Returning, Rule};
 use crate::lambda::split::Part;
@@ -74,8 +74,7 @@ impl Poller {
 
     async fn call(&self, part: &Part, lease: Lease) -> Answer {
         if Instant::now() >= lease.start_by {
-            // Redis was slow, or many parts were. Somebody else may soon get the messages, even
-            // while this one runs.
+            // Redis was slow, or many parts were.
             return too_late();
         }
         let call = Call {
@@ -325,9 +324,4 @@ where
             result => return result,
         }
     }
-}
-
-fn too_late() -> Answer {
-    let reason = "its messages came too slowly: their leases would end before it does".into();
-    Answer::Refused(Refusal { fault: Fault::Transient, reason, retry_after: None })
 }
