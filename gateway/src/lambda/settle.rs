@@ -20,7 +20,9 @@ const RECEIPTS_MAX: usize = 1_000;
 /// Until when the messages of a batch are ours.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    /// When the function must have started.
+    /// How long the function may run.
+    timeout: Duration,
+    /// When it must have started to run so long.
     start_by: Instant,
     ends: Instant,
 }
@@ -41,6 +43,8 @@ impl Poller {
     /// large, or for what is in it, is halved until it is taken or a single message is to blame.
     pub(super) async fn invoke(&self, mut batch: Batch) {
         let lease = Lease {
+            // Read first: should it be longer by now, the function has to start earlier.
+            timeout: self.timeout(),
             start_by: self.start_by(&batch),
             ends: batch.first_lease_ends().unwrap_or_else(Instant::now),
         };
@@ -79,7 +83,7 @@ impl Poller {
         }
         let call = Call {
             event: part.event.clone(),
-            timeout: self.timeout,
+            timeout: lease.timeout,
             start_by: lease.start_by,
             trace_header: self.trace_header(&part.messages),
             kind: self.kind(),

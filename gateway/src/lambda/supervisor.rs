@@ -344,7 +344,7 @@ impl Supervisor {
             identity: self.identity.clone(),
             mapping: mapping.clone(),
             target,
-            timeout: plan.timeout,
+            remote_timeout: plan.timeout,
             limits,
             max_hops: self.max_hops,
             inheritance,
