@@ -53,9 +53,8 @@ fn a_message_that_fails_goes_the_same_way_to_the_dead_letters_as_by_another_poll
     let arguments = ["--lambda-endpoint", &stack.url(), "--region", "eu-west-1"];
     let gateway = Gateway::start(&redis, &arguments);
     wait_for_queues(&gateway, &["ours", "ours-dead"]);
-    let entries: Vec<Value> = ["good", "bad", "fine", "well"]
-        .map(|body| json!({"Id": body, "MessageBody": body}))
-        .into();
+    let entries: Vec<Value> =
+        ["good", "bad", "fine", "well"].map(|body| json!({"Id": body, "MessageBody": body})).into();
     let input = json!({"QueueUrl": queue_url(&gateway, "ours"), "Entries": entries});
     action(&gateway, "SendMessageBatch", &input);
 
