@@ -13,7 +13,7 @@ use super::ministack::{Ministack, path_text, wait_for_queues};
 use super::{action, queue_url, wait_until_empty};
 
 /// The oracle takes a while to start its function.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The runs of each message: (body, receive count), in the order of bodies and counts.
 fn runs(events: &[(f64, Vec<Value>)]) -> Vec<(String, String)> {
@@ -46,7 +46,7 @@ fn a_message_that_fails_goes_the_same_way_to_the_dead_letters_as_by_another_poll
     let stack = Ministack::start();
     let events = stack.file("events");
     let oracle = |what: &str| {
-        run(Packages::Lambda, "lambda_oracle.py", &[&stack.url(), path_text(&events), what])
+        run(Packages::Lambda, "lambda_oracle.py", &[&stack.url(), path_text(&events), what]);
     };
     oracle("deploy");
     let redis = RedisServer::start(&[]);
