@@ -141,7 +141,7 @@ fn after_trouble_one_invocation_finds_out_whether_it_is_over() {
         if (5..TROUBLES).contains(&invocation.before) {
             noted.fetch_max(at_once, Ordering::SeqCst);
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100)); // # slow on purpose
         running.fetch_sub(1, Ordering::SeqCst);
         if invocation.before < TROUBLES { Reply::error(503, "") } else { Reply::ok("null") }
     });
