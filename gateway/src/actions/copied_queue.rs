@@ -93,6 +93,11 @@ impl CopiedQueue {
         copied
     }
 
+    /// A queue of which nothing is known but its name.
+    pub(crate) fn ordinary(queue: &QueueName, identity: &Identity) -> Self {
+        Self::new(queue, &[], Vec::new(), identity)
+    }
+
     /// All attributes at once; limits per group are left out where they cannot be.
     fn checked(&mut self, mut taken: Vec<(String, String)>, whose: Whose) -> Checked {
         let check = |taken: &[(String, String)]| {

@@ -2,8 +2,8 @@
 //!
 //! Source: esm-contract §5; §11, trap 13.
 
+use crate::actions::CopiedQueue;
 use crate::config::Filtered;
-use crate::lambda::new_queue;
 use crate::lambda::poller::Poller;
 use crate::queues::attributes::decode;
 use crate::queues::{
@@ -86,7 +86,8 @@ impl Poller {
         let outgoing = || messages.iter().map(|message| moved(message, target)).collect();
         let results = match self.queues.send_batch(target, outgoing()).await {
             Err(QueueError::NoQueue) => {
-                match self.queues.create(target, &new_queue(target), &[]).await {
+                let ordinary = CopiedQueue::ordinary(target, &self.identity);
+                match self.queues.create(target, &ordinary.for_new(), &[]).await {
                     Err(QueueError::Exists) | Ok(()) => {}
                     Err(error) => return Err(error),
                 }

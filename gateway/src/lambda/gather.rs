@@ -155,6 +155,10 @@ impl Gatherer {
                 () = stop.requested() => break,
             }
         }
+        if gathering.batch.is_empty() {
+            // A FIFO queue's next message is one that no event can hold.
+            return Ok(None);
+        }
         Ok(self.complete(permits, gathering.batch, stop).await)
     }
 

@@ -40,7 +40,7 @@ impl Poller {
         margin: Duration,
     ) -> Result<Duration, QueueError> {
         match self.kind() {
-            Kind::Wait => Ok(self.timeout + margin),
+            Kind::Wait => Ok(self.timeout() + margin),
             Kind::Handover => self.visibility.of(&self.queues, &self.mapping.queue).await,
         }
     }
@@ -55,7 +55,7 @@ impl Poller {
     /// How much of a lease must be left when the function starts.
     pub(super) fn time_needed(&self) -> Duration {
         match self.kind() {
-            Kind::Wait => self.timeout + self.start_margin(),
+            Kind::Wait => self.timeout() + self.start_margin(),
             // Half of the time it has from the queue.
             Kind::Handover => self.visibility.known().unwrap_or_default() / 2,
         }

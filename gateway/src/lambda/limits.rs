@@ -18,6 +18,8 @@ pub(super) struct Gate(Mutex<GateState>);
 struct GateState {
     limit: u32,
     taken: u32,
+    /// Whose [`AdaptiveLimit`] it obeys: the newest one's.
+    tuner: u64,
     /// Nobody waits while there is room.
     waiting: VecDeque<oneshot::Sender<Permit>>,
 }
@@ -28,13 +30,25 @@ pub(super) struct Permit(Arc<Gate>);
 
 impl Gate {
     fn new(limit: u32) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(GateState { limit, taken: 0, waiting: VecDeque::new() })))
+        Arc::new(Self(Mutex::new(GateState {
+            limit,
+            taken: 0,
+            tuner: 0,
+            waiting: VecDeque::new(),
+        })))
     }
 
     /// Another limit. Below what is taken, nobody comes in until enough have left.
     fn set_limit(self: &Arc<Self>, limit: u32) {
         self.state().limit = limit;
         self.serve();
+    }
+
+    /// Another limit, unless somebody newer has the say.
+    fn tune(self: &Arc<Self>, tuner: u64, limit: u32) {
+        if self.state().tuner == tuner {
+            self.set_limit(limit);
+        }
     }
 
     /// A permit, once it is the caller's turn. Dropping the future costs nobody anything.
@@ -97,6 +111,7 @@ impl Drop for Permit {
 #[derive(Debug)]
 pub(super) struct AdaptiveLimit {
     gate: Arc<Gate>,
+    number: u64,
     max: u32,
     tuning: Mutex<Tuning>,
 }
@@ -109,11 +124,16 @@ struct Tuning {
 }
 
 impl AdaptiveLimit {
-    /// Moves the gate's limit between 1 and what it is now.
+    /// Moves the gate's limit between 1 and what it is now. A gate's earlier one, of a mapping that
+    /// was replaced and whose last invocations still end, has no say any more.
     pub(super) fn new(gate: Arc<Gate>) -> Self {
-        let max = gate.state().limit;
+        let (number, max) = {
+            let mut state = gate.state();
+            state.tuner += 1;
+            (state.tuner, state.limit)
+        };
         let tuning = Tuning { limit: max, successes: 0, lowered: None };
-        Self { gate, max, tuning: Mutex::new(tuning) }
+        Self { gate, number, max, tuning: Mutex::new(tuning) }
     }
 
     /// A function took its event.
@@ -126,7 +146,7 @@ impl AdaptiveLimit {
         if tuning.successes >= tuning.limit {
             tuning.successes = 0;
             tuning.limit += 1;
-            self.gate.set_limit(tuning.limit);
+            self.gate.tune(self.number, tuning.limit);
         }
     }
 
@@ -140,7 +160,7 @@ impl AdaptiveLimit {
         tuning.lowered = Some(Instant::now());
         tuning.successes = 0;
         tuning.limit = (tuning.limit / 2).max(1);
-        self.gate.set_limit(tuning.limit);
+        self.gate.tune(self.number, tuning.limit);
     }
 
     /// What it is now.
@@ -327,6 +347,22 @@ mod tests {
             limit.throttled(Instant::now() + std::time::Duration::from_secs(1));
         }
         assert_eq!(limit.limit(), 1, "never below one");
+    }
+
+    #[test]
+    fn a_mapping_that_was_replaced_has_no_say_in_its_successors_limit() {
+        let mut mappings = Gates::default();
+        let old = AdaptiveLimit::new(mappings.named("m", 8));
+        old.throttled(Instant::now());
+        let new = AdaptiveLimit::new(mappings.named("m", 2));
+        for _ in 0..4 {
+            old.succeeded();
+        }
+        assert_eq!((old.limit(), new.gate.state().limit), (5, 2), "never above the maximum");
+        old.throttled(Instant::now() + std::time::Duration::from_secs(1));
+        assert_eq!(new.gate.state().limit, 2, "the new one would not raise it again");
+        new.throttled(Instant::now());
+        assert_eq!(new.gate.state().limit, 1);
     }
 
     #[test]

@@ -239,8 +239,9 @@ fn is_ours(document: &MappingDocument, was_ours: bool) -> Result<(), String> {
     }
 }
 
-/// The mappings to serve: the configured ones, then those created here, then AWS's, each queue and
-/// function once. AWS's fills in what a configured one leaves open.
+/// The mappings to serve: the configured ones, then those created here, then AWS's that are not
+/// overridden by one of the same queue and function from here. AWS's fills in what a configured one
+/// leaves open. AWS may have several of a queue and a function, one a version or alias.
 pub(super) fn combine(
     configured: &[MappingSpec],
     created: &[Mapping],
@@ -252,11 +253,13 @@ pub(super) fn combine(
     };
     let mut combined: Vec<Mapping> =
         configured.iter().map(|spec| Mapping::configured(spec, aws_of(spec))).collect();
-    for mapping in created.iter().chain(from_aws) {
-        let same = |other: &Mapping| {
-            other.queue == mapping.queue && other.function_name() == mapping.function_name()
-        };
-        if !combined.iter().any(same) {
+    let place = |mapping: &Mapping| (mapping.queue.clone(), mapping.function_name().to_owned());
+    let mut taken: HashSet<(QueueName, String)> = combined.iter().map(place).collect();
+    combined.extend(created.iter().filter(|mapping| taken.insert(place(mapping))).cloned());
+    // A list that is read while it changes may have one twice.
+    let mut uuids: HashSet<&str> = HashSet::new();
+    for mapping in from_aws {
+        if !taken.contains(&place(mapping)) && uuids.insert(&mapping.uuid) {
             combined.push(mapping.clone());
         }
     }
@@ -400,6 +403,23 @@ mod tests {
         assert_eq!(mapping.source_arn.as_deref(), Some(QUEUE));
         assert_eq!((mapping.function.as_str(), mapping.origin), ("f", Origin::Configured));
         assert_eq!(combine(&[spec("orders=g")], &[], &aws).len(), 2);
+    }
+
+    #[test]
+    fn several_mappings_of_awss_to_aliases_of_one_function_are_all_served() {
+        let other = MappingDocument {
+            uuid: "u-2".into(),
+            function_arn: Some(FUNCTION.replace(":live", ":beta")),
+            ..listed("Disabled")
+        };
+        let aws = listed_alone(&[listed("Disabled"), other.clone(), other]).ours;
+        let uuids = |combined: &[Mapping]| -> Vec<String> {
+            combined.iter().map(|mapping| mapping.uuid.clone()).collect()
+        };
+        assert_eq!(uuids(&combine(&[], &[], &aws)), ["u-1", "u-2"], "one listed twice is one");
+        assert_eq!(combine(&[spec("orders=f")], &[], &aws).len(), 1);
+        let made_here = Mapping { origin: Origin::Created, uuid: "c".into(), ..aws[0].clone() };
+        assert_eq!(uuids(&combine(&[], &[made_here], &aws)), ["c"]);
     }
 
     #[test]

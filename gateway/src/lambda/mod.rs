@@ -60,7 +60,7 @@ use crate::identity::Identity;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::supervisor::Supervisor;
-use crate::queues::{QueueError, QueueName, Queues};
+use crate::queues::{QueueError, Queues};
 use crate::shutdown::{self, Stop};
 
 /// How long a stopping gateway waits for running invocations.
@@ -114,7 +114,7 @@ pub fn start(
 pub async fn make_queues(queues: &Queues, config: &Config, identity: &Identity) {
     let reads = config.sync_interval.is_some() && config.sync_attributes != SyncAttributes::Never;
     for mapping in &config.mappings {
-        let ordinary = CopiedQueue::new(&mapping.queue, &[], Vec::new(), identity);
+        let ordinary = CopiedQueue::ordinary(&mapping.queue, identity);
         let made = match queues.create(&mapping.queue, &ordinary.for_new(), &[]).await {
             Ok(()) if reads => store::keep_unread(queues, &mapping.queue).await,
             made => made,
@@ -123,11 +123,6 @@ pub async fn make_queues(queues: &Queues, config: &Config, identity: &Identity) 
             return;
         }
     }
-}
-
-/// The attributes of a queue that is made because a mapping names it: what its name says.
-fn new_queue(queue: &QueueName) -> Vec<(&'static str, String)> {
-    if queue.is_fifo() { vec![("FifoQueue", "true".to_owned())] } else { Vec::new() }
 }
 
 impl Lambda {

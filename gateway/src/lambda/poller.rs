@@ -37,8 +37,8 @@ pub(super) struct Poller {
     pub(super) identity: Identity,
     pub(super) mapping: Mapping,
     pub(super) target: Target,
-    /// How long the function may run.
-    pub(super) timeout: Duration,
+    /// How long a function may run that is not on this machine.
+    pub(super) remote_timeout: Duration,
     /// How many invocations may run at a time.
     pub(super) limits: Limits,
     /// How often a chain of messages may run the function; 0: without end.
@@ -82,6 +82,14 @@ impl Poller {
         }
         gatherer.give_back().await;
         while running.join_next().await.is_some() {}
+    }
+
+    /// How long the function may run; a local one can say otherwise at any time.
+    pub(super) fn timeout(&self) -> Duration {
+        match &self.target {
+            Target::Local(function) => function.timeout(),
+            Target::Aws { .. } => self.remote_timeout,
+        }
     }
 
     /// Returns when a batch may run, and, with `wait`, something is there for it.

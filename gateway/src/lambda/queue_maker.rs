@@ -116,7 +116,7 @@ impl QueueMaker {
 
     /// A queue like AWS's, if that can be read, else an ordinary one.
     async fn like(&self, queue: QueueName, arn: Option<&QueueArn>) -> ToMake {
-        let ordinary = CopiedQueue::new(&queue, &[], Vec::new(), &self.identity);
+        let ordinary = CopiedQueue::ordinary(&queue, &self.identity);
         let arn = arn.filter(|_| self.mode != SyncAttributes::Never);
         let Some(arn) = arn else {
             return ToMake { queue, like: ordinary, remarks: Vec::new(), is_unread: false };
@@ -146,7 +146,7 @@ impl QueueMaker {
         let mut remarks = remarks;
         if let Err(QueueError::Attribute(why)) = &result {
             remarks.push(format!("the queue {queue} was made with default attributes: {why}"));
-            let ordinary = CopiedQueue::new(&queue, &[], Vec::new(), &self.identity);
+            let ordinary = CopiedQueue::ordinary(&queue, &self.identity);
             result = self.queues.create(&queue, &ordinary.for_new(), &[]).await;
         }
         match result {

@@ -20,6 +20,8 @@ pub(super) enum Topic {
     Reading,
     /// The same of single functions.
     Details,
+    /// Mappings that were made here and cannot be served.
+    Created,
     /// AWS's mappings that are not ours.
     NotServed,
     /// The mappings that are served.

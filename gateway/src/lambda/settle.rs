@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
-use crate::lambda::invoke::Call;
-use crate::lambda::outcome::{Answer, Fault, Reading, Refusal, Verdict};
+use crate::lambda::invoke::{Call, too_late};
+use crate::lambda::outcome::{Answer, Fault, Reading, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
 use crate::lambda::retry::{self, Returning, Rule};
 use crate::lambda::split::Part;
@@ -20,7 +20,9 @@ const RECEIPTS_MAX: usize = 1_000;
 /// Until when the messages of a batch are ours.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    /// When the function must have started.
+    /// How long the function may run.
+    timeout: Duration,
+    /// When it must have started to run so long.
     start_by: Instant,
     ends: Instant,
 }
@@ -41,6 +43,8 @@ impl Poller {
     /// large, or for what is in it, is halved until it is taken or a single message is to blame.
     pub(super) async fn invoke(&self, mut batch: Batch) {
         let lease = Lease {
+            // Read first: should it be longer by now, the function has to start earlier.
+            timeout: self.timeout(),
             start_by: self.start_by(&batch),
             ends: batch.first_lease_ends().unwrap_or_else(Instant::now),
         };
@@ -74,13 +78,12 @@ impl Poller {
 
     async fn call(&self, part: &Part, lease: Lease) -> Answer {
         if Instant::now() >= lease.start_by {
-            // Redis was slow, or many parts were. Somebody else may soon get the messages, even
-            // while this one runs.
+            // Redis was slow, or many parts were.
             return too_late();
         }
         let call = Call {
             event: part.event.clone(),
-            timeout: self.timeout,
+            timeout: lease.timeout,
             start_by: lease.start_by,
             trace_header: self.trace_header(&part.messages),
             kind: self.kind(),
@@ -325,9 +328,4 @@ where
             result => return result,
         }
     }
-}
-
-fn too_late() -> Answer {
-    let reason = "its messages came too slowly: their leases would end before it does".into();
-    Answer::Refused(Refusal { fault: Fault::Transient, reason, retry_after: None })
 }

@@ -58,7 +58,7 @@ pub(super) struct Supervisor {
     pollers: HashMap<String, Running>,
     mapping_gates: Gates,
     function_gates: Gates,
-    /// By UUID; they outlive a poller that is replaced.
+    /// By UUID; they outlive a poller that is replaced, not their mapping.
     counters: HashMap<String, Arc<Counters>>,
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
@@ -199,6 +199,8 @@ impl Supervisor {
         }
         let Sources { configured, created, from_aws, .. } = &self.sources;
         let mappings = combine(configured, created, from_aws);
+        let uuids: HashSet<&str> = mappings.iter().map(|mapping| mapping.uuid.as_str()).collect();
+        self.counters.retain(|uuid, _| uuids.contains(uuid.as_str()));
         self.inherit(&mappings);
         let disabled = &self.sources.disabled;
         let enabled: Vec<&Mapping> =
@@ -342,7 +344,7 @@ impl Supervisor {
             identity: self.identity.clone(),
             mapping: mapping.clone(),
             target,
-            timeout: plan.timeout,
+            remote_timeout: plan.timeout,
             limits,
             max_hops: self.max_hops,
             inheritance,

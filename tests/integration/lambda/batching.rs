@@ -466,6 +466,25 @@ if [[ $body == *poison* ]]; then fail '{"errorType":"Poisoned"}'; else answer nu
 }
 
 #[test]
+fn a_message_that_goes_alone_takes_nobody_along_however_many_come() {
+    let redis = RedisServer::start(&[]);
+    let function =
+        Function::new("if [[ $body == *poison* ]]; then fail '{}'; else answer null; fi");
+    let option = format!("{},timeout=5", function.option("f"));
+    let map = "q=f,isolate=1,window=1,retry=backoff:1:1";
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", map]);
+    send(&gateway, "q", "poison");
+    let sizes = until_some(PATIENCE, "the poison three times", || {
+        send(&gateway, "q", "healthy");
+        let events = function.events();
+        let poisoned = events.iter().filter(|event| event.bodies().contains(&"poison"));
+        let sizes: Vec<usize> = poisoned.map(|event| event.records.len()).collect();
+        (sizes.len() >= 3).then_some(sizes)
+    });
+    assert!(sizes[0] > 1 && sizes[1..].iter().all(|size| *size == 1), "{sizes:?}");
+}
+
+#[test]
 fn on_a_fifo_queue_isolation_keeps_the_order() {
     let redis = RedisServer::start(&[]);
     // The fourth message fails three times.

@@ -224,3 +224,18 @@ fn a_function_without_work_ends_and_starts_again_with_the_next_message() {
     assert_ne!(function.lines("pids").pop().unwrap(), first);
     wait_until_empty(&gateway, "q");
 }
+
+#[test]
+fn a_functions_new_timeout_counts_for_its_mapping_at_once() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("sleep 2; answer null");
+    std::fs::write(function.file("function.toml"), "timeout = 1").unwrap();
+    let option = function.option("f");
+    let map = "q=f,retry=backoff:1:1";
+    let gateway = Gateway::start(&redis, &["--function", &option, "--map", map]);
+    send(&gateway, "q", "x");
+    function.wait_for(1, PATIENCE);
+    std::fs::write(function.file("function.toml"), "timeout = 60").unwrap();
+    wait_until_empty(&gateway, "q");
+    assert!(gateway.log().contains("timed out after 1.00 seconds"), "the first time");
+}

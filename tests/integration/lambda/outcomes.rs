@@ -175,6 +175,31 @@ fn a_visibility_the_function_set_itself_is_left_alone() {
     }
 }
 
+#[test]
+fn what_somebody_else_got_meanwhile_is_not_deleted() {
+    let redis = RedisServer::start(&[]);
+    let function = with_sqs(
+        r#"sqs ChangeMessageVisibility \
+  '{"QueueUrl":"'$url'","ReceiptHandle":"'$handle'","VisibilityTimeout":0}'
+touch released
+while [[ ! -e go ]]; do sleep 0.02; done
+answer null"#,
+    );
+    let option = function.option("f");
+    let arguments = ["--function", &option, "--map", "q=f,concurrency=1"];
+    let gateway = Gateway::start(&redis, &arguments);
+    send(&gateway, "q", "x");
+    until(PATIENCE, "the function to let go", || function.file("released").exists());
+    let url = queue_url(&gateway, "q");
+    let input = json!({"QueueUrl": url, "VisibilityTimeout": 600});
+    let received = action(&gateway, "ReceiveMessage", &input);
+    assert_eq!(received["Messages"][0]["Body"], "x");
+    std::fs::write(function.file("go"), "").unwrap();
+    let told = "messages were done after somebody else got them";
+    until(PATIENCE, "the word of it", || gateway.log().contains(told));
+    assert_eq!(left(&redis, "q"), BTreeSet::from(["x".to_owned()]));
+}
+
 /// (name, options of the mapping, the function's answer, what is left of 1, 2 and 3). In the
 /// answer ID1, ID2 and ID3 stand for the messages' ids; FAIL fails.
 const REPORTS: [(&str, &str, &str, &str); 29] = [

@@ -131,6 +131,35 @@ fn a_batch_that_is_too_large_is_halved_until_only_the_message_to_blame_fails() {
 }
 
 #[test]
+fn after_trouble_one_invocation_finds_out_whether_it_is_over() {
+    const TROUBLES: usize = 7;
+    let (running, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let noted = Arc::clone(&most);
+    let endpoint = Endpoint::start(move |invocation| {
+        let at_once = running.fetch_add(1, Ordering::SeqCst) + 1;
+        // The first five come together.
+        if (5..TROUBLES).contains(&invocation.before) {
+            noted.fetch_max(at_once, Ordering::SeqCst);
+        }
+        std::thread::sleep(Duration::from_millis(100)); // # slow on purpose
+        running.fetch_sub(1, Ordering::SeqCst);
+        if invocation.before < TROUBLES { Reply::error(503, "") } else { Reply::ok("null") }
+    });
+    let redis = RedisServer::start(&[]);
+    redis.cli(&["KARIN.CREATE", "karin:{q}"]);
+    let bodies = ["1", "2", "3", "4", "5"];
+    let mut send = vec!["KARIN.SENDM", "karin:{q}", "5"];
+    send.extend(bodies.iter().flat_map(|body| ["MSG", body]));
+    redis.cli(&send);
+    let arguments = ["--lambda-endpoint", endpoint.url(), "--map", "q=f,batch_size=1"];
+    let gateway = Gateway::start(&redis, &arguments);
+    let invocations = endpoint.wait_for("f", TROUBLES + bodies.len(), PATIENCE);
+    wait_until_empty(&gateway, "q");
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    assert!(invocations.iter().all(|invocation| invocation.receive_count() == "1"));
+}
+
+#[test]
 fn a_throttle_is_waited_out_as_long_as_it_says() {
     let endpoint = Endpoint::start(|invocation| {
         if invocation.before > 0 {

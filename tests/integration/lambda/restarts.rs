@@ -60,6 +60,29 @@ fn a_gateway_that_is_asked_to_stop_lets_the_running_function_finish() {
 }
 
 #[test]
+fn what_a_window_gathered_is_leased_beyond_it_and_given_back_uncounted_at_a_stop() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let option = format!("{},timeout=5", function.option("f"));
+    let arguments = ["--function", &option, "--map", "q=f,window=60"];
+    let mut gateway = Gateway::start(&redis, &arguments);
+    let message = || {
+        let peeked = redis.cli(&["-3", "--json", "KARIN.PEEK", "karin:{q}"]);
+        let peeked: serde_json::Value = serde_json::from_str(&peeked).unwrap();
+        peeked["messages"][0].clone()
+    };
+    send(&gateway, "q", "x");
+    until(PATIENCE, "the window to open", || message()[1] == "inflight");
+    let leased = message();
+    let lease_ms = leased[7].as_u64().unwrap() - leased[6].as_u64().unwrap();
+    assert_eq!(lease_ms, (60 + 5 + 10) * 1_000, "the window, the timeout and a margin");
+    assert!(gateway.terminate().success());
+    let given_back = message();
+    assert_eq!((&given_back[1], &given_back[4]), (&"ready".into(), &0.into()), "{given_back}");
+    assert_eq!(function.events().len(), 0);
+}
+
+#[test]
 fn a_message_whose_function_ends_while_redis_is_down_is_deleted_once_it_is_back() {
     let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let function = Function::new("while [[ ! -e go ]]; do sleep 0.02; done; answer null");

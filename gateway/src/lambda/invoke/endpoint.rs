@@ -3,7 +3,7 @@
 //! (esm-contract §8).
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use crate::config::LambdaProfile;
 use crate::lambda::invoke::wire::{Silence, Wire};
-use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, Signer, TRACE_HEADER};
+use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, Signer, TRACE_HEADER, too_late};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 use crate::lambda::profile::{NO_FUNCTION, Profile, Reply, in_path, recognise};
 
@@ -82,6 +82,10 @@ impl Endpoint {
             Ok(profile) => profile,
             Err(refusal) => return Answer::Refused(refusal),
         };
+        // To ask it what it is may have taken a while.
+        if Instant::now() >= call.start_by {
+            return too_late();
+        }
         let turn = if profile.is_serial {
             match timeout_at(call.start_by.into(), self.alone.acquire()).await {
                 Ok(turn) => turn.ok(),

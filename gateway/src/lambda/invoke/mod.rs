@@ -34,7 +34,7 @@ pub(super) struct Call {
     pub(super) event: Bytes,
     /// How long the function may run.
     pub(super) timeout: Duration,
-    /// A local function starts before this or not at all.
+    /// It starts before this or not at all.
     pub(super) start_by: Instant,
     /// What the function gets as its trace header.
     pub(super) trace_header: Option<String>,
@@ -49,6 +49,13 @@ pub(super) enum Kind {
     Wait,
     /// The event is handed over and what becomes of it is the function's business: `Event`.
     Handover,
+}
+
+/// What is answered instead of starting a function after its [`Call::start_by`]: somebody else may
+/// soon get its messages, even while it runs.
+pub(super) fn too_late() -> Answer {
+    let reason = "its messages came too slowly: their leases would end before it does".into();
+    Answer::Refused(Refusal { fault: Fault::Transient, reason, retry_after: None })
 }
 
 /// Where a function is.
@@ -79,6 +86,7 @@ impl Target {
             Self::Local(function) => function.invoke(call).await,
         }
     }
+
     /// Whether asking it costs nobody anything: it is on this machine or at an endpoint of one's
     /// own.
     pub(super) fn is_near(&self) -> bool {

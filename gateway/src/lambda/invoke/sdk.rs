@@ -1,11 +1,12 @@
 //! Invoke through AWS's SDK: on AWS itself, and at endpoints with TLS.
 
 use std::error::Error as StdError;
+use std::time::Instant;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::{DisplayErrorContext, SdkError};
+use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
@@ -13,9 +14,10 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Error as Connection;
 
-use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, TRACE_HEADER};
+use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, TRACE_HEADER, too_late};
 use crate::lambda::outcome::{Answer, Fault, Refusal};
 use crate::lambda::profile::{Profile, Reply};
+use crate::lambda::sync::call::chain;
 
 /// Runs a function, a name or an ARN.
 pub(super) async fn invoke(
@@ -24,6 +26,10 @@ pub(super) async fn invoke(
     call: Call,
     profile: &Profile,
 ) -> Answer {
+    // To make the client may have taken a while.
+    if Instant::now() >= call.start_by {
+        return too_late();
+    }
     let (kind, patience) = (call.kind, call.timeout + ANSWER_MARGIN);
     let invocation_type = match kind {
         Kind::Wait => InvocationType::RequestResponse,
@@ -109,7 +115,7 @@ fn unanswered(error: &SdkError<InvokeError>) -> Answer {
         SdkError::DispatchFailure(_) if was_never_sent(error) => Some(Fault::Transient),
         _ => None,
     };
-    let reason = DisplayErrorContext(error).to_string();
+    let reason = chain(error);
     match fault {
         Some(fault) => Answer::Refused(Refusal { fault, reason, retry_after: None }),
         None => Answer::Unknown { reason },
@@ -139,7 +145,7 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -206,7 +212,7 @@ mod tests {
         let call = Call {
             event: "{}".into(),
             timeout: Duration::from_secs(5),
-            start_by: Instant::now(),
+            start_by: Instant::now() + Duration::from_secs(30),
             trace_header: Some("Root=1".into()),
             kind: Kind::Wait,
         };

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::lambda::profile::{ANSWER_BYTES_MAX, Reply};
+use crate::lambda::sync::call::chain;
 
 /// How long to connect may take.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -86,7 +87,7 @@ impl Wire {
             } else {
                 Silence::Lost
             };
-            return Err(silence(causes(&error)));
+            return Err(silence(chain(&error)));
         }
     }
 }
@@ -97,7 +98,7 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Result<Reply, 
     let body = match timeout_at(deadline, body).await {
         Ok(Ok(body)) => Some(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => None,
-        Ok(Err(error)) => return Err(Silence::Lost(causes(&*error))),
+        Ok(Err(error)) => return Err(Silence::Lost(chain(&*error))),
         Err(_) => return Err(Silence::Lost("the answer did not end in time".into())),
     };
     let headers = &head.headers;
@@ -121,16 +122,4 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 fn was_canceled(error: &Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
     cause.is_some_and(hyper::Error::is_canceled)
-}
-
-/// An error with all its causes: hyper's own words alone say nothing.
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    words
 }

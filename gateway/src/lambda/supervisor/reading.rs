@@ -78,8 +78,18 @@ impl Supervisor {
         };
         self.loading.failures.succeed();
         (self.loading.is_wanted, self.loading.was_read) = (false, true);
-        let read = |document| Mapping::read(document, Origin::Created);
-        self.sources.created = kept.created.iter().filter_map(|d| read(d).ok()).collect();
+        let mut broken = Vec::new();
+        self.sources.created.clear();
+        for document in &kept.created {
+            match Mapping::read(document, Origin::Created) {
+                Ok(mapping) => self.sources.created.push(mapping),
+                Err(why) => broken.push(format!(
+                    "the mapping {} that was made here is not served: {why}",
+                    document.uuid
+                )),
+            }
+        }
+        self.sources.remarks.put(Topic::Created, broken);
         let off = kept.created.iter().filter(|document| document.is_disabled());
         self.sources.disabled = kept.disabled;
         self.sources.disabled.extend(off.map(|document| document.uuid.clone()));

@@ -92,9 +92,10 @@ impl Refused {
     }
 }
 
-/// What the errors say that led to one another. The SDK's own text for all of them has the answer
-/// in it, and with it perhaps the functions' environment (esm-contract §11, trap 28).
-fn chain(error: &dyn Error) -> String {
+/// What the errors say that led to one another, on one short line. The SDK's own text for all of
+/// them has the answer in it, and with it perhaps the functions' environment (esm-contract §11,
+/// trap 28).
+pub(in crate::lambda) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

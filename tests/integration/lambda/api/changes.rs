@@ -283,3 +283,19 @@ fn tags_are_kept_and_some_are_options() {
                 event-source-mapping%3Ano";
     rig.refused("GET", none, &Value::Null, 404, "ResourceNotFoundException");
 }
+
+#[test]
+fn a_kept_mapping_that_cannot_be_served_is_told_of() {
+    let rig = Rig::new();
+    let broken = json!({
+        "UUID": "u-1", "EventSourceArn": arn("q"), "FunctionArn": "f",
+        "Tags": {"karin:colour": "red"},
+    });
+    rig.redis.cli(&["HSET", "karin:map", "mapping:q=f", &broken.to_string()]);
+    // Another one's making has what is kept read again.
+    rig.create_queue("other", &json!({}));
+    rig.create(&json!({"FunctionName": "f", "EventSourceArn": arn("other")}));
+    let told = "the mapping u-1 that was made here is not served: karin:colour is no option";
+    assert!(rig.gateway.log().contains(told), "{}", rig.gateway.log());
+    assert_eq!(rig.list("").len(), 1);
+}

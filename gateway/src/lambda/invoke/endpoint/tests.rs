@@ -329,3 +329,24 @@ async fn a_probe_runs_nothing() {
     assert_eq!(endpoint.probe("f").await, None);
     assert!(seen.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_took_too_long_to_be_recognised_runs_nothing() {
+    let listener = listen().await;
+    let endpoint = endpoint(&listener, LambdaProfile::Auto);
+    let start_by = Instant::now() + Duration::from_millis(50);
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request(&mut stream).await.unwrap();
+        tokio::time::sleep_until(start_by.into()).await;
+        write(&mut stream, &answer(404, "X-Amzn-ErrorType: ResourceNotFoundException\r\n", "{}"))
+            .await;
+        // Nothing follows until the client is gone.
+        (request(&mut stream).await, listener)
+    });
+    let call = Call { start_by, ..call(Duration::from_secs(5)) };
+    let refused = endpoint.invoke("f", call).await;
+    assert!(reason(refused, Fault::Transient).contains("too slowly"));
+    drop(endpoint);
+    assert_eq!(server.await.unwrap().0, None);
+}
