@@ -119,6 +119,11 @@ impl Gateway {
         self.process.as_ref().expect("karin is down").signal(Signal::TERM);
     }
 
+    /// SIGUSR1: it reads AWS and reports.
+    pub fn ask_to_report(&self) {
+        self.process.as_ref().expect("karin is down").signal(Signal::USR1);
+    }
+
     /// SIGSTOP: it is there and does not answer.
     pub fn freeze(&self) {
         self.process.as_ref().expect("karin is down").signal(Signal::STOP);

@@ -88,8 +88,10 @@ pub struct Options {
     #[arg(long, env = "KARIN_FUNCTIONS", value_name = "DIR")]
     pub functions: Option<String>,
     /// Invoke FUNCTION, a name or an ARN, with the messages of QUEUE. Further options:
-    /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true.
-    /// Repeatable; in the environment one a line
+    /// window=SECONDS, timeout=SECONDS, concurrency=N, report_batch_item_failures=true|auto,
+    /// retry=backoff[:MIN:MAX], isolate=N, filtered=keep|move:QUEUE, acknowledge=function,
+    /// malformed_report=success, fifo_failure=rest_of_group, filter=PATTERN (last; JSON). See
+    /// docs/lambda.md. Repeatable; in the environment one a line
     #[arg(
         long,
         env = "KARIN_MAP",

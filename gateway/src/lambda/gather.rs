@@ -248,7 +248,7 @@ impl Gathering {
         let (Some(record), Fit::Taken | Fit::Full) = (record, fit) else {
             // Left to its lease, as if the function had failed with it: its receives count.
             tracing::warn!(
-                queue = %poller.mapping.queue, message = message.id, bytes = message.body.len(),
+                queue = %poller.mapping.queue, message_id = message.id, bytes = message.body.len(),
                 "a message is larger than any event can be; it stays in the queue"
             );
             if poller.is_fifo() {

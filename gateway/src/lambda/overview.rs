@@ -61,7 +61,8 @@ fn tell_mapping(served: &Served) {
     let count =
         |of: fn(&Counters) -> &Counter| counters.as_ref().map_or(0, |counters| of(counters).get());
     tracing::info!(
-        uuid = mapping.uuid, queue = %mapping.queue, function = mapping.function, state, last_result,
+        uuid = mapping.uuid, queue = %mapping.queue, function = mapping.function, state,
+        last_result,
         polled = count(|c| &c.polled), empty_polls = count(|c| &c.empty_polls),
         filtered_out = count(|c| &c.filtered_out), invoked = count(|c| &c.invoked),
         failed = count(|c| &c.failed_invoke), deleted = count(|c| &c.deleted),

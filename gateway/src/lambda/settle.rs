@@ -101,7 +101,7 @@ impl Poller {
         let looping = batch.take(is_loop);
         for message in &looping {
             tracing::warn!(
-                %queue, function, message = message.id, max_hops,
+                %queue, function, message_id = message.id, max_hops,
                 "a loop: the function is not invoked with a message that came through it too often"
             );
         }

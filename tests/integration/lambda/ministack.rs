@@ -1,6 +1,6 @@
 //! A Lambda endpoint: where mappings are read, and where functions run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -59,9 +59,14 @@ impl Ministack {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// A file in its directory.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// What the function of this name got: (seconds since 1970, records).
-    fn events(&self, function: &str) -> Vec<(f64, Vec<Value>)> {
-        let path = self.directory.path().join(format!("events.{function}"));
+    pub(super) fn events(&self, function: &str) -> Vec<(f64, Vec<Value>)> {
+        let path = self.file(&format!("events.{function}"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
         let parse = |line: &str| {
@@ -81,7 +86,7 @@ impl Drop for Ministack {
 }
 
 pub(super) fn deploy(stack: &Ministack) {
-    let events = stack.directory.path().join("events");
+    let events = stack.file("events");
     run(Packages::Lambda, "lambda.py", &[&stack.url(), path_text(&events)]);
 }
 
@@ -94,7 +99,7 @@ pub(super) fn wait_for_queues(gateway: &Gateway, queues: &[&str]) {
     }
 }
 
-fn path_text(path: &Path) -> &str {
+pub(super) fn path_text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

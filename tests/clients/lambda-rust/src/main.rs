@@ -21,7 +21,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     OpenOptions::new().append(true).create(true).open(path)?.write_all(line.as_bytes())?;
     match event.payload["Records"][0]["body"].as_str() {
         Some("fail") => Err("as asked".into()),
-        Some("sleep") => sleep(Duration::from_secs(1)).await,
+        Some("sleep") => sleep(Duration::from_secs(1)).await, // # slow on purpose
         Some("hang") => sleep(Duration::from_hours(1)).await,
         _ => Ok(Value::Null),
     }

@@ -47,10 +47,10 @@ while True:
     if outcome < 10:
         note("crash")
         os._exit(1)
-    if outcome < 15:
+    if outcome < 25:
         note("hang")
         time.sleep(60)  # slow on purpose
-    if outcome < 50:
+    if outcome < 60:
         for held_lock in held:
             os.close(held_lock)
         call("POST", request + "/error", b'{"errorType":"Chance","errorMessage":"no luck"}')
