@@ -130,6 +130,19 @@ impl MappingOptions {
         Ok(true)
     }
 
+    /// Whether a mapping of `queue` can have these options. Errors: why not, in one line.
+    pub fn check(&self, queue: &QueueName) -> Result<(), String> {
+        match &self.filtered {
+            Filtered::Keep if queue.is_fifo() => {
+                Err("filtered=keep would hold up a FIFO queue's group for ever".to_owned())
+            }
+            Filtered::Move(target) if target == queue => {
+                Err(format!("filtered=move:{target} moves messages to where they are"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The options that are not the default, as [`MappingOptions::set`] reads them.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         let mut written = Vec::new();
@@ -242,5 +255,23 @@ mod tests {
             assert!(!refused.contains('\n') && refused.contains(name), "{refused}");
         }
         assert_eq!(MappingOptions::default().set("batch_size", "1"), Ok(false));
+    }
+
+    #[test]
+    fn filtered_messages_must_not_come_back_for_ever() {
+        let check = |queue, filtered| {
+            let mut options = MappingOptions::default();
+            assert_eq!(options.set("filtered", filtered), Ok(true));
+            options.check(&QueueName::parse(queue).unwrap())
+        };
+        for (queue, filtered) in [("q.fifo", "keep"), ("q", "move:q"), ("q.fifo", "move:q.fifo")] {
+            let refused = check(queue, filtered).unwrap_err();
+            assert!(refused.starts_with("filtered="), "{refused}");
+        }
+        for (queue, filtered) in
+            [("q", "keep"), ("q", "move:p"), ("q.fifo", "move:q"), ("q.fifo", "delete")]
+        {
+            assert_eq!(check(queue, filtered), Ok(()), "{queue} {filtered}");
+        }
     }
 }

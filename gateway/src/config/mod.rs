@@ -340,13 +340,19 @@ fn web_address(written: &str) -> Result<String, String> {
     match uri {
         Some(uri)
             if matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
+                && uri.authority().is_some_and(has_host_and_a_port_if_any)
                 && uri.query().is_none() =>
         {
             Ok(address.to_owned())
         }
         _ => Err(format!("{written:?} is not a URL such as http://127.0.0.1:9324")),
     }
+}
+
+/// What stands after a host's colon must be a port: one above 65,535 would count as none.
+fn has_host_and_a_port_if_any(authority: &hyper::http::uri::Authority) -> bool {
+    let (text, host) = (authority.as_str(), authority.host());
+    !host.is_empty() && (authority.port_u16().is_some() || text.ends_with(host))
 }
 
 /// Whether AWS's SDK would find credentials, without asking any address for them.

@@ -183,7 +183,7 @@ fn mapping(text: &str) -> Result<MappingSpec, String> {
         .next()
         .and_then(|first| first.split_once('='))
         .ok_or("it starts with QUEUE=FUNCTION")?;
-    if !function.starts_with("arn:") && !is_function_name(function) {
+    if !is_function_arn(function) && !is_function_name(function) {
         return Err(format!("{function:?} is neither a function's name nor an ARN"));
     }
     let mut spec = MappingSpec {
@@ -258,20 +258,27 @@ fn check(spec: &MappingSpec) -> Result<(), String> {
         if !window.is_zero() {
             return Err("a FIFO queue has no window".to_owned());
         }
-        if spec.options.filtered == super::Filtered::Keep {
-            return Err("filtered=keep would hold up a FIFO queue's group for ever".to_owned());
-        }
     } else if batch_size > BATCH_SIZE_WITHOUT_WINDOW_MAX && window.is_zero() {
         return Err(format!(
             "a batch_size above {BATCH_SIZE_WITHOUT_WINDOW_MAX} needs a window of at least 1"
         ));
     }
-    Ok(())
+    spec.options.check(&spec.queue)
 }
 
 pub(crate) fn is_function_name(name: &str) -> bool {
     (1..=FUNCTION_NAME_LENGTH_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Whether it is a function's ARN, with or without a qualifier.
+fn is_function_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "lambda", _, _, "function", name]
+        | ["arn", _, "lambda", _, _, "function", name, _] => is_function_name(name),
+        _ => false,
+    }
 }
 
 fn timeout(value: &str) -> Result<Duration, String> {

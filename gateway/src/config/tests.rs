@@ -113,6 +113,12 @@ fn bad_values_give_one_line_that_names_the_option() {
     refuses(&["key-prefix", "a{b"], "--key-prefix: ");
     refuses(&["account", "12345678901"], "12 digits");
     refuses(&["base-url", "queues.example.org"], "--base-url: ");
+    for no_port in ["http://127.0.0.1:99999", "http://localhost:", "http://[::1]:x"] {
+        refuses(&["lambda-endpoint", no_port], "--lambda-endpoint: ");
+    }
+    for address in ["http://127.0.0.1:9001/path", "https://example.org", "http://[::1]:80"] {
+        assert!(config(&["lambda-endpoint", address], &[]).is_ok(), "{address}");
+    }
     refuses(&["sync-interval", "0"], "--sync-interval: ");
     refuses(&["sync-interval", "soon"], "\"off\"");
     refuses(&["lambda-profile", "cargo"], "--lambda-profile: \"cargo\" is none of auto, aws, ");
@@ -237,7 +243,11 @@ fn a_mapping_is_read_whole() {
 fn a_mapping_out_of_range_is_refused() {
     refuses(&["map", "orders"], "QUEUE=FUNCTION");
     refuses(&["map", "or ders=f"], "not a queue's name");
-    refuses(&["map", "orders=f/g"], "neither a function's name nor an ARN");
+    for function in ["f/g", "arn:", "arn:aws:lambda:eu-west-1:111122223333:function:"] {
+        let text = format!("orders={function}");
+        refuses(&["map", &text], "neither a function's name nor an ARN");
+    }
+    refuses(&["map", "orders=f,filtered=move:orders"], "to where they are");
     refuses(&["map", "orders=f,batch_size=10001"], "from 1 to 10000");
     refuses(&["map", "orders=f,batch_size=11"], "window");
     refuses(&["map", "orders=f,window=301"], "from 0 to 300");

@@ -104,6 +104,8 @@ impl Mapping {
         let batch_size = document.batch_size.unwrap_or(BATCH_SIZE_DEFAULT);
         let window = document.maximum_batching_window_in_seconds.unwrap_or(0);
         let concurrency = document.scaling_config.as_ref().and_then(|s| s.maximum_concurrency);
+        let options = options_of_tags(document)?;
+        options.check(&queue)?;
         let reports =
             document.function_response_types.iter().any(|kind| kind == REPORT_RESPONSE_TYPE);
         Ok(Self {
@@ -120,7 +122,7 @@ impl Mapping {
             concurrency: concurrency.filter(|&c| c > 0),
             reporting: if reports { FailureReport::PerMessage } else { FailureReport::WholeBatch },
             filters,
-            options: options_of_tags(document)?,
+            options,
         })
     }
 }

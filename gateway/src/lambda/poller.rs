@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::identity::Identity;
+use crate::lambda::backoff::Backoff;
 use crate::lambda::counters::Counters;
 use crate::lambda::fleet::Licence;
 use crate::lambda::gather::Gatherer;
@@ -64,6 +65,9 @@ impl Poller {
         }
         let mut gatherer = Gatherer::new(Arc::clone(&this));
         let mut running = JoinSet::new();
+        // Ends with this.
+        let mut keeper = JoinSet::new();
+        keeper.spawn(Arc::clone(&this).keep_queue());
         while let Some((permits, batch)) = gatherer.next(&stop).await {
             if stop.is_requested() {
                 // Gathered, not invoked.
@@ -156,6 +160,19 @@ impl Poller {
             };
             self.health.redis_failed(&self.mapping, &error);
             tokio::time::sleep(self.health.remaining()).await;
+        }
+    }
+
+    /// Makes the queue again when it is lost with a Redis that keeps nothing and was restarted. One
+    /// that somebody deletes stays away.
+    async fn keep_queue(self: Arc<Self>) {
+        loop {
+            self.queues.reconnected().await;
+            let mut delays = Backoff::new(REDIS_DELAYS.0, REDIS_DELAYS.1);
+            while self.maker.ensure(&self.mapping).await.is_err() {
+                delays.fail(None);
+                tokio::time::sleep(delays.remaining()).await;
+            }
         }
     }
 

@@ -142,6 +142,15 @@ impl Queues {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Returns when the connection there is now, or the next one, was replaced by another: Redis may
+    /// have been started anew, and have forgotten everything.
+    pub async fn reconnected(&self) {
+        let client = &self.0.client;
+        let generation = client.up().await;
+        client.left(generation).await;
+        client.up().await;
+    }
+
     /// What movers of messages need.
     fn carrier(&self) -> Carrier {
         self.0.carrier()

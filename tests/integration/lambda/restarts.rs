@@ -163,3 +163,23 @@ fn without_hints_a_message_is_found_within_a_minute() {
     redis.cli(&["KARIN.SEND", "karin:{q}", "x"]);
     function.wait_for(1, Duration::from_secs(75));
 }
+
+#[test]
+fn a_queue_that_is_lost_with_a_redis_that_keeps_nothing_is_made_again() {
+    let mut redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let option = function.option("f");
+    let mut gateway = Gateway::start(&redis, &["--function", &option, "--map", "q=f"]);
+    gateway.tolerate_errors();
+    send(&gateway, "q", "before");
+    function.wait_for(1, PATIENCE);
+    wait_until_empty(&gateway, "q");
+    redis.kill();
+    redis.restart();
+    until(PATIENCE, "the queue to be there again", || {
+        redis.cli(&["EXISTS", "karin:{q}"]).trim() == "1"
+    });
+    send(&gateway, "q", "after");
+    let events = function.wait_for(2, PATIENCE);
+    assert_eq!(events[1].bodies(), ["after"]);
+}

@@ -102,7 +102,9 @@ fn keys_are_limited_to_operations_and_queues() {
         assert!(text.starts_with(&user), "{text}");
     }
     let body = |queue: &str| {
-        let tags = json!({"karin:filtered": format!("move:{queue}")});
+        // One's own queue, and not the same.
+        let target = if queue == "q" { "q2" } else { "q" };
+        let tags = json!({"karin:filtered": format!("move:{target}")});
         json!({"FunctionName": "f", "EventSourceArn": arn(queue), "Enabled": false, "Tags": tags})
     };
     let create = |id: &str, body: &serde_json::Value| call(id, "POST", MAPPINGS, &body.to_string());

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::config::MappingOptions;
 use crate::config::specs::{
     BATCH_SIZE_DEFAULT, BATCH_SIZE_FIFO_MAX, BATCH_SIZE_MAX, BATCH_SIZE_WITHOUT_WINDOW_MAX,
     CONCURRENCY_MAX, WINDOW_SECONDS_MAX,
 };
-use crate::config::{Filtered, MappingOptions};
 use crate::filter::{FILTERS_MAX, Filters, PATTERN_CHARACTERS_MAX};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::json::{Members, parse};
@@ -366,10 +366,7 @@ pub(super) fn check_tags(
         return Err(ApiError::invalid(format!("a mapping has at most {TAGS_MAX} tags")));
     }
     let options = options_of_tags(document).map_err(|why| ApiError::invalid(echo(&why)))?;
-    if options.filtered == Filtered::Keep && queue.is_fifo() {
-        let text = "filtered=keep would hold up a FIFO queue's group for ever";
-        return Err(ApiError::invalid(text));
-    }
+    options.check(queue).map_err(|why| ApiError::invalid(echo(&why)))?;
     Ok(options)
 }
 
