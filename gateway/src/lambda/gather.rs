@@ -118,6 +118,10 @@ impl Gatherer {
             }
         }
         while !gathering.batch.is_full() {
+            // Others have the mapping; what is leased already can run.
+            if gathering.window_ends.is_some() && !poller.licence.holds() {
+                break;
+            }
             let more = match self.take(&mut gathering).await {
                 Ok(more) => more,
                 Err(error) if gathering.batch.is_empty() => return Err(error),

@@ -3,9 +3,11 @@
 mod reading;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -36,6 +38,9 @@ use reading::Loading;
 
 /// The timeout of a function nothing is known about: the most Lambda allows.
 const TIMEOUT_UNKNOWN: Duration = Duration::from_mins(15);
+/// The wait before a poller that broke is replaced.
+const BROKEN_PAUSE: Duration = Duration::from_secs(1);
+
 /// See the module's head.
 pub(super) struct Supervisor {
     queues: Queues,
@@ -60,6 +65,8 @@ pub(super) struct Supervisor {
     function_gates: Gates,
     /// By UUID; they outlive a poller that is replaced, not their mapping.
     counters: HashMap<String, Arc<Counters>>,
+    /// UUIDs of mappings whose poller has panicked.
+    broken: (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>),
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -140,6 +147,7 @@ impl Supervisor {
             inheritances: HashMap::new(),
             heirs: JoinSet::new(),
             pollers: HashMap::new(),
+            broken: mpsc::unbounded_channel(),
             mapping_gates: Gates::default(),
             function_gates: Gates::default(),
             counters: HashMap::new(),
@@ -166,6 +174,12 @@ impl Supervisor {
                     self.handle(event).await;
                 }
                 Some(seen) = self.seen.recv() => self.note(seen),
+                Some(uuid) = self.broken.1.recv() => {
+                    // A bug of ours must not leave a mapping without a poller.
+                    tracing::error!(uuid, "a mapping's poller broke; it is started again");
+                    self.pollers.remove(&uuid);
+                    self.reconcile();
+                }
                 // Those that have ended are forgotten.
                 Some(_) = self.draining.join_next() => {}
                 Some(_) = self.heirs.join_next() => {}
@@ -355,7 +369,13 @@ impl Supervisor {
             maker: self.maker.clone(),
         };
         let (stop, stopped) = shutdown::channel();
-        let task = tokio::spawn(poller.run(stopped));
+        let (broken, uuid) = (self.broken.0.clone(), mapping.uuid.clone());
+        let task = tokio::spawn(async move {
+            if AssertUnwindSafe(poller.run(stopped)).catch_unwind().await.is_err() {
+                tokio::time::sleep(BROKEN_PAUSE).await;
+                let _stopping = broken.send(uuid);
+            }
+        });
         self.pollers.insert(mapping.uuid.clone(), Running { plan, health, stop, task });
     }
 
