@@ -142,8 +142,8 @@ impl Queues {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Returns when the connection there is now, or the next one, was replaced by another: Redis may
-    /// have been started anew, and have forgotten everything.
+    /// Returns when the connection there is now, or the next one, was replaced by another: Redis
+    /// may have been started anew, and have forgotten everything.
     pub async fn reconnected(&self) {
         let client = &self.0.client;
         let generation = client.up().await;
