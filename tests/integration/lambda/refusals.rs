@@ -31,6 +31,16 @@ fn failing_once() -> Endpoint {
     })
 }
 
+/// A gateway on which each of these is a queue, mapped to the function of its name.
+fn mapped(redis: &RedisServer, endpoint: &Endpoint, names: &[&str]) -> Gateway {
+    let mut arguments = vec!["--lambda-endpoint".to_owned(), endpoint.url().to_owned()];
+    for name in names {
+        arguments.extend(["--map".to_owned(), format!("{name}={name}")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Gateway::start(redis, &arguments)
+}
+
 #[test]
 fn what_never_ran_costs_no_receive_whatever_the_platform_says() {
     const ERRORS: [&str; 16] = [
@@ -53,12 +63,7 @@ fn what_never_ran_costs_no_receive_whatever_the_platform_says() {
     ];
     let endpoint = failing_once();
     let redis = RedisServer::start(&[]);
-    let mut arguments = vec!["--lambda-endpoint".to_owned(), endpoint.url().to_owned()];
-    for error in ERRORS {
-        arguments.extend(["--map".to_owned(), format!("{error}={error}")]);
-    }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let gateway = Gateway::start(&redis, &arguments);
+    let gateway = mapped(&redis, &endpoint, &ERRORS);
     for error in ERRORS {
         send(&gateway, error, "x");
     }
@@ -86,12 +91,7 @@ fn an_event_that_is_refused_for_what_is_in_it_counts_as_failed() {
     ];
     let endpoint = failing_once();
     let redis = RedisServer::start(&[]);
-    let mut arguments = vec!["--lambda-endpoint".to_owned(), endpoint.url().to_owned()];
-    for error in ERRORS {
-        arguments.extend(["--map".to_owned(), format!("{error}={error}")]);
-    }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let gateway = Gateway::start(&redis, &arguments);
+    let gateway = mapped(&redis, &endpoint, &ERRORS);
     for error in ERRORS {
         set(&gateway, error, &json!({"VisibilityTimeout": "1"}));
         send(&gateway, error, "x");
