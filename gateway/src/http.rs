@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     actions::{SERVICE as SQS_SERVICE, Sqs},
+    admin::Admin,
     auth::{self, Auth, Entrance, Moment, Refused},
     body::{BodyError, Room},
     browser::BrowserRule,
@@ -58,6 +59,7 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) struct App {
     sqs: Sqs,
     lambda: lambda::Api,
+    admin: Admin,
     auth: Auth,
     browsers: Option<BrowserRule>,
     room: Room,
@@ -66,9 +68,15 @@ pub(crate) struct App {
 impl App {
     /// `browsers`: the rule for web pages. Where there are keys or tokens a page has none of them,
     /// and there need be no other rule.
-    pub(crate) fn new(sqs: Sqs, lambda: lambda::Api, auth: Auth, browsers: BrowserRule) -> Self {
+    pub(crate) fn new(
+        sqs: Sqs,
+        lambda: lambda::Api,
+        admin: Admin,
+        auth: Auth,
+        browsers: BrowserRule,
+    ) -> Self {
         let browsers = auth.is_open().then_some(browsers);
-        Self { sqs, lambda, auth, browsers, room: Room::default() }
+        Self { sqs, lambda, admin, auth, browsers, room: Room::default() }
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Answer {
@@ -86,6 +94,7 @@ impl App {
         let entrance = self.auth.entrance(token.as_ref());
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
+            Part::Admin => self.admin(parts, body).await,
             Part::Nobody => self.nothing_here(entrance, &parts, body).await,
             Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
@@ -116,6 +125,21 @@ impl App {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "Redis is away")
             }
             Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer"),
+        }
+    }
+
+    /// Who asks is the admin page's own business.
+    async fn admin(&self, parts: Parts, body: Incoming) -> Answer {
+        match self.room.read(body, || true).await {
+            Ok((body, _place)) => self.admin.answer(parts, body).await,
+            Err(BodyError::Broken) => closing(incomplete()),
+            Err(BodyError::Slow) => closing(too_slow()),
+            Err(BodyError::TooLarge) => {
+                closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))
+            }
+            Err(BodyError::Crowded | BodyError::Unwanted) => {
+                closing(plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"))
+            }
         }
     }
 
@@ -232,8 +256,9 @@ async fn connection(
 enum Part {
     /// Lambda's API (`/20dd-dd-dd/`).
     Lambda,
-    /// Parts that are not there yet, so that no queue's URL can take their place: metrics and the
-    /// admin pages.
+    /// The admin page.
+    Admin,
+    /// Metrics, which are not there yet, so that no queue's URL can take their place.
     Nobody,
     /// SQS.
     Sqs,
@@ -241,7 +266,8 @@ enum Part {
 
 fn part_of(path: &str) -> Part {
     match path.trim_start_matches('/').split('/').next() {
-        Some("metrics" | "admin") => Part::Nobody,
+        Some("admin") => Part::Admin,
+        Some("metrics") => Part::Nobody,
         _ if lambda::is_api_path(path) => Part::Lambda,
         _ => Part::Sqs,
     }
@@ -266,9 +292,10 @@ mod tests {
 
     #[test]
     fn each_path_has_its_part() {
-        for path in ["/metrics", "/admin", "/admin/queues"] {
-            assert_eq!(part_of(path), Part::Nobody, "{path}");
+        for path in ["/admin", "/admin/queues"] {
+            assert_eq!(part_of(path), Part::Admin, "{path}");
         }
+        assert_eq!(part_of("/metrics"), Part::Nobody);
         assert_eq!(part_of("/2015-03-31/functions/f/invocations"), Part::Lambda);
         for path in ["/", "/000000000000/orders", "/queue/orders", "/administration", "/2015-3-31"]
         {

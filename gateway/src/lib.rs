@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+mod admin;
 pub mod arn;
 pub mod auth;
 mod body;

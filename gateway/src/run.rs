@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
+    admin::{Access, Admin},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
@@ -142,8 +143,15 @@ async fn start(
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
-    let sqs = Sqs::new(queues, identity, config.queue_cooldown);
-    let app = App::new(sqs, lambda.api().clone(), auth, browsers);
+    let sqs = Sqs::new(queues.clone(), identity, config.queue_cooldown);
+    let admin = Admin::new(
+        queues,
+        sqs.clone(),
+        lambda.control().clone(),
+        lambda.api().clone(),
+        access(&config),
+    );
+    let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.
@@ -230,6 +238,15 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
     let endpoint = endpoint + &own.prefix();
     let tokens: Vec<_> = config.tokens.iter().cloned().chain([own]).collect();
     Ok((Auth::new(&config.keys, &tokens), endpoint))
+}
+
+/// Who may see the admin page.
+fn access(config: &Config) -> Access {
+    match &config.admin_password {
+        Some(password) => Access::Password(password.clone()),
+        None if config.keys.is_empty() && config.tokens.is_empty() => Access::Open,
+        None => Access::Closed,
+    }
 }
 
 /// Where processes on this machine reach us.

@@ -8,6 +8,7 @@
     reason = "helpers of tests may panic as the tests do"
 )]
 
+mod admin;
 mod clients;
 mod deployment;
 mod faults;

@@ -100,8 +100,36 @@ pub struct Config {
     pub keys: Vec<KeySpec>,
     /// Endpoint tokens.
     pub tokens: Vec<TokenSpec>,
+    /// The password of the admin page.
+    pub admin_password: Option<Secret>,
+    /// Of which invocations the payloads are kept.
+    pub keep_payloads: KeepPayloads,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+/// Of which invocations events and answers are kept, to be looked at and run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeepPayloads {
+    /// Of none.
+    None,
+    /// Of those that failed.
+    #[default]
+    Failed,
+    /// Of all.
+    All,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// When a queue takes over the attributes, tags and dead-letter queue of its namesake on AWS.
@@ -220,7 +248,11 @@ impl Config {
             lambda_endpoint,
             keys,
             tokens,
+            admin_password: options.admin_password,
+            keep_payloads: optional(options.keep_payloads, "keep-payloads", keep_payloads)?
+                .unwrap_or_default(),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
+            log_format: optional(options.log_format, "log-format", log_format)?.unwrap_or_default(),
         })
     }
 }
@@ -401,6 +433,23 @@ fn sync_attributes(written: &str) -> Result<SyncAttributes, String> {
         "always" => Ok(SyncAttributes::Always),
         "never" => Ok(SyncAttributes::Never),
         _ => Err(format!("{written:?} is neither \"once\" nor \"always\" nor \"never\"")),
+    }
+}
+
+fn keep_payloads(written: &str) -> Result<KeepPayloads, String> {
+    match written {
+        "none" => Ok(KeepPayloads::None),
+        "failed" => Ok(KeepPayloads::Failed),
+        "all" => Ok(KeepPayloads::All),
+        _ => Err(format!("{written:?} is neither \"none\" nor \"failed\" nor \"all\"")),
+    }
+}
+
+fn log_format(written: &str) -> Result<LogFormat, String> {
+    match written {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{written:?} is neither \"text\" nor \"json\"")),
     }
 }
 

@@ -133,9 +133,20 @@ pub struct Options {
     )]
     #[serde(deserialize_with = "secrets")]
     pub token: Vec<Secret>,
+    /// The password of the admin page at /admin. Without one the page is open where everything else
+    /// is, and closed where there are keys or tokens
+    #[arg(long, env = "KARIN_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub admin_password: Option<Secret>,
+    /// Of which invocations the events and answers are kept for the admin page, to be looked at and
+    /// run again: "none", "failed" or "all" [default: failed]
+    #[arg(long, env = "KARIN_KEEP_PAYLOADS", value_name = "none|failed|all")]
+    pub keep_payloads: Option<String>,
     /// What to log: a level, or levels by part, such as info,karin_gateway=debug [default: info]
     #[arg(long, env = "KARIN_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// How the log is written: "text" or "json", one object a line [default: text]
+    #[arg(long, env = "KARIN_LOG_FORMAT", value_name = "text|json")]
+    pub log_format: Option<String>,
     /// Listen on an address that is not loopback although no key and no token protects it
     #[arg(long, env = "KARIN_INSECURE")]
     pub insecure: bool,
@@ -169,7 +180,10 @@ impl Options {
             sync_sqs_endpoint: self.sync_sqs_endpoint.or(other.sync_sqs_endpoint),
             key: list(self.key, other.key),
             token: list(self.token, other.token),
+            admin_password: self.admin_password.or(other.admin_password),
+            keep_payloads: self.keep_payloads.or(other.keep_payloads),
             log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
             insecure: self.insecure || other.insecure,
         }
     }
@@ -194,12 +208,15 @@ impl Options {
             &mut self.sync_interval,
             &mut self.sync_attributes,
             &mut self.sync_sqs_endpoint,
+            &mut self.keep_payloads,
             &mut self.log,
+            &mut self.log_format,
         ] {
             if option.as_deref().is_some_and(str::is_empty) {
                 *option = None;
             }
         }
+        self.admin_password = self.admin_password.filter(|password| !password.reveal().is_empty());
         self.function.retain(|f| !f.trim().is_empty());
         self.map.retain(|m| !m.trim().is_empty());
         self.key.retain(|key| !key.reveal().trim().is_empty());

@@ -3,6 +3,25 @@
 //! Source: esm-contract §6.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The upper bounds of the buckets invocations are counted in by how long they took.
+pub const DURATION_BUCKETS: [Duration; 14] = [
+    Duration::from_millis(1),
+    Duration::from_millis(3),
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(1),
+    Duration::from_mins(3),
+    Duration::from_mins(9),
+    Duration::from_mins(15),
+];
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -22,6 +41,34 @@ impl Counter {
     /// How many there were.
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long things took.
+#[derive(Debug, Default)]
+pub(super) struct Durations {
+    sum_us: Counter,
+    buckets: [Counter; DURATION_BUCKETS.len() + 1],
+}
+
+impl Durations {
+    /// One more that took so long.
+    pub(super) fn add(&self, duration: Duration) {
+        let bucket = DURATION_BUCKETS.partition_point(|bound| *bound < duration);
+        if let Some(bucket) = self.buckets.get(bucket) {
+            bucket.one();
+        }
+        self.sum_us.add(usize::try_from(duration.as_micros()).unwrap_or(usize::MAX));
+    }
+
+    /// All together, in microseconds.
+    pub(super) fn sum_us(&self) -> u64 {
+        self.sum_us.get()
+    }
+
+    /// How many are in each bucket; the last one has no bound.
+    pub(super) fn counts(&self) -> [u64; DURATION_BUCKETS.len() + 1] {
+        self.buckets.each_ref().map(Counter::get)
     }
 }
 
@@ -46,4 +93,6 @@ pub(super) struct Counters {
     pub(super) errors: Counter,
     /// Throttles: invocations that were refused because too many ran.
     pub(super) throttles: Counter,
+    /// Duration: of invocations, those that failed included.
+    pub(super) durations: Durations,
 }

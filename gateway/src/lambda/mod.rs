@@ -35,6 +35,7 @@ mod report;
 mod retry;
 mod settle;
 mod split;
+mod status;
 mod store;
 mod supervisor;
 mod sync;
@@ -44,7 +45,9 @@ mod visibility;
 pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
+pub use counters::DURATION_BUCKETS;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub use status::{CounterValues, MappingStatus, StateStatus, SyncStatus, TriggerStatus};
 
 use std::io;
 use std::path::Path;

@@ -128,6 +128,7 @@ impl Poller {
         match answer {
             Answer::Ran { .. } | Answer::HandedOver => {
                 counters.invocations.one();
+                counters.durations.add(begun.elapsed());
                 self.limits.mapping.succeeded();
             }
             // Tried again in halves; a single one counts when it is settled.

@@ -1,0 +1,209 @@
+//! What the trigger shows of itself: plain values that can be written as JSON, so that other
+//! gateways, the admin page and the command line can read them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::lambda::control::{Control, Served, SyncView, View};
+use crate::lambda::counters::{Counters, DURATION_BUCKETS};
+use crate::lambda::health::MappingState;
+use crate::lambda::mapping::Origin;
+
+/// The trigger of one gateway, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TriggerStatus {
+    /// Whether its mappings are known; before, there are none.
+    pub is_loaded: bool,
+    /// All mappings, those of other gateways included.
+    pub mappings: Vec<MappingStatus>,
+    /// AWS's mappings of queues that are not served, and why, for people.
+    pub not_served: Vec<String>,
+    /// What people should know about; each is so now.
+    pub remarks: Vec<String>,
+    /// How reading AWS fares.
+    pub sync: SyncStatus,
+}
+
+/// How reading AWS fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncStatus {
+    /// Whether AWS is read at all.
+    pub is_on: bool,
+    /// Whether it is being read.
+    pub is_reading: bool,
+    /// When the last reading ended, epoch milliseconds.
+    pub last_ms: Option<u64>,
+    /// What came of it, for people.
+    pub last: Option<Result<String, String>>,
+}
+
+/// A mapping, and how it fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MappingStatus {
+    /// What tells it from others.
+    pub uuid: String,
+    /// Where it was made: `configured`, `aws` or `created`.
+    pub origin: String,
+    /// The queue's name.
+    pub queue: String,
+    /// The function's name or ARN, as Invoke gets it.
+    pub function: String,
+    /// The function's bare name.
+    pub function_name: String,
+    /// At most this many records in one event.
+    pub batch_size: u32,
+    /// How long is gathered, in seconds.
+    pub window_seconds: u64,
+    /// The filter patterns, as they were written.
+    pub filters: Vec<String>,
+    /// What it is doing.
+    pub state: StateStatus,
+    /// Lambda's LastProcessingResult; empty where another gateway serves it.
+    pub last_result: String,
+    /// What it did here since this gateway began to serve it.
+    pub counters: CounterValues,
+}
+
+/// What a mapping is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum StateStatus {
+    /// Somebody has switched it off.
+    Disabled,
+    /// Another gateway serves it, or nobody yet.
+    Elsewhere,
+    /// It takes messages as they come.
+    Running,
+    /// It waits a moment before it takes more.
+    Waiting {
+        /// Why.
+        reason: String,
+        /// How much longer, milliseconds.
+        remaining_ms: u64,
+    },
+    /// Somebody must do something: no message leaves the queue.
+    Paused {
+        /// What was answered.
+        reason: String,
+        /// Since when, epoch milliseconds.
+        since_ms: u64,
+        /// In how long the function is looked at again, milliseconds.
+        next_probe_ms: u64,
+    },
+}
+
+/// A mapping's counters, by CloudWatch's names. Source: esm-contract §6.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CounterValues {
+    /// PolledEventCount.
+    pub polled: u64,
+    /// Polls that brought nothing.
+    pub empty_polls: u64,
+    /// FilteredOutEventCount.
+    pub filtered_out: u64,
+    /// InvokedEventCount.
+    pub invoked: u64,
+    /// FailedInvokeEventCount.
+    pub failed: u64,
+    /// DeletedEventCount.
+    pub deleted: u64,
+    /// Invocations.
+    pub invocations: u64,
+    /// Errors.
+    pub errors: u64,
+    /// Throttles.
+    pub throttles: u64,
+    /// How long invocations took, all together, in microseconds.
+    pub duration_sum_us: u64,
+    /// How many took at most so long, by the bounds of [`DURATION_BUCKETS`], and one more for the
+    /// rest; each counts once.
+    pub duration_buckets: [u64; DURATION_BUCKETS.len() + 1],
+}
+
+impl Control {
+    /// How the trigger of this gateway fares now.
+    pub fn status(&self) -> TriggerStatus {
+        trigger(&self.view())
+    }
+}
+
+fn trigger(view: &View) -> TriggerStatus {
+    TriggerStatus {
+        is_loaded: view.is_loaded,
+        mappings: view.mappings.iter().map(mapping).collect(),
+        not_served: view.not_served.iter().map(ToString::to_string).collect(),
+        remarks: view.remarks.clone(),
+        sync: sync(&view.sync),
+    }
+}
+
+fn sync(view: &SyncView) -> SyncStatus {
+    let (last_ms, last) = view.last.clone().map(|(at, what)| (epoch_ms(at), what)).unzip();
+    SyncStatus { is_on: view.is_on, is_reading: view.is_reading, last_ms, last }
+}
+
+fn mapping(served: &Served) -> MappingStatus {
+    let Served { mapping, health, counters, .. } = served;
+    MappingStatus {
+        uuid: mapping.uuid.clone(),
+        origin: match mapping.origin {
+            Origin::Configured => "configured",
+            Origin::Aws => "aws",
+            Origin::Created => "created",
+        }
+        .to_owned(),
+        queue: mapping.queue.to_string(),
+        function: mapping.function.clone(),
+        function_name: mapping.function_name().to_owned(),
+        batch_size: mapping.batch_size,
+        window_seconds: mapping.window.as_secs(),
+        filters: mapping.filters.patterns().to_vec(),
+        state: state(served),
+        last_result: health.as_ref().map(|health| health.last_result()).unwrap_or_default(),
+        counters: counters.as_ref().map(|counters| counters.values()).unwrap_or_default(),
+    }
+}
+
+fn state(served: &Served) -> StateStatus {
+    match served.health.as_ref().map(|health| health.state()) {
+        _ if served.is_disabled => StateStatus::Disabled,
+        None => StateStatus::Elsewhere,
+        Some(MappingState::Running) => StateStatus::Running,
+        Some(MappingState::Waiting { reason, remaining }) => {
+            StateStatus::Waiting { reason, remaining_ms: milliseconds(remaining) }
+        }
+        Some(MappingState::Paused { reason, since, next_probe }) => StateStatus::Paused {
+            reason,
+            since_ms: epoch_ms(since),
+            next_probe_ms: milliseconds(next_probe),
+        },
+    }
+}
+
+impl Counters {
+    fn values(&self) -> CounterValues {
+        CounterValues {
+            polled: self.polled.get(),
+            empty_polls: self.empty_polls.get(),
+            filtered_out: self.filtered_out.get(),
+            invoked: self.invoked.get(),
+            failed: self.failed_invoke.get(),
+            deleted: self.deleted.get(),
+            invocations: self.invocations.get(),
+            errors: self.errors.get(),
+            throttles: self.throttles.get(),
+            duration_sum_us: self.durations.sum_us(),
+            duration_buckets: self.durations.counts(),
+        }
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn epoch_ms(at: SystemTime) -> u64 {
+    milliseconds(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
