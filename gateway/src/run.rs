@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin},
+    admin::{Access, Admin, InForce},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
@@ -125,6 +125,7 @@ async fn start(
         (None, None) => return Err(io::Error::other("no Redis").into()),
     };
     let hint = redis_cli(&redis, &config);
+    let in_force = InForce::new(&config, address, redis_place(&redis));
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
             .with_strict_account(config.strict_account);
@@ -151,6 +152,7 @@ async fn start(
         lambda.api().clone(),
         Access::new(config.admin_password.clone(), auth.is_open()),
         config.base_url.clone(),
+        in_force,
     );
     let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
@@ -247,6 +249,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
     }
     address
+}
+
+/// Where Redis is, for people: without a password.
+fn redis_place(redis: &RedisAddress) -> String {
+    match redis {
+        RedisAddress::Socket(path) => format!("unix://{}", path.display()),
+        RedisAddress::Url(url) => url.to_string(),
+    }
 }
 
 /// The line to paste for a message from Redis's side.

@@ -10,19 +10,24 @@ mod assets;
 mod attempts;
 mod cookies;
 mod csrf;
+mod dead_letter_queues;
 mod failure;
 mod gate;
+mod health;
+mod in_force;
 mod key;
 mod language;
 mod overview;
 mod page;
 mod session;
+mod settings;
 mod shown;
 mod sign_in;
 mod texts;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -34,8 +39,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use tower::ServiceExt as _;
 
 use crate::actions::Sqs;
+use crate::admin::dead_letter_queues::DeadLetterQueues;
 use crate::admin::failure::Failure;
 use crate::admin::gate::{Gate, Guest};
+pub(crate) use crate::admin::in_force::InForce;
 use crate::admin::page::Visitor;
 use crate::auth::Secret;
 use crate::lambda::{self, Control};
@@ -69,6 +76,9 @@ struct Inner {
     control: Control,
     lambda: lambda::Api,
     gate: Gate,
+    dead_letter_queues: DeadLetterQueues,
+    in_force: InForce,
+    started: Instant,
 }
 
 /// The admin page.
@@ -98,11 +108,24 @@ impl Admin {
         lambda: lambda::Api,
         access: Access,
         base_url: Option<String>,
+        in_force: InForce,
     ) -> Self {
         let gate = Gate::new(access, base_url);
-        let state = State(Arc::new(Inner { queues, sqs, control, lambda, gate }));
+        let dead_letter_queues = DeadLetterQueues::default();
+        let started = Instant::now();
+        let state = State(Arc::new(Inner {
+            queues,
+            sqs,
+            control,
+            lambda,
+            gate,
+            dead_letter_queues,
+            in_force,
+            started,
+        }));
         let pages = Router::new()
             .merge(overview::routes())
+            .merge(settings::routes())
             .merge(sign_in::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
@@ -182,13 +205,11 @@ fn is_html(kind: &HeaderValue) -> bool {
 /// The answer with its body in one piece.
 async fn whole(response: Response<Body>) -> Answer {
     let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => Response::from_parts(parts, Full::new(body.to_bytes())),
-        // No page of ours is made while it is sent.
-        Err(_) => {
-            let mut broken = Response::new(Full::new(Bytes::from_static(b"the page broke off")));
-            *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            broken
-        }
+    if let Ok(body) = body.collect().await {
+        return Response::from_parts(parts, Full::new(body.to_bytes()));
     }
+    // No page of ours is made while it is sent.
+    let mut broken = Response::new(Full::new(Bytes::from_static(b"the page broke off")));
+    *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    broken
 }

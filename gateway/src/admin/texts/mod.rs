@@ -6,7 +6,8 @@
 mod failures;
 mod frame;
 mod notices;
-mod overview;
+pub(super) mod overview;
+pub(super) mod settings;
 mod sign_in;
 
 use hyper::HeaderMap;
@@ -30,6 +31,7 @@ pub(super) struct Texts {
     pub(super) frame: frame::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) settings: settings::Texts,
     pub(super) sign_in: sign_in::Texts,
 }
 
@@ -38,6 +40,7 @@ static EN: Texts = Texts {
     frame: frame::EN,
     notices: notices::EN,
     overview: overview::EN,
+    settings: settings::EN,
     sign_in: sign_in::EN,
 };
 static KO: Texts = Texts {
@@ -45,6 +48,7 @@ static KO: Texts = Texts {
     frame: frame::KO,
     notices: notices::KO,
     overview: overview::KO,
+    settings: settings::KO,
     sign_in: sign_in::KO,
 };
 
