@@ -10,6 +10,8 @@ use crate::lambda::catalog::Catalog;
 use crate::lambda::counters::Counters;
 use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
+use crate::lambda::limits::Gate;
+use crate::lambda::lookout::Lookout;
 use crate::lambda::mapping::{Mapping, NotServed};
 use crate::lambda::sync::schedule::Asker;
 
@@ -21,6 +23,7 @@ const REQUESTS_MAX: usize = 64;
 pub struct Control {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
+    pub(super) lookout: Arc<Lookout>,
 }
 
 /// What the supervisor shows, renewed at each change.
@@ -61,6 +64,10 @@ pub(super) struct Served {
     pub(super) is_disabled: bool,
     /// `None`: this gateway does not serve it.
     pub(super) health: Option<Arc<Health>>,
+    /// How many invocations may run at a time here.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// It is to be stopped once its queue is empty.
+    pub(super) is_draining: bool,
     /// What it did here; `None`: this gateway has not served it.
     pub(super) counters: Option<Arc<Counters>>,
 }
@@ -84,10 +91,11 @@ pub(super) struct Requests {
 }
 
 /// Both ends.
-pub(super) fn channel() -> (Control, Requests) {
+pub(super) fn channel(lookout: Lookout) -> (Control, Requests) {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
-    (Control { requests: sender, view: seen }, Requests { requests, view })
+    let lookout = Arc::new(lookout);
+    (Control { requests: sender, view: seen, lookout }, Requests { requests, view })
 }
 
 impl Control {

@@ -79,7 +79,9 @@ impl Poller {
             gatherer.probe = this.health.is_probing().then_some(probed);
             let invocation = Arc::clone(&this);
             running.spawn(async move {
+                let counted = invocation.counters.running.count();
                 invocation.invoke(batch).await;
+                drop(counted);
                 drop((permits, done));
             });
             while running.try_join_next().is_some() {}

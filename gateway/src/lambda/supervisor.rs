@@ -22,7 +22,7 @@ use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
-use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
+use crate::lambda::limits::{AdaptiveLimit, Gate, Gates, Limits};
 use crate::lambda::local::{LocalFunction, LocalFunctions};
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
 use crate::lambda::poller::Poller;
@@ -112,6 +112,7 @@ struct Plan {
 struct Running {
     plan: Plan,
     health: Arc<Health>,
+    gate: Arc<Gate>,
     stop: Stop,
     task: JoinHandle<()>,
 }
@@ -276,6 +277,8 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            gate: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.gate)),
+            is_draining: false,
             counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
@@ -348,7 +351,7 @@ impl Supervisor {
         let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
         let limit = self.function_limit(mapping);
         let limits = Limits {
-            mapping: AdaptiveLimit::new(gate),
+            mapping: AdaptiveLimit::new(Arc::clone(&gate)),
             function: self.function_gates.named(mapping.function_name(), limit),
         };
         let health = Arc::new(Health::new(&target));
@@ -376,7 +379,7 @@ impl Supervisor {
                 let _stopping = broken.send(uuid);
             }
         });
-        self.pollers.insert(mapping.uuid.clone(), Running { plan, health, stop, task });
+        self.pollers.insert(mapping.uuid.clone(), Running { plan, health, gate, stop, task });
     }
 
     /// The mapping's function, if it runs here.

@@ -223,7 +223,7 @@ impl Membership {
             }
             Says::Ask(whose) if whose == self.id => self.list_soon(now),
             Says::Bye => self.lose(from, Leaving::Bye),
-            Says::Ask(_) | Says::Map => {}
+            Says::Ask(_) | Says::Map | Says::Look => {}
         }
     }
 
@@ -302,6 +302,11 @@ impl Membership {
     /// Whether [`Self::owns`] may answer otherwise than at the last call of this.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)
+    }
+
+    /// What this gateway is called.
+    pub(super) fn id(&self) -> GatewayId {
+        self.id
     }
 
     /// How many others live.

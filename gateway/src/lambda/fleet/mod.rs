@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::membership::{Membership, Order};
-use self::message::{GatewayId, Message, Skills};
+pub(super) use self::message::GatewayId;
+use self::message::{Message, Says, Skills};
 use crate::queues::{Bulletin, Notice, Queues, TellError};
 
 /// Orders that wait for Redis at most; what is said while it does not answer is soon out of date.
@@ -48,6 +49,10 @@ pub(super) enum News {
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
 
+/// Knows the others, and hears it when somebody looks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Company(Arc<Shared>);
+
 #[derive(Debug)]
 struct Shared {
     members: Mutex<Members>,
@@ -55,6 +60,8 @@ struct Shared {
     stirred: Notify,
     /// Told when there is news.
     changed: Notify,
+    /// Told when somebody looks.
+    looked: Notify,
 }
 
 #[derive(Debug)]
@@ -62,6 +69,8 @@ struct Members {
     membership: Membership,
     owners_changed: bool,
     map_changed: bool,
+    /// When somebody else looked last.
+    looked_at: Option<Instant>,
 }
 
 impl Fleet {
@@ -73,11 +82,13 @@ impl Fleet {
             membership: Membership::new(id, holder),
             owners_changed: false,
             map_changed: false,
+            looked_at: None,
         };
         let shared = Arc::new(Shared {
             members: Mutex::new(members),
             stirred: Notify::new(),
             changed: Notify::new(),
+            looked: Notify::new(),
         });
         let bulletin = queues.bulletin(&id.to_string());
         let (orders, received) = mpsc::channel(ORDERS_MAX);
@@ -108,6 +119,11 @@ impl Fleet {
     /// What those need who take messages.
     pub(super) fn licence(&self) -> Licence {
         Licence(Arc::clone(&self.shared))
+    }
+
+    /// What those need who look at all gateways.
+    pub(super) fn company(&self) -> Company {
+        Company(Arc::clone(&self.shared))
     }
 
     /// Tells the others that what is kept of the mappings in Redis was changed.
@@ -155,6 +171,33 @@ impl Licence {
     }
 }
 
+impl Company {
+    /// What this gateway is called.
+    pub(super) fn id(&self) -> GatewayId {
+        self.0.lock().membership.id()
+    }
+
+    /// How many others live.
+    pub(super) fn others(&self) -> usize {
+        self.0.lock().membership.others()
+    }
+
+    /// Returns once somebody looks.
+    pub(super) async fn asked(&self) {
+        self.0.looked.notified().await;
+    }
+
+    /// Whether somebody has looked within this time.
+    pub(super) fn was_asked_within(&self, time: Duration) -> bool {
+        self.0.lock().looked_at.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+/// Has all gateways show themselves for a while. `from` is who asks.
+pub(super) async fn look(queues: &Queues, from: GatewayId) -> Result<(), TellError> {
+    queues.tell(&text(&Message { from, number: 0, says: Says::Look })).await.map(|_| ())
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Members> {
         // No change leaves the membership half done, so a panic elsewhere does not spoil it.
@@ -169,12 +212,17 @@ impl Shared {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Members, Instant) -> T) -> T {
-        let (result, news) = {
+        let (result, news, looked) = {
             let mut members = self.lock();
+            let before = members.looked_at;
             let result = change(&mut members, Instant::now());
             members.owners_changed |= members.membership.take_changed();
-            (result, members.owners_changed || members.map_changed)
+            let news = members.owners_changed || members.map_changed;
+            (result, news, members.looked_at != before)
         };
+        if looked {
+            self.looked.notify_one();
+        }
         if news {
             self.changed.notify_one();
         }
@@ -186,6 +234,12 @@ impl Members {
     fn take(&mut self, notice: Notice, now: Instant) {
         match notice {
             Notice::Said(payload) => match serde_json::from_slice::<Message>(&payload) {
+                Ok(Message { from, says: Says::Look, .. }) => {
+                    // Who looks itself knows itself.
+                    if from != self.membership.id() {
+                        self.looked_at = Some(now);
+                    }
+                }
                 Ok(message) => {
                     self.map_changed |= self.membership.is_map_of_another(&message);
                     self.membership.heard(message, now);
