@@ -79,6 +79,8 @@ pub(super) enum Request {
     Reload(oneshot::Sender<()>),
     /// To do so, and to tell the other gateways that it was changed.
     Changed(oneshot::Sender<()>),
+    /// To look at a mapping's function now, whichever gateway serves it.
+    Again(String),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
 }
@@ -120,6 +122,11 @@ impl Control {
         if self.requests.send(request(done)).await.is_ok() {
             let _stopping = answered.await;
         }
+    }
+
+    /// Has the function of a paused mapping looked at now, whichever gateway serves it.
+    pub async fn look_again(&self, uuid: &str) {
+        let _stopping = self.requests.send(Request::Again(uuid.to_owned())).await;
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

@@ -39,6 +39,7 @@ mod split;
 pub mod status;
 mod store;
 mod supervisor;
+mod switching;
 mod sync;
 mod trace;
 mod visibility;
@@ -52,6 +53,7 @@ pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
     StateStatus, SyncStatus, TriggerStatus,
 };
+pub(crate) use switching::Wish;
 
 use std::io;
 use std::net::SocketAddr;

@@ -118,7 +118,10 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
-                tokio::time::sleep(remaining).await;
+                tokio::select! {
+                    () = tokio::time::sleep(remaining) => {}
+                    () = self.health.hurried.notified() => {}
+                }
                 continue;
             }
             if self.health.wants_probe() {

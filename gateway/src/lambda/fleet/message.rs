@@ -34,6 +34,8 @@ pub(super) enum Says {
     Bye,
     /// What is kept of the mappings in Redis was changed.
     Map,
+    /// Look at the function of the mapping with this UUID now.
+    Again(String),
     /// Somebody looks: show yourselves. It may be no gateway that says it.
     Look,
 }
@@ -170,6 +172,7 @@ mod tests {
             Says::Bye,
             Says::Map,
             Says::Look,
+            Says::Again("u".into()),
         ] {
             let message = Message { from, number: 1, says };
             let text = serde_json::to_string(&message).unwrap();

@@ -10,6 +10,7 @@ mod membership;
 mod message;
 mod peers;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ use crate::queues::{Bulletin, Notice, Queues, TellError};
 
 /// Orders that wait for Redis at most; what is said while it does not answer is soon out of date.
 const ORDERS_MAX: usize = 16;
+/// Mappings to be looked at that wait for the supervisor at most.
+const AGAIN_MAX: usize = 100;
 /// How long a gateway that stops tries to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -37,12 +40,14 @@ pub(super) struct Fleet {
 }
 
 /// What there is to do about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
     /// [`Fleet::owns`] may answer otherwise than before.
     Owners,
     /// What is kept of the mappings in Redis may be another.
     Map,
+    /// The function of the mapping with this UUID is to be looked at now.
+    Again(String),
 }
 
 /// Knows whether messages may be taken now. Cheap to clone.
@@ -71,6 +76,8 @@ struct Members {
     map_changed: bool,
     /// When somebody else looked last.
     looked_at: Option<Instant>,
+    /// UUIDs of mappings whose functions are to be looked at now.
+    again: VecDeque<String>,
 }
 
 impl Fleet {
@@ -83,6 +90,7 @@ impl Fleet {
             owners_changed: false,
             map_changed: false,
             looked_at: None,
+            again: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
             members: Mutex::new(members),
@@ -131,6 +139,11 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.map_changed());
     }
 
+    /// Tells the others to look at the function of the mapping with this UUID.
+    pub(super) fn again(&self, uuid: &str) {
+        self.shared.with(|members, _| members.membership.again(uuid));
+    }
+
     /// Returns once there is news.
     pub(super) async fn changed(&self) -> News {
         loop {
@@ -141,6 +154,9 @@ impl Fleet {
                 }
                 if std::mem::take(&mut members.owners_changed) {
                     return News::Owners;
+                }
+                if let Some(uuid) = members.again.pop_front() {
+                    return News::Again(uuid);
                 }
             }
             self.shared.changed.notified().await;
@@ -217,7 +233,8 @@ impl Shared {
             let before = members.looked_at;
             let result = change(&mut members, Instant::now());
             members.owners_changed |= members.membership.take_changed();
-            let news = members.owners_changed || members.map_changed;
+            let has_again = !members.again.is_empty();
+            let news = members.owners_changed || members.map_changed || has_again;
             (result, news, members.looked_at != before)
         };
         if looked {
@@ -238,6 +255,12 @@ impl Members {
                     // Who looks itself knows itself.
                     if from != self.membership.id() {
                         self.looked_at = Some(now);
+                    }
+                }
+                Ok(Message { from, says: Says::Again(uuid), .. }) => {
+                    let is_new = from != self.membership.id() && !self.again.contains(&uuid);
+                    if is_new && self.again.len() < AGAIN_MAX {
+                        self.again.push_back(uuid);
                     }
                 }
                 Ok(message) => {
