@@ -9,11 +9,17 @@
 mod assets;
 mod csrf;
 mod failure;
+mod functions;
+mod listing;
+mod mapping;
+mod mapping_state;
+mod mappings;
 mod overview;
 mod page;
 mod session;
 mod shown;
 mod texts;
+mod try_filter;
 
 use std::sync::Arc;
 
@@ -98,6 +104,10 @@ impl Admin {
         let state = State(Arc::new(Inner { queues, sqs, control, lambda, sessions, csrf }));
         let pages = Router::new()
             .route("/admin", get(overview::show))
+            .merge(functions::routes())
+            .merge(mapping::routes())
+            .merge(mappings::routes())
+            .merge(try_filter::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -5,8 +5,11 @@
 
 mod failures;
 mod frame;
+mod functions;
+mod mappings;
 mod notices;
 mod overview;
+mod try_filter;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
@@ -25,21 +28,30 @@ pub(super) enum Lang {
 pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
+    pub(super) functions: functions::Texts,
+    pub(super) mappings: mappings::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) try_filter: try_filter::Texts,
 }
 
 static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
+    functions: functions::EN,
+    mappings: mappings::EN,
     notices: notices::EN,
     overview: overview::EN,
+    try_filter: try_filter::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
+    functions: functions::KO,
+    mappings: mappings::KO,
     notices: notices::KO,
     overview: overview::KO,
+    try_filter: try_filter::KO,
 };
 
 impl Lang {
