@@ -8,9 +8,11 @@
 
 mod assets;
 mod csrf;
+mod drawing;
 mod failure;
 mod functions;
 mod listing;
+mod map;
 mod mapping;
 mod mapping_state;
 mod mappings;
@@ -105,6 +107,7 @@ impl Admin {
         let pages = Router::new()
             .route("/admin", get(overview::show))
             .merge(functions::routes())
+            .merge(map::routes())
             .merge(mapping::routes())
             .merge(mappings::routes())
             .merge(try_filter::routes())

@@ -6,6 +6,7 @@
 mod failures;
 mod frame;
 mod functions;
+mod map;
 mod mappings;
 mod notices;
 mod overview;
@@ -29,6 +30,7 @@ pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
     pub(super) functions: functions::Texts,
+    pub(super) map: map::Texts,
     pub(super) mappings: mappings::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
@@ -39,6 +41,7 @@ static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
     functions: functions::EN,
+    map: map::EN,
     mappings: mappings::EN,
     notices: notices::EN,
     overview: overview::EN,
@@ -48,6 +51,7 @@ static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
     functions: functions::KO,
+    map: map::KO,
     mappings: mappings::KO,
     notices: notices::KO,
     overview: overview::KO,
