@@ -20,6 +20,7 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod server;
 mod snapshots;
 mod table;
 mod types;
@@ -33,6 +34,7 @@ pub use looking::Peeked;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub use server::ServerInfo;
 pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub use types::*;
 
