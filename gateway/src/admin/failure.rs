@@ -19,7 +19,6 @@ pub(super) enum Failure {
     /// The queue is not there, or not any more.
     NoQueue,
     /// The mapping is not there, or not any more.
-    #[allow(dead_code, reason = "for the pages of mappings")]
     NoMapping,
     /// There is something at this path, and this cannot be done with it.
     NoMethod,

@@ -11,12 +11,19 @@ mod attempts;
 mod cookies;
 mod csrf;
 mod dead_letter_queues;
+mod drawing;
 mod failure;
+mod functions;
 mod gate;
 mod health;
 mod in_force;
 mod key;
 mod language;
+mod listing;
+mod map;
+mod mapping;
+mod mapping_state;
+mod mappings;
 mod overview;
 mod page;
 mod session;
@@ -24,6 +31,7 @@ mod settings;
 mod shown;
 mod sign_in;
 mod texts;
+mod try_filter;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -124,6 +132,11 @@ impl Admin {
             started,
         }));
         let pages = Router::new()
+            .merge(functions::routes())
+            .merge(map::routes())
+            .merge(mapping::routes())
+            .merge(mappings::routes())
+            .merge(try_filter::routes())
             .merge(overview::routes())
             .merge(settings::routes())
             .merge(sign_in::routes())

@@ -21,6 +21,7 @@ mod redrive;
 mod reply;
 mod resp;
 mod server;
+mod snapshots;
 mod table;
 mod types;
 mod unclaimed;
@@ -34,6 +35,7 @@ pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMo
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use server::ServerInfo;
+pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
