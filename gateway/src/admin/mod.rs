@@ -11,6 +11,7 @@ mod csrf;
 mod failure;
 mod overview;
 mod page;
+mod queues;
 mod session;
 mod shown;
 mod texts;
@@ -98,6 +99,7 @@ impl Admin {
         let state = State(Arc::new(Inner { queues, sqs, control, lambda, sessions, csrf }));
         let pages = Router::new()
             .route("/admin", get(overview::show))
+            .merge(queues::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -1,5 +1,5 @@
-//! `KARIN.PEEK key [STATE state] [AFTER sequence] [COUNT n] [BYTES n]`: looks at messages without touching
-//! them.
+//! `KARIN.PEEK key [STATE state] [AFTER sequence] [COUNT n] [BYTES n]`: looks at messages without
+//! touching them.
 
 use karin_core::State;
 use redis_module::{Context, KeyMode, RedisString};

@@ -5,8 +5,11 @@
 
 mod failures;
 mod frame;
+mod messages;
 mod notices;
 mod overview;
+mod queue;
+mod queues;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
@@ -25,21 +28,30 @@ pub(super) enum Lang {
 pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
+    pub(super) messages: messages::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) queue: queue::Texts,
+    pub(super) queues: queues::Texts,
 }
 
 static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
+    messages: messages::EN,
     notices: notices::EN,
     overview: overview::EN,
+    queue: queue::EN,
+    queues: queues::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
+    messages: messages::KO,
     notices: notices::KO,
     overview: overview::KO,
+    queue: queue::KO,
+    queues: queues::KO,
 };
 
 impl Lang {
