@@ -30,8 +30,10 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::Peeked;
-pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
+pub use looking::{Peeked, Seen};
+pub use move_tasks::{
+    CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
+};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use server::ServerInfo;
