@@ -79,6 +79,13 @@ pub struct Lambda {
     api: Api,
 }
 
+/// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
+/// nothing.
+pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
+    let (folder, identity) = (config.functions_folder.as_deref(), Identity::new(None, None, None));
+    LocalFunctions::new(&config.functions, folder, &identity, "", None).problems()
+}
+
 /// Starts serving all mappings.
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `endpoint`

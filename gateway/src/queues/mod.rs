@@ -28,7 +28,7 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::Peeked;
+pub use looking::{Glance, Peeked, ServerFacts};
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;

@@ -73,6 +73,12 @@ pub(super) struct Row {
     pub(super) key: Vec<u8>,
     /// When to look there.
     pub(super) outlook: Outlook,
+    /// Receivable now.
+    pub(super) ready: u64,
+    /// Delayed, never received.
+    pub(super) delayed: u64,
+    /// Received and not yet visible again.
+    pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
 }
@@ -254,6 +260,8 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
             b"ready" => info.ready = number(&value)?,
             b"delayed" => info.delayed = number(&value)?,
             b"in_flight" => info.in_flight = number(&value)?,
+            b"sequence" => info.sequence = number(&value)?,
+            b"oldest_sent_ms" => info.oldest_sent_ms = number_or_none(&value)?,
             b"created_ms" => info.created_ms = number(&value)?,
             b"modified_ms" => info.modified_ms = number(&value)?,
             b"fifo" => info.is_fifo = number(&value)? > 0,
@@ -294,9 +302,16 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, _ready, _delayed, _in_flight, dead, next, hint, _wait] = first_of(value)?;
+    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = first_of(value)?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row { key: bytes(key)?, outlook, dead: number(&dead)? })
+    Ok(Row {
+        key: bytes(key)?,
+        outlook,
+        ready: number(&ready)?,
+        delayed: number(&delayed)?,
+        in_flight: number(&in_flight)?,
+        dead: number(&dead)?,
+    })
 }
 
 /// A number that counts something.

@@ -211,6 +211,10 @@ pub struct QueueInfo {
     pub delayed: u64,
     /// Received and not yet visible again.
     pub in_flight: u64,
+    /// The last sequence number given.
+    pub sequence: u64,
+    /// When the message at the head of the queue was sent, epoch milliseconds.
+    pub oldest_sent_ms: Option<u64>,
     /// CreatedTimestamp, epoch milliseconds.
     pub created_ms: u64,
     /// LastModifiedTimestamp, epoch milliseconds.
