@@ -157,8 +157,9 @@ async fn start(
     let queues = Queues::connect(options, shutdown.clone()).await?;
     lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
+    let reached = (address, endpoint.as_str());
     let lambda =
-        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin))?;
+        lambda::start(queues.clone(), &config, holder, identity.clone(), reached, Some(&karin))?;
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());

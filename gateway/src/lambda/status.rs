@@ -1,9 +1,14 @@
 //! What the trigger shows of itself: plain values that can be written as JSON, so that other
 //! gateways, the admin page and the command line can read them.
 
+mod fleet;
+
+pub use fleet::{FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, read_fleet};
+pub(super) use fleet::{Look, look_at};
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::lambda::control::{Control, Served, SyncView, View};
 use crate::lambda::counters::{Counters, DURATION_BUCKETS};
@@ -12,6 +17,7 @@ use crate::lambda::mapping::Origin;
 
 /// The trigger of one gateway, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TriggerStatus {
     /// Whether its mappings are known; before, there are none.
     pub is_loaded: bool,
@@ -27,6 +33,7 @@ pub struct TriggerStatus {
 
 /// How reading AWS fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SyncStatus {
     /// Whether AWS is read at all.
     pub is_on: bool,
@@ -39,7 +46,8 @@ pub struct SyncStatus {
 }
 
 /// A mapping, and how it fares.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MappingStatus {
     /// What tells it from others.
     pub uuid: String,
@@ -61,18 +69,24 @@ pub struct MappingStatus {
     pub state: StateStatus,
     /// Lambda's LastProcessingResult; empty where another gateway serves it.
     pub last_result: String,
+    /// It is to be stopped once its queue is empty.
+    pub is_draining: bool,
+    /// The gateway that serves it, if that is known; only where all gateways were looked at.
+    pub gateway: Option<String>,
+    /// Invocations that run now.
+    pub running: u64,
+    /// At most this many at a time; `None`: it is not served.
+    pub concurrency: Option<u32>,
     /// What it did here since this gateway began to serve it.
     pub counters: CounterValues,
 }
 
 /// What a mapping is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StateStatus {
     /// Somebody has switched it off.
     Disabled,
-    /// Another gateway serves it, or nobody yet.
-    Elsewhere,
     /// It takes messages as they come.
     Running,
     /// It waits a moment before it takes more.
@@ -91,6 +105,10 @@ pub enum StateStatus {
         /// In how long the function is looked at again, milliseconds.
         next_probe_ms: u64,
     },
+    /// Another gateway serves it, or nobody yet. Also what only a later version has a word for.
+    #[default]
+    #[serde(other)]
+    Elsewhere,
 }
 
 /// A mapping's counters, by CloudWatch's names. Source: esm-contract §6.
@@ -119,6 +137,7 @@ pub struct CounterValues {
     pub duration_sum_us: u64,
     /// How many took at most so long, by the bounds of [`DURATION_BUCKETS`], and one more for the
     /// rest; each counts once.
+    #[serde(deserialize_with = "buckets")]
     pub duration_buckets: [u64; DURATION_BUCKETS.len() + 1],
 }
 
@@ -145,7 +164,7 @@ fn sync(view: &SyncView) -> SyncStatus {
 }
 
 fn mapping(served: &Served) -> MappingStatus {
-    let Served { mapping, health, counters, .. } = served;
+    let Served { mapping, health, counters, gate, .. } = served;
     MappingStatus {
         uuid: mapping.uuid.clone(),
         origin: match mapping.origin {
@@ -162,6 +181,10 @@ fn mapping(served: &Served) -> MappingStatus {
         filters: mapping.filters.patterns().to_vec(),
         state: state(served),
         last_result: health.as_ref().map(|health| health.last_result()).unwrap_or_default(),
+        is_draining: served.is_draining,
+        gateway: None,
+        running: counters.as_ref().map(|counters| counters.running.get()).unwrap_or_default(),
+        concurrency: gate.as_ref().map(|gate| gate.limit()),
         counters: counters.as_ref().map(|counters| counters.values()).unwrap_or_default(),
     }
 }
@@ -179,6 +202,42 @@ fn state(served: &Served) -> StateStatus {
             since_ms: epoch_ms(since),
             next_probe_ms: milliseconds(next_probe),
         },
+    }
+}
+
+/// As many as we have, of however many another version has.
+fn buckets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[u64; DURATION_BUCKETS.len() + 1], D::Error> {
+    let counts = Vec::<u64>::deserialize(deserializer)?;
+    let mut buckets = [0; DURATION_BUCKETS.len() + 1];
+    for (bucket, count) in buckets.iter_mut().zip(counts) {
+        *bucket = count;
+    }
+    Ok(buckets)
+}
+
+impl CounterValues {
+    /// What two did, together.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self { duration_buckets, .. } = other;
+        let pairs = [
+            (&mut self.polled, other.polled),
+            (&mut self.empty_polls, other.empty_polls),
+            (&mut self.filtered_out, other.filtered_out),
+            (&mut self.invoked, other.invoked),
+            (&mut self.failed, other.failed),
+            (&mut self.deleted, other.deleted),
+            (&mut self.invocations, other.invocations),
+            (&mut self.errors, other.errors),
+            (&mut self.throttles, other.throttles),
+            (&mut self.duration_sum_us, other.duration_sum_us),
+        ];
+        for (sum, more) in
+            pairs.into_iter().chain(self.duration_buckets.iter_mut().zip(*duration_buckets))
+        {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
@@ -204,6 +263,6 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn epoch_ms(at: SystemTime) -> u64 {
+pub(super) fn epoch_ms(at: SystemTime) -> u64 {
     milliseconds(at.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
