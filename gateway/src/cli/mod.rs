@@ -8,6 +8,7 @@ mod internal;
 mod papers;
 mod place;
 mod shown;
+mod states;
 mod status;
 mod table;
 mod tail;
@@ -52,7 +53,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Say what is wrong with the configuration and with what karin needs, and start nothing
-    Check(check::Arguments),
+    Check(Box<check::Arguments>),
     /// Show the queues and the mappings of a karin that runs
     Status(status::Arguments),
     /// Follow what happens to queues and mappings, one line per change
@@ -116,7 +117,7 @@ pub fn begin(arguments: Vec<OsString>) -> Task {
 
 fn run(command: Command, options: Options) -> Result<ExitCode, CliError> {
     match command {
-        Command::Check(arguments) => check::run(arguments, options),
+        Command::Check(arguments) => check::run(*arguments, options),
         Command::Status(arguments) => status::run(arguments, options),
         Command::Tail(arguments) => tail::run(arguments, options),
         Command::TryFilter(arguments) => try_filter::run(arguments, options),

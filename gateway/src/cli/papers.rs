@@ -25,24 +25,24 @@ pub(super) struct Man {
     directory: Option<PathBuf>,
 }
 
-pub(super) fn completions(arguments: Completions, mut tree: Command) -> Result<ExitCode, CliError> {
+pub(super) fn completions(
+    Completions { shell }: Completions,
+    mut tree: Command,
+) -> Result<ExitCode, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut tree, "karin", &mut script);
+    clap_complete::generate(shell, &mut tree, "karin", &mut script);
     io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn man(arguments: Man, tree: Command) -> Result<ExitCode, CliError> {
-    match arguments.directory {
-        Some(directory) => {
-            let failed = |e: io::Error| CliError::Failed(format!("{}: {e}", directory.display()));
-            clap_mangen::generate_to(tree, &directory).map_err(failed)?;
-        }
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(tree).render(&mut page)?;
-            io::stdout().write_all(&page)?;
-        }
+    if let Some(directory) = arguments.directory {
+        let failed = |error| CliError::Failed(format!("{}: {error}", directory.display()));
+        clap_mangen::generate_to(tree, &directory).map_err(failed)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(tree).render(&mut page)?;
+    io::stdout().write_all(&page)?;
     Ok(ExitCode::SUCCESS)
 }

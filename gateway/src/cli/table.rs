@@ -49,9 +49,10 @@ pub(super) fn lines<const N: usize>(
             let painted = colours.paint(tone, text);
             let gap = if index == 0 { "" } else { "  " };
             let end = if index + 1 == N { "" } else { blanks.as_str() };
-            match is_number {
-                true => line.extend([gap, &blanks, &painted]),
-                false => line.extend([gap, &painted, end]),
+            if is_number {
+                line.extend([gap, &blanks, &painted]);
+            } else {
+                line.extend([gap, &painted, end]);
             }
         }
         line

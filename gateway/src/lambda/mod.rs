@@ -51,7 +51,7 @@ pub use counters::DURATION_BUCKETS;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
-    StateStatus, SyncStatus, TriggerStatus,
+    StateStatus, SyncStatus, TriggerStatus, read_fleet,
 };
 pub(crate) use switching::Wish;
 

@@ -3,6 +3,7 @@
 use super::{Finding, Level};
 use crate::{
     config::{Config, MappingSpec},
+    filter::Filters,
     lambda,
 };
 
@@ -40,7 +41,7 @@ fn look_at(
             "there is no such --function, no --lambda-endpoint and no AWS credentials",
         )
     };
-    let remarks = filters.iter().flat_map(|filters| filters.remarks());
+    let remarks = filters.iter().flat_map(Filters::remarks);
     let remarks = remarks.map(|remark| Finding::new(Level::Warning, subject.as_str(), remark));
     std::iter::once(target).chain(remarks.collect::<Vec<_>>()).collect()
 }

@@ -142,11 +142,10 @@ fn as_lines(report: &Report) -> String {
     }
     let count = |level| report.findings.iter().filter(|f| f.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-    let end = match report.ok {
-        true => format!("karin would run ({})\n", counted(warnings, "warning")),
-        false => format!("{}, {}\n", counted(problems, "problem"), counted(warnings, "warning")),
-    };
-    text + &end
+    let problems = counted(problems, "problem");
+    let verdict = if report.ok { "karin would run" } else { &problems };
+    text.extend([verdict, ", ", &counted(warnings, "warning"), "\n"]);
+    text
 }
 
 fn counted(count: usize, what: &str) -> String {

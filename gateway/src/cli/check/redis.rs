@@ -60,13 +60,14 @@ fn module_file(config: &Config) -> Finding {
     let path = std::env::current_exe().map(|karin| module(config, &karin));
     let path = path.unwrap_or_else(|_| PathBuf::new());
     let shown = path.display();
-    match path.is_file() {
-        true => Finding::new(Level::Ok, "module", shown.to_string()),
-        false => {
-            let text = format!("there is no file {shown}; name it with --module");
-            Finding::new(Level::Problem, "module", text)
-        }
+    if path.is_file() {
+        return Finding::new(Level::Ok, "module", shown.to_string());
     }
+    Finding::new(
+        Level::Problem,
+        "module",
+        format!("there is no file {shown}; name it with --module"),
+    )
 }
 
 fn data_dir(path: &Path) -> Finding {
@@ -147,14 +148,11 @@ fn version_of_module(facts: &ServerFacts) -> Finding {
     };
     let theirs = format!("{}.{}.{}", number / 10_000, number / 100 % 100, number % 100);
     let ours = env!("CARGO_PKG_VERSION");
-    match theirs == ours {
-        true => Finding::new(Level::Ok, "module", format!("loaded, version {theirs}")),
-        false => Finding::new(
-            Level::Warning,
-            "module",
-            format!("loaded, version {theirs}; this karin is {ours}"),
-        ),
+    if theirs == ours {
+        return Finding::new(Level::Ok, "module", format!("loaded, version {theirs}"));
     }
+    let text = format!("loaded, version {theirs}; this karin is {ours}");
+    Finding::new(Level::Warning, "module", text)
 }
 
 #[cfg(test)]

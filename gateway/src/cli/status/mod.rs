@@ -1,4 +1,6 @@
-//! `karin status`: the queues and the mappings, as a table or as JSON, once or again and again.
+//! `karin status`: the queues and the mappings, as tables or as JSON, once or again and again.
+
+mod tables;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -15,11 +17,11 @@ use super::{
     now_ms,
     place::{Place, connect},
     runtime,
-    shown::{line, span, time_of_day},
-    table::{self, Cell},
+    shown::{line, time_of_day},
 };
 use crate::{
     config::{Config, Options},
+    lambda::{self, FleetStatus, GatewayInfo, MappingStatus},
     queues::{Glance, QueueError, Queues},
 };
 
@@ -60,11 +62,49 @@ pub(super) struct Arguments {
     place: Place,
 }
 
-/// What there is at one moment.
+/// What there is at one moment, as JSON.
 #[derive(Debug, Serialize)]
+struct Document<'a> {
+    at_ms: u64,
+    queues: &'a [QueueLine],
+    mappings: &'a [MappingStatus],
+    gateways: &'a [GatewayInfo],
+    /// Gateways that are there and do not answer.
+    silent: &'a [String],
+    /// What people should know about.
+    remarks: Vec<&'a str>,
+    /// Why mappings and gateways are not known, if they are not.
+    problem: Option<&'a str>,
+}
+
+impl Snapshot {
+    fn document(&self) -> Document<'_> {
+        let mut document = Document {
+            at_ms: self.at_ms,
+            queues: &self.queues,
+            mappings: &[],
+            gateways: &[],
+            silent: &[],
+            remarks: Vec::new(),
+            problem: self.fleet.as_ref().err().map(String::as_str),
+        };
+        if let Ok(FleetStatus { gateways, silent, trigger, .. }) = &self.fleet {
+            let remarks = trigger.not_served.iter().chain(&trigger.remarks);
+            document.remarks = remarks.map(String::as_str).collect();
+            (document.mappings, document.gateways) = (&trigger.mappings, gateways);
+            document.silent = silent;
+        }
+        document
+    }
+}
+
+/// What there is at one moment.
+#[derive(Debug)]
 struct Snapshot {
     at_ms: u64,
     queues: Vec<QueueLine>,
+    /// The gateways and their mappings, or why they are not known.
+    fleet: Result<FleetStatus, String>,
 }
 
 /// A queue.
@@ -117,7 +157,8 @@ async fn look(queues: &Queues) -> Result<Snapshot, QueueError> {
     for some in queues.glance().await?.chunks(ASKED_AT_ONCE) {
         lines.extend(try_join_all(some.iter().map(|glance| queue(queues, glance, at_ms))).await?);
     }
-    Ok(Snapshot { at_ms, queues: lines.into_iter().flatten().collect() })
+    let fleet = lambda::read_fleet(queues).await.map_err(|error| error.to_string());
+    Ok(Snapshot { at_ms, queues: lines.into_iter().flatten().collect(), fleet })
 }
 
 /// `None`: it was deleted meanwhile.
@@ -155,10 +196,10 @@ struct View {
 impl View {
     fn show(&self, snapshot: &Snapshot) -> Result<(), CliError> {
         if self.json {
-            let text = serde_json::to_string(snapshot).map_err(io::Error::from)?;
+            let text = serde_json::to_string(&snapshot.document()).map_err(io::Error::from)?;
             return print(&(text + "\n"));
         }
-        let mut lines = lines(snapshot, Colours::for_stream(&io::stdout()));
+        let mut lines = tables::lines(snapshot, Colours::for_stream(&io::stdout()));
         if self.in_place {
             lines.insert(0, time_of_day(snapshot.at_ms));
         }
@@ -189,7 +230,7 @@ impl View {
         }
         if shown < lines.len() {
             let more = lines.len() - shown;
-            text.push_str(&format!("… and {more} lines more{REST_OF_LINE}\n"));
+            text.extend(["… and ", &more.to_string(), " lines more", REST_OF_LINE, "\n"]);
         }
         print(&(text + REST))
     }
@@ -198,30 +239,4 @@ impl View {
 fn print(text: &str) -> Result<(), CliError> {
     let mut output = io::stdout().lock();
     Ok(output.write_all(text.as_bytes()).and_then(|()| output.flush())?)
-}
-
-fn lines(snapshot: &Snapshot, colours: Colours) -> Vec<String> {
-    if snapshot.queues.is_empty() {
-        return vec!["There are no queues.".to_owned()];
-    }
-    let titles = ["QUEUE", " READY", " DELAYED", " IN FLIGHT", " DEAD", " OLDEST", " NEXT DUE"];
-    let rows: Vec<_> = snapshot.queues.iter().map(queue_row).collect();
-    table::lines(titles, &rows, colours)
-}
-
-fn queue_row(queue: &QueueLine) -> [Cell; 7] {
-    let faint = |text: &str| Cell::new(text, Tone::Faint);
-    [
-        queue.name.as_str().into(),
-        Cell::count(queue.ready, Tone::Plain),
-        Cell::count(queue.delayed, Tone::Plain),
-        Cell::count(queue.in_flight, Tone::Plain),
-        Cell::count(queue.dead, Tone::Warning),
-        queue.oldest_ms.map_or(faint("-"), |oldest| span(oldest).into()),
-        match queue.next_due_ms {
-            None => faint("-"),
-            Some(0) => "now".into(),
-            Some(due) => span(due).into(),
-        },
-    ]
 }

@@ -2,6 +2,8 @@
 //!
 //! It looks twice a second. What came and went between two looks is counted, not shown.
 
+mod mappings;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write as _},
@@ -17,7 +19,7 @@ use super::{
     now_ms,
     place::{Place, connect},
     runtime,
-    shown::{beginning, time_of_day},
+    shown::{beginning, line, time_of_day},
     try_filter::queue_named,
 };
 use crate::{
@@ -25,6 +27,8 @@ use crate::{
     message_view::MessageView,
     queues::{Glance, QueueError, QueueName, Queues},
 };
+
+use mappings::Mappings;
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,6 +80,10 @@ enum What {
         in_flight: u64,
         dead: u64,
     },
+    /// A mapping of the queue does something else than before.
+    Mapping { function: String, state: String, reason: String },
+    /// A mapping of the queue invoked its function.
+    Invoked { function: String, invocations: u64, errors: u64, throttles: u64, deleted: u64 },
     /// The queue is there.
     Created,
     /// The queue is not there any more.
@@ -124,6 +132,7 @@ struct Follower {
     /// None: all.
     wanted: BTreeSet<QueueName>,
     seen: BTreeMap<QueueName, Seen>,
+    mappings: Mappings,
     /// Whether there was a first look, which shows nothing.
     has_looked: bool,
     is_away: bool,
@@ -177,6 +186,7 @@ impl Follower {
             self.seen.remove(&name);
             events.push(event(&name, What::Deleted));
         }
+        self.mappings.look(&queues, &self.wanted, &mut events).await;
         self.has_looked = true;
         self.queues = Some(queues);
         Ok(events)
@@ -222,7 +232,7 @@ impl Follower {
     }
 }
 
-fn event(queue: &QueueName, what: What) -> Event {
+fn event(queue: &impl ToString, what: What) -> Event {
     Event { at_ms: now_ms(), queue: queue.to_string(), what }
 }
 
@@ -241,7 +251,7 @@ fn as_line(event: &Event, colours: Colours) -> String {
             let mut changes = String::new();
             for (count, sign) in [(*sent, "+"), (*gone, "-")] {
                 if count > 0 {
-                    changes.push_str(&format!(" {sign}{count}"));
+                    changes.extend([" ", sign, &count.to_string()]);
                 }
             }
             let dead = match dead {
@@ -249,6 +259,21 @@ fn as_line(event: &Event, colours: Colours) -> String {
                 dead => colours.paint(Tone::Warning, &format!(", {dead} dead")),
             };
             format!("now{changes}: {ready} ready, {delayed} delayed, {in_flight} in flight{dead}")
+        }
+        What::Mapping { function, state, reason } => {
+            let tone = if reason.is_empty() { Tone::Plain } else { Tone::Bad };
+            let colon = if reason.is_empty() { "" } else { ": " };
+            let what = colours.paint(tone, &format!("{state}{colon}{}", line(reason)));
+            format!("-> {} {what}", line(function))
+        }
+        What::Invoked { function, invocations, errors, throttles, deleted } => {
+            let bad = |count: &u64, what| match count {
+                0 => String::new(),
+                count => colours.paint(Tone::Bad, &format!(", {count} {what}")),
+            };
+            let (errors, throttles) = (bad(errors, "failed"), bad(throttles, "throttled"));
+            let function = line(function);
+            format!("-> {function} invoked {invocations}{errors}{throttles}; {deleted} deleted")
         }
         What::Created => colours.paint(Tone::Title, "created"),
         What::Deleted => colours.paint(Tone::Bad, "deleted"),
