@@ -53,7 +53,7 @@ pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
-    StateStatus, SyncStatus, TriggerStatus,
+    StateStatus, SyncStatus, TriggerStatus, read_fleet,
 };
 pub(crate) use switching::Wish;
 
@@ -88,6 +88,13 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+}
+
+/// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
+/// nothing.
+pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
+    let (folder, identity) = (config.functions_folder.as_deref(), Identity::new(None, None, None));
+    LocalFunctions::new(&config.functions, folder, &identity, "", None).problems()
 }
 
 /// Starts serving all mappings.

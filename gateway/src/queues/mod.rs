@@ -30,7 +30,7 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::{Peeked, Seen};
+pub use looking::{Glance, Peeked, Seen, ServerFacts};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
 };
