@@ -9,6 +9,7 @@ mod carrier;
 mod client;
 mod dead_letters;
 mod hints;
+mod history;
 mod looking;
 mod management;
 mod map;
@@ -20,6 +21,7 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod sweep;
 mod table;
 mod types;
 mod unclaimed;
@@ -28,6 +30,7 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
+pub(crate) use history::QueueNow;
 pub use looking::Peeked;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
@@ -37,7 +40,7 @@ pub use types::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::shutdown::Shutdown;
 use bulletin::Board;
@@ -45,7 +48,9 @@ use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
 use hints::Listener;
+use history::ServerClock;
 use naming::Naming;
+use sweep::Sweeper;
 use table::Table;
 
 /// Which Redis to talk to.
@@ -82,6 +87,8 @@ struct Inner {
     board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
+    clock: Arc<ServerClock>,
+    swept: watch::Sender<u64>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -97,11 +104,18 @@ impl Inner {
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        Ok(Self { client, table, board, naming, dead_letters, shutdown, tasks: Vec::new() })
+        let (clock, swept) = (Arc::default(), watch::Sender::default());
+        let tasks = Vec::new();
+        Ok(Self { client, table, board, naming, dead_letters, clock, swept, shutdown, tasks })
     }
 
     fn carrier(&self) -> Carrier {
         carrier(&self.client, &self.table, &self.naming)
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        let dead_letters = Arc::clone(&self.dead_letters);
+        Sweeper::new(self.carrier(), dead_letters, Arc::clone(&self.clock), self.swept.clone())
     }
 }
 
@@ -137,7 +151,7 @@ impl Queues {
         inner.tasks = vec![
             tokio::spawn(Arc::clone(&inner.client).keep()),
             tokio::spawn(listener.listen()),
-            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(&inner.dead_letters))),
+            tokio::spawn(inner.sweeper().sweep()),
         ];
         Ok(Self(Arc::new(inner)))
     }
