@@ -149,7 +149,8 @@ async fn start(
         sqs.clone(),
         lambda.control().clone(),
         lambda.api().clone(),
-        access(&config),
+        Access::new(config.admin_password.clone(), auth.is_open()),
+        config.base_url.clone(),
     );
     let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
@@ -238,15 +239,6 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
     let endpoint = endpoint + &own.prefix();
     let tokens: Vec<_> = config.tokens.iter().cloned().chain([own]).collect();
     Ok((Auth::new(&config.keys, &tokens), endpoint))
-}
-
-/// Who may see the admin page.
-fn access(config: &Config) -> Access {
-    match &config.admin_password {
-        Some(password) => Access::Password(password.clone()),
-        None if config.keys.is_empty() && config.tokens.is_empty() => Access::Open,
-        None => Access::Closed,
-    }
 }
 
 /// Where processes on this machine reach us.

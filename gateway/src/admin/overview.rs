@@ -1,8 +1,10 @@
 //! The first page: how everything is.
 
 use askama::Template;
+use axum::Router;
 use axum::extract;
 use axum::response::Response;
+use axum::routing::get;
 
 use crate::admin::State;
 use crate::admin::failure::Failure;
@@ -16,7 +18,11 @@ struct Page {
     trigger: TriggerStatus,
 }
 
-pub(super) async fn show(
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/admin", get(show))
+}
+
+async fn show(
     visitor: Visitor,
     extract::State(state): extract::State<State>,
 ) -> Result<Response, Failure> {

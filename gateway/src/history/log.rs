@@ -4,7 +4,7 @@
 use crate::history::Span;
 
 /// What a log has at most after it was made smaller, in bytes.
-pub(crate) const COMPACT_BYTES_MAX: usize = 4_096;
+pub(crate) const COMPACT_BYTES_MAX: usize = 4_608;
 /// A log longer than this is made smaller, in bytes.
 pub(crate) const BYTES_MAX: u64 = 6_144;
 /// What is read of a log at most, in bytes: it may be anything.
@@ -43,6 +43,13 @@ impl Reader<'_> {
         Some(*first)
     }
 
+    /// The next bytes.
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
     /// A number, seven bits a byte, the lowest first.
     pub(crate) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
@@ -74,7 +81,8 @@ pub(crate) fn write_number(mut number: u64, out: &mut Vec<u8>) {
 /// One record.
 pub(crate) fn encode(record: &impl Record) -> Vec<u8> {
     let mut bytes = vec![0, VERSION];
-    write_number(record.at_s(), &mut bytes);
+    let at_s = u32::try_from(record.at_s()).unwrap_or(u32::MAX);
+    bytes.extend(at_s.to_le_bytes());
     record.write(&mut bytes);
     // Ten bytes a number at most, and fewer than twenty numbers.
     let length = u8::try_from(bytes.len() - 1).unwrap_or(u8::MAX);
@@ -101,8 +109,8 @@ fn decode_one<R: Record>(bytes: &[u8]) -> Option<R> {
     if reader.byte()? != VERSION {
         return None;
     }
-    let at_s = reader.number()?;
-    R::read(at_s, &mut reader)
+    let at_s = u32::from_le_bytes(reader.bytes()?);
+    R::read(u64::from(at_s), &mut reader)
 }
 
 /// Joins records that no chart shows apart any more, and drops those that none shows.

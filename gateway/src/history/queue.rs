@@ -111,6 +111,15 @@ impl QueueRecord {
             .into_iter()
             .fold(0, u64::saturating_add)
     }
+
+    /// Whether the oldest message is still that of an earlier record; ages are whole seconds.
+    fn has_same_oldest(&self, before: &Self) -> bool {
+        let since_s = self.at_s.saturating_sub(before.at_s);
+        match (before.age_s, self.age_s) {
+            (Some(before), Some(now)) => now.abs_diff(before.saturating_add(since_s)) <= 1,
+            _ => false,
+        }
+    }
 }
 
 fn tag(uid: u64) -> u16 {
@@ -172,7 +181,7 @@ impl Record for QueueRecord {
     fn read(at_s: u64, reader: &mut Reader<'_>) -> Option<Self> {
         let flags = reader.byte()?;
         let has = |flag| flags & flag != 0;
-        let tag = u16::from_le_bytes([reader.byte()?, reader.byte()?]);
+        let tag = u16::from_le_bytes(reader.bytes()?);
         let sequence = reader.number()?;
         let [ready, delayed, in_flight, dead] = [
             reader.number_if(has(READY))?,
@@ -254,11 +263,10 @@ impl QueueSeries {
         }
         let mut series = Self { grid, steps: vec![None; span.steps()] };
         for (index, record) in records.iter().enumerate() {
-            let next = records.get(index + 1);
-            series.paint(record, next);
-            if let Some(next) = next {
-                series.add_flow(record, next);
-            }
+            series.paint(record, records.get(index + 1));
+        }
+        for (before, after) in records.iter().zip(records.iter().skip(1)) {
+            series.add_flow(before, after);
         }
         series
     }
@@ -282,7 +290,10 @@ impl QueueSeries {
             None => grid.now_s + 1,
         };
         // What was the oldest message may be gone since then.
-        let aged_until_s = next.map_or(known_until_s, |next| changed_from(record, next));
+        let aged_until_s = match next.filter(|next| !next.has_same_oldest(record)) {
+            Some(next) => changed_from(record, next),
+            None => known_until_s,
+        };
         for number in grid.steps_of(record.at_s, known_until_s) {
             let end_s = grid.step_end_s(number).min(aged_until_s).saturating_sub(1);
             let Some(step) = self.steps.get_mut(number) else { continue };

@@ -75,6 +75,12 @@ pub(super) struct Row {
     pub(super) key: Vec<u8>,
     /// When to look there.
     pub(super) outlook: Outlook,
+    /// Receivable now.
+    pub(super) ready: u64,
+    /// Delayed, never received.
+    pub(super) delayed: u64,
+    /// Received and not yet visible again.
+    pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
     /// How it is; `None`: the module is too old to say.
@@ -306,28 +312,34 @@ fn row(value: Value) -> Result<Row, QueueError> {
     let mut items = array(value)?;
     let rest = items.split_off(FIRST_FIELDS.min(items.len()));
     let [key, ready, delayed, in_flight, dead, next, hint, _wait] = fixed(Value::Array(items))?;
-    let counts = [&ready, &delayed, &in_flight, &dead].map(number);
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    let state = if rest.is_empty() { None } else { Some(state(counts, rest)?) };
-    Ok(Row { key: bytes(key)?, outlook, dead: number(&dead)?, state })
+    let mut row = Row {
+        key: bytes(key)?,
+        outlook,
+        ready: number(&ready)?,
+        delayed: number(&delayed)?,
+        in_flight: number(&in_flight)?,
+        dead: number(&dead)?,
+        state: None,
+    };
+    if !rest.is_empty() {
+        row.state = Some(state(&row, rest)?);
+    }
+    Ok(row)
 }
 
 /// What later versions say of a queue, after its counts.
-fn state(
-    counts: [Result<u64, QueueError>; 4],
-    rest: Vec<Value>,
-) -> Result<QueueState, QueueError> {
-    let [ready, delayed, in_flight, dead] = counts;
+fn state(row: &Row, rest: Vec<Value>) -> Result<QueueState, QueueError> {
     let [sequence, oldest, uid, created] = first_of(Value::Array(rest))?;
     let uid = u64::from_str_radix(&text(uid)?, 16);
     Ok(QueueState {
         uid: uid.map_err(|_| QueueError::Unexpected("no uid".to_owned()))?,
         created_ms: number(&created)?,
         sequence: number(&sequence)?,
-        ready: ready?,
-        delayed: delayed?,
-        in_flight: in_flight?,
-        dead: dead?,
+        ready: row.ready,
+        delayed: row.delayed,
+        in_flight: row.in_flight,
+        dead: row.dead,
         oldest_sent_ms: number_or_none(&oldest)?,
     })
 }

@@ -225,6 +225,21 @@ pub struct QueueInfo {
     pub watermarks: Vec<(String, u64)>,
 }
 
+/// How many messages a queue has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// The queue.
+    pub queue: QueueName,
+    /// Receivable now.
+    pub ready: u64,
+    /// Delayed, never received.
+    pub delayed: u64,
+    /// Received and not yet visible again.
+    pub in_flight: u64,
+    /// Messages in the dead list: they wait for their dead-letter queue.
+    pub dead: u64,
+}
+
 impl QueueInfo {
     /// The value of an attribute; `None` if it is unset.
     pub fn attribute(&self, name: &str) -> Option<&str> {

@@ -7,9 +7,12 @@ mod failures;
 mod frame;
 mod notices;
 mod overview;
+mod sign_in;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
+
+use crate::admin::{cookies, language};
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,7 @@ pub(super) struct Texts {
     pub(super) frame: frame::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) sign_in: sign_in::Texts,
 }
 
 static EN: Texts = Texts {
@@ -34,17 +38,22 @@ static EN: Texts = Texts {
     frame: frame::EN,
     notices: notices::EN,
     overview: overview::EN,
+    sign_in: sign_in::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
     notices: notices::KO,
     overview: overview::KO,
+    sign_in: sign_in::KO,
 };
 
 impl Lang {
-    /// The first of ours that a browser prefers.
+    /// The one that was chosen, else the first of ours that the browser prefers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        if let Some(chosen) = cookies::read(headers, language::COOKIE).and_then(Self::parse) {
+            return chosen;
+        }
         let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let mut wanted = wanted.unwrap_or_default().split(',').map(str::trim_start);
         let known = wanted.find_map(|wanted| match wanted.get(..2) {
@@ -53,6 +62,27 @@ impl Lang {
             _ => None,
         });
         known.unwrap_or(Self::En)
+    }
+
+    /// The language of this code.
+    pub(super) fn parse(code: &str) -> Option<Self> {
+        [Self::En, Self::Ko].into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// The one to change to.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::En => Self::Ko,
+            Self::Ko => Self::En,
+        }
+    }
+
+    /// What it calls itself.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Ko => "한국어",
+        }
     }
 
     /// For the `lang` of the page.
