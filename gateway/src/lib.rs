@@ -15,6 +15,7 @@ mod embedded;
 pub mod exec;
 pub mod filter;
 mod hex;
+mod history;
 mod http;
 pub mod identity;
 pub mod lambda;

@@ -9,6 +9,7 @@ mod carrier;
 mod client;
 mod dead_letters;
 mod hints;
+mod history;
 mod looking;
 mod management;
 mod map;
@@ -22,6 +23,7 @@ mod reply;
 mod resp;
 mod server;
 mod snapshots;
+mod sweep;
 mod table;
 mod types;
 mod unclaimed;
@@ -30,6 +32,7 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
+pub(crate) use history::QueueNow;
 pub use looking::{Glance, Peeked, Seen, ServerFacts};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
@@ -43,7 +46,7 @@ pub use types::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::shutdown::Shutdown;
 use bulletin::Board;
@@ -51,7 +54,9 @@ use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
 use hints::Listener;
+use history::ServerClock;
 use naming::Naming;
+use sweep::Sweeper;
 use table::Table;
 
 /// Which Redis to talk to.
@@ -88,6 +93,8 @@ struct Inner {
     board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
+    clock: Arc<ServerClock>,
+    swept: watch::Sender<u64>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -103,11 +110,18 @@ impl Inner {
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        Ok(Self { client, table, board, naming, dead_letters, shutdown, tasks: Vec::new() })
+        let (clock, swept) = (Arc::default(), watch::Sender::default());
+        let tasks = Vec::new();
+        Ok(Self { client, table, board, naming, dead_letters, clock, swept, shutdown, tasks })
     }
 
     fn carrier(&self) -> Carrier {
         carrier(&self.client, &self.table, &self.naming)
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        let dead_letters = Arc::clone(&self.dead_letters);
+        Sweeper::new(self.carrier(), dead_letters, Arc::clone(&self.clock), self.swept.clone())
     }
 }
 
@@ -143,7 +157,7 @@ impl Queues {
         inner.tasks = vec![
             tokio::spawn(Arc::clone(&inner.client).keep()),
             tokio::spawn(listener.listen()),
-            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(&inner.dead_letters))),
+            tokio::spawn(inner.sweeper().sweep()),
         ];
         Ok(Self(Arc::new(inner)))
     }
