@@ -18,6 +18,7 @@ mod http;
 pub mod identity;
 pub mod lambda;
 pub mod message_view;
+mod metrics;
 pub mod protocol;
 pub mod queues;
 mod run;

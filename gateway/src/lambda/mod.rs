@@ -25,6 +25,7 @@ mod invoke;
 mod limits;
 mod local;
 mod mapping;
+mod measures;
 mod outcome;
 mod overview;
 mod poller;
@@ -46,7 +47,9 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub(crate) use fleet::Census;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub(crate) use measures::{MappingCounts, MappingMeasures};
 pub use status::{CounterValues, MappingStatus, StateStatus, SyncStatus, TriggerStatus};
 
 use std::io;
@@ -77,6 +80,7 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+    census: Census,
 }
 
 /// Starts serving all mappings.
@@ -106,9 +110,11 @@ pub fn start(
         knows_others,
     );
     let fleet = Fleet::join(&queues, holder)?;
+    let census = fleet.census();
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
-    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control, api })
+    let supervisor = tokio::spawn(supervisor.run(stopped));
+    Ok(Lambda { stop, supervisor, functions, control, api, census })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -137,6 +143,11 @@ impl Lambda {
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// What knows how many gateways are alive.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Stops: nothing more is taken, what was taken and not begun is given back, running

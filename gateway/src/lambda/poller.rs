@@ -116,7 +116,9 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
+                let throttle = self.health.remaining_throttle();
                 tokio::time::sleep(remaining).await;
+                self.counters.waited_for_throttle(throttle);
                 continue;
             }
             if self.health.wants_probe() {

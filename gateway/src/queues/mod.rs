@@ -20,7 +20,9 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod statistics;
 mod table;
+mod traffic;
 mod types;
 mod unclaimed;
 mod waiting;
@@ -32,6 +34,8 @@ pub use looking::Peeked;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub(crate) use statistics::{QueueStatistics, RedisMemory, Statistics};
+pub(crate) use traffic::QueueTraffic;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -47,6 +51,7 @@ use dead_letters::DeadLetters;
 use hints::Listener;
 use naming::Naming;
 use table::Table;
+use traffic::{CommandTimes, Present, Traffic};
 
 /// Which Redis to talk to.
 #[derive(Debug)]
@@ -82,6 +87,9 @@ struct Inner {
     board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
+    traffic: Traffic,
+    long_polls: Present,
+    command_times: Arc<CommandTimes>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -91,13 +99,26 @@ impl Inner {
     fn new(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
         let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
         let target = connection_info(&options.address).map_err(|e| refused(&e))?;
-        let client = Arc::new(Client::new(target, remedy(&options.module)));
+        let command_times = Arc::<CommandTimes>::default();
+        let times = Arc::clone(&command_times);
+        let client = Arc::new(Client::new(target, remedy(&options.module), times));
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
         let board = Arc::default();
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        Ok(Self { client, table, board, naming, dead_letters, shutdown, tasks: Vec::new() })
+        Ok(Self {
+            client,
+            table,
+            board,
+            naming,
+            dead_letters,
+            traffic: Traffic::default(),
+            long_polls: Present::default(),
+            command_times,
+            shutdown,
+            tasks: Vec::new(),
+        })
     }
 
     fn carrier(&self) -> Carrier {

@@ -48,6 +48,10 @@ pub(super) enum News {
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
 
+/// Knows how many gateways are alive. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Census(Arc<Shared>);
+
 #[derive(Debug)]
 struct Shared {
     members: Mutex<Members>,
@@ -115,6 +119,11 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.map_changed());
     }
 
+    /// What tells how many there are.
+    pub(super) fn census(&self) -> Census {
+        Census(Arc::clone(&self.shared))
+    }
+
     /// Returns once there is news.
     pub(super) async fn changed(&self) -> News {
         loop {
@@ -152,6 +161,13 @@ impl Licence {
     /// another gateway may have taken over.
     pub(super) fn holds(&self) -> bool {
         !self.0.lock().membership.is_asleep(Instant::now())
+    }
+}
+
+impl Census {
+    /// How many gateways are alive, this one included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().membership.others() + 1
     }
 }
 
