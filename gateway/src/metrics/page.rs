@@ -117,6 +117,16 @@ impl Page<'_> {
         family.encode_gauge(&value)
     }
 
+    /// The same where it may not be known.
+    pub(super) fn gauge_if_known(
+        &mut self,
+        (name, help): (&str, &str),
+        value: Option<impl EncodeGaugeValue>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        value.map_or(Ok(()), |value| family.encode_gauge(&value))
+    }
+
     /// Numbers that only grow; `_total` is added to the name.
     pub(super) fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
         &mut self,

@@ -36,7 +36,6 @@ pub(super) struct Scrape {
 }
 
 type MappingLabels<'a> = [(&'static str, &'a str); 3];
-type Label<'a> = (&'static str, &'a str);
 
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -100,22 +99,22 @@ impl Scrape {
         let help = "From handing a command over to having Redis's answer.";
         let rows = self.command_times.iter().map(|(name, times)| ([("command", *name)], times));
         page.histograms(("karin_redis_command_duration_seconds", help), Unit::Microseconds, rows)?;
-        let memory = || self.seen.memory.iter();
+        let memory = self.seen.memory;
         let help = "Memory Redis uses, in bytes.";
-        let used = memory().map(|memory| (NO_LABELS, memory.used));
-        page.gauges(("karin_redis_memory_used_bytes", help), used)?;
+        let used = memory.map(|memory| memory.used);
+        page.gauge_if_known(("karin_redis_memory_used_bytes", help), used)?;
         let help = "Redis's maxmemory in bytes; 0: none.";
-        let maximum = memory().map(|memory| (NO_LABELS, memory.maximum));
-        page.gauges(("karin_redis_memory_max_bytes", help), maximum)
+        let maximum = memory.map(|memory| memory.maximum);
+        page.gauge_if_known(("karin_redis_memory_max_bytes", help), maximum)
     }
 
     fn queues(&self, page: &mut Page<'_>) -> fmt::Result {
         let statistics = || self.seen.statistics.iter();
-        let rows = statistics().map(|all| (NO_LABELS, count(all.queues.len())));
-        page.gauges(("karin_queues", "Queues that are shown here."), rows)?;
-        let rows = statistics().map(|all| (NO_LABELS, u64::from(all.has_more)));
+        let shown = self.seen.statistics.as_ref().map(|all| count(all.queues.len()));
+        page.gauge_if_known(("karin_queues", "Queues that are shown here."), shown)?;
+        let has_more = self.seen.statistics.as_ref().map(|all| u64::from(all.has_more));
         let help = "Whether there are more queues than are shown here (1 or 0).";
-        page.gauges(("karin_queues_left_out", help), rows)?;
+        page.gauge_if_known(("karin_queues_left_out", help), has_more)?;
         let each = |of: fn(&QueueStatistics) -> u64| {
             let queues = statistics().flat_map(|all| &all.queues);
             queues.map(move |queue| ([("queue", queue.name.as_str())], of(queue)))
@@ -234,13 +233,13 @@ impl Scrape {
     }
 
     fn sync(&self, page: &mut Page<'_>) -> fmt::Result {
-        let last = || self.sync.last_ms.filter(|_| self.sync.is_on).zip(self.sync.last.as_ref());
+        let last = self.sync.last_ms.filter(|_| self.sync.is_on).zip(self.sync.last.as_ref());
         let help = "Whether the last reading of AWS's mappings succeeded (1 or 0).";
-        let rows = last().map(|(_, result)| (NO_LABELS, u64::from(result.is_ok())));
-        page.gauges(("karin_sync_success", help), rows)?;
+        let success = last.as_ref().map(|(_, result)| u64::from(result.is_ok()));
+        page.gauge_if_known(("karin_sync_success", help), success)?;
         let help = "When AWS's mappings were last read, in seconds since 1970.";
-        let rows = last().map(|(at_ms, _)| (NO_LABELS, approximate(at_ms) / 1e3));
-        page.gauges(("karin_sync_timestamp_seconds", help), rows)
+        let at = last.as_ref().map(|(at_ms, _)| approximate(*at_ms) / 1e3);
+        page.gauge_if_known(("karin_sync_timestamp_seconds", help), at)
     }
 
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -270,9 +269,6 @@ impl Scrape {
         self.counted().map(move |(labels, counts)| (labels, of(counts)))
     }
 }
-
-/// Of a family with one row that may be absent.
-const NO_LABELS: [Label<'static>; 0] = [];
 
 fn labels(mapping: &MappingMeasures) -> MappingLabels<'_> {
     let MappingMeasures { uuid, queue, function, .. } = mapping;
