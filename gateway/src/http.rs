@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -25,8 +25,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use tracing::Instrument as _;
+
 use crate::{
-    actions::Sqs,
+    actions::{RequestIds, Sqs},
     admin::Admin,
     auth::{self, Auth, Entrance},
     body::{BodyError, Room},
@@ -58,6 +60,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the system refused a connection for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The header with the id that the log has of a request for the admin page.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 type Answer = Response<Full<Bytes>>;
 
 /// What answers requests.
@@ -68,6 +73,7 @@ pub(crate) struct App {
     admin: Admin,
     /// Requests for the admin page.
     admin_requests: Arc<Requests>,
+    request_ids: RequestIds,
     metrics: Metrics,
     auth: Auth,
     browsers: Option<BrowserRule>,
@@ -89,8 +95,18 @@ impl App {
     ) -> Self {
         let browsers = auth.is_open().then_some(browsers);
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let room = Room::default();
-        Self { sqs, lambda, admin, admin_requests, metrics, auth, browsers, room, free }
+        Self {
+            sqs,
+            lambda,
+            admin,
+            admin_requests,
+            request_ids: RequestIds::seeded(),
+            metrics,
+            auth,
+            browsers,
+            room: Room::default(),
+            free,
+        }
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Answer {
@@ -135,7 +151,13 @@ impl App {
 
     async fn admin_counted(&self, parts: Parts, body: Incoming) -> Answer {
         let (method, begun) = (parts.method.clone(), Instant::now());
-        let answer = self.admin(parts, body).await;
+        let request_id = self.request_ids.next();
+        // What is logged meanwhile bears it, too.
+        let span = tracing::info_span!("admin", request_id);
+        let mut answer = self.admin(parts, body).instrument(span).await;
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            answer.headers_mut().insert(&REQUEST_ID, id);
+        }
         let status = answer.status();
         let refused = (status.is_client_error() || status.is_server_error())
             .then(|| status.canonical_reason().unwrap_or("Error"));

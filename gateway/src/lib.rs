@@ -17,6 +17,7 @@ mod hex;
 mod http;
 pub mod identity;
 pub mod lambda;
+pub mod logging;
 pub mod message_view;
 mod metrics;
 pub mod protocol;

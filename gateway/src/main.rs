@@ -1,12 +1,11 @@
 //! The `karin` binary: reads what it was told, and runs.
 
-use std::{fs::File, io::IsTerminal as _, os::fd::AsFd as _, process::ExitCode};
+use std::{fs::File, os::fd::AsFd as _, process::ExitCode};
 
 use karin_gateway::{
-    config::{Config, ConfigError},
-    exec, lambda, try_filter,
+    config::{Config, ConfigError, LogFormat},
+    exec, lambda, logging, try_filter,
 };
-use tracing_subscriber::EnvFilter;
 
 /// What a wrong command line or configuration ends with, as clap has it.
 const EXIT_USAGE: u8 = 2;
@@ -35,15 +34,10 @@ fn main() -> ExitCode {
         Err(ConfigError::Usage(error)) => error.exit(),
         Err(error @ ConfigError::Value(_)) => return usage(&error),
     };
-    let filter = match EnvFilter::try_new(&config.log) {
-        Ok(filter) => filter,
-        Err(error) => return usage(&format_args!("--log: {error}")),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    if let Err(error) = logging::start(&config) {
+        return usage(&format_args!("--log: {error}"));
+    }
+    let is_json = config.log_format == LogFormat::Json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error),
@@ -51,9 +45,18 @@ fn main() -> ExitCode {
     // As a task, so that all children are started by workers, which live as long as karin.
     match runtime.block_on(async { tokio::spawn(karin_gateway::run(config)).await }) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failure(&error),
-        Err(error) => failure(&error),
+        Ok(Err(error)) => ended(&error, is_json),
+        Err(error) => ended(&error, is_json),
     }
+}
+
+/// Why karin ended, in the way of its log.
+fn ended(error: &dyn std::fmt::Display, is_json: bool) -> ExitCode {
+    if !is_json {
+        return failure(error);
+    }
+    tracing::error!(%error, "karin ended");
+    ExitCode::FAILURE
 }
 
 fn usage(error: &dyn std::fmt::Display) -> ExitCode {
