@@ -208,6 +208,7 @@ impl Queues {
         let command = self.command("UNLINK", queue);
         let deleted = reply::number(&self.0.client.call(&command).await?)?;
         self.0.table.with(|lines, now| lines.deleted(queue, now));
+        self.0.traffic.forget(queue);
         if deleted == 0 {
             return Err(QueueError::NoQueue);
         }

@@ -23,8 +23,10 @@ mod reply;
 mod resp;
 mod server;
 mod snapshots;
+mod statistics;
 mod sweep;
 mod table;
+mod traffic;
 mod types;
 mod unclaimed;
 mod waiting;
@@ -41,6 +43,8 @@ pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use server::ServerInfo;
 pub use snapshots::SNAPSHOT_BYTES_MAX;
+pub(crate) use statistics::{QueueStatistics, RedisMemory, Statistics};
+pub(crate) use traffic::QueueTraffic;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -58,6 +62,7 @@ use history::ServerClock;
 use naming::Naming;
 use sweep::Sweeper;
 use table::Table;
+use traffic::{CommandTimes, Present, Traffic};
 
 /// Which Redis to talk to.
 #[derive(Debug)]
@@ -95,6 +100,9 @@ struct Inner {
     dead_letters: Arc<DeadLetters>,
     clock: Arc<ServerClock>,
     swept: watch::Sender<u64>,
+    traffic: Traffic,
+    long_polls: Present,
+    command_times: Arc<CommandTimes>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -104,15 +112,28 @@ impl Inner {
     fn new(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
         let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
         let target = connection_info(&options.address).map_err(|e| refused(&e))?;
-        let client = Arc::new(Client::new(target, remedy(&options.module)));
+        let command_times = Arc::<CommandTimes>::default();
+        let times = Arc::clone(&command_times);
+        let client = Arc::new(Client::new(target, remedy(&options.module), times));
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
         let board = Arc::default();
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        let (clock, swept) = (Arc::default(), watch::Sender::default());
-        let tasks = Vec::new();
-        Ok(Self { client, table, board, naming, dead_letters, clock, swept, shutdown, tasks })
+        Ok(Self {
+            client,
+            table,
+            board,
+            naming,
+            dead_letters,
+            clock: Arc::default(),
+            swept: watch::Sender::default(),
+            traffic: Traffic::default(),
+            long_polls: Present::default(),
+            command_times,
+            shutdown,
+            tasks: Vec::new(),
+        })
     }
 
     fn carrier(&self) -> Carrier {
