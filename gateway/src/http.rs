@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -109,7 +110,7 @@ impl App {
         }
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let (mut parts, body) = request.into_parts();
         let token = auth::take_from(&mut parts.uri);
         match parts.uri.path() {
@@ -117,15 +118,20 @@ impl App {
             "/readyz" => return self.readiness().await,
             _ => {}
         }
-        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts.headers).err()) {
+        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts).err()) {
             tracing::info!(%refusal, "refused");
             return plain(StatusCode::FORBIDDEN, refusal.to_string());
+        }
+        if token.is_none() && is_person(&parts) {
+            return see_other("/admin");
         }
         let entrance = self.auth.entrance(token.as_ref());
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
-            Part::Admin => self.admin_counted(parts, body).await,
-            Part::Metrics => self.metrics.answer(&self.auth, entrance, &parts, self.load()).await,
+            Part::Admin => self.admin_counted(parts, body, peer).await,
+            Part::Metrics => {
+                self.metrics.answer(&self.auth, entrance, (&parts, peer), self.load()).await
+            }
             Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
     }
@@ -149,12 +155,12 @@ impl App {
         }
     }
 
-    async fn admin_counted(&self, parts: Parts, body: Incoming) -> Answer {
+    async fn admin_counted(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
         let (method, begun) = (parts.method.clone(), Instant::now());
         let request_id = self.request_ids.next();
         // What is logged meanwhile bears it, too.
         let span = tracing::info_span!("admin", request_id);
-        let mut answer = self.admin(parts, body).instrument(span).await;
+        let mut answer = self.admin(parts, body, peer).instrument(span).await;
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             answer.headers_mut().insert(&REQUEST_ID, id);
         }
@@ -166,9 +172,9 @@ impl App {
     }
 
     /// Who asks is the admin page's own business.
-    async fn admin(&self, parts: Parts, body: Incoming) -> Answer {
+    async fn admin(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
         match self.room.read(body, || true).await {
-            Ok((body, _place)) => self.admin.answer(parts, body).await,
+            Ok((body, _place)) => self.admin.answer(parts, body, peer).await,
             Err(BodyError::Broken) => closing(incomplete()),
             Err(BodyError::Slow) => closing(too_slow()),
             Err(BodyError::TooLarge) => {
@@ -225,13 +231,13 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     loop {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        let stream = select! {
+        let (stream, peer) = select! {
             accepted = accept(&listener) => accepted,
             () = shutdown.requested() => break,
         };
         let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, app, shutdown).await {
+            if let Err(error) = connection(stream, peer.ip(), app, shutdown).await {
                 tracing::debug!("a connection ended: {error}");
             }
             drop(permit);
@@ -244,10 +250,10 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             // The client left before it was let in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -260,6 +266,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: Arc<App>,
     shutdown: Shutdown,
 ) -> Result<(), hyper::Error> {
@@ -272,7 +279,7 @@ async fn connection(
     }
     let service = service_fn(move |request| {
         let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.handle(request).await) }
+        async move { Ok::<_, Infallible>(app.handle(request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -308,6 +315,24 @@ fn part_of(path: &str) -> Part {
         _ if lambda::is_api_path(path) => Part::Lambda,
         _ => Part::Sqs,
     }
+}
+
+/// Whether somebody opened our address in a browser: no client of SQS asks for HTML.
+fn is_person(parts: &Parts) -> bool {
+    let wants_html =
+        |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    parts.method == Method::GET
+        && parts.uri.path() == "/"
+        && parts.headers.get(ACCEPT).is_some_and(wants_html)
+        && form_urlencoded::parse(query).all(|(name, _)| name != "Action")
+}
+
+fn see_other(path: &'static str) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(path));
+    answer
 }
 
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {

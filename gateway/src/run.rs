@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin},
+    admin::{Access, Admin, InForce},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
@@ -127,6 +127,7 @@ async fn start(
         (None, None) => return Err(io::Error::other("no Redis").into()),
     };
     let hint = redis_cli(&redis, &config);
+    let in_force = InForce::new(&config, address, redis_place(&redis));
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
             .with_strict_account(config.strict_account);
@@ -140,8 +141,9 @@ async fn start(
     let queues = Queues::connect(options, shutdown.clone()).await?;
     lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
+    let reached = (address, endpoint.as_str());
     let lambda =
-        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin))?;
+        lambda::start(queues.clone(), &config, holder, identity.clone(), reached, Some(&karin))?;
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
@@ -159,7 +161,9 @@ async fn start(
         sqs.clone(),
         lambda.control().clone(),
         lambda.api().clone(),
-        access(&config),
+        Access::new(config.admin_password.clone(), auth.is_open()),
+        config.base_url.clone(),
+        in_force,
     );
     let admin = (admin, admin_requests);
     let app = App::new(sqs, lambda.api().clone(), admin, metrics, auth, browsers);
@@ -251,21 +255,20 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
     Ok((Auth::new(&config.keys, &tokens), endpoint))
 }
 
-/// Who may see the admin page.
-fn access(config: &Config) -> Access {
-    match &config.admin_password {
-        Some(password) => Access::Password(password.clone()),
-        None if config.keys.is_empty() && config.tokens.is_empty() => Access::Open,
-        None => Access::Closed,
-    }
-}
-
 /// Where processes on this machine reach us.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
     }
     address
+}
+
+/// Where Redis is, for people: without a password.
+fn redis_place(redis: &RedisAddress) -> String {
+    match redis {
+        RedisAddress::Socket(path) => format!("unix://{}", path.display()),
+        RedisAddress::Url(url) => url.to_string(),
+    }
 }
 
 /// The line to paste for a message from Redis's side.

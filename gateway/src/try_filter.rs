@@ -168,25 +168,49 @@ async fn look(
     count: u32,
 ) -> Result<(), TryFilterError> {
     let mut output = io::stdout().lock();
-    let (mut accepted, mut filtered, mut after) = (0_u32, 0_u32, Some(0));
-    while let Some(start) = after.filter(|_| accepted + filtered < count) {
-        let page = PAGE.min(count - accepted - filtered);
-        let failed = |why| TryFilterError::Queue { queue: queue.clone(), why };
-        let peeked = queues.peek(queue, start, page).await.map_err(failed)?;
-        after = peeked.after;
-        for message in peeked.messages {
-            let message = as_received(message);
-            let view = MessageView::new(&message);
-            let is_accepted = filters.accepts(&Subject::new(&message.id, &view));
-            *(if is_accepted { &mut accepted } else { &mut filtered }) += 1;
-            let verdict = if is_accepted { "accepted" } else { "filtered" };
-            writeln!(output, "{} {verdict} {}", message.id, beginning(&view.body))?;
-        }
+    let (mut accepted, mut filtered) = (0_u32, 0_u32);
+    let mut failed = None;
+    let looked = try_on(queues, queue, filters, count, |id, body, is_accepted| {
+        let verdict = if is_accepted { "accepted" } else { "filtered" };
+        *(if is_accepted { &mut accepted } else { &mut filtered }) += 1;
+        failed = writeln!(output, "{id} {verdict} {}", beginning(body)).err();
+        failed.is_none()
+    });
+    let has_more =
+        looked.await.map_err(|why| TryFilterError::Queue { queue: queue.clone(), why })?;
+    if let Some(error) = failed {
+        return Err(error.into());
     }
     let seen = accepted + filtered;
-    let more = if after.is_some() { ", and there are more (--count)" } else { "" };
+    let more = if has_more { ", and there are more (--count)" } else { "" };
     writeln!(output, "{seen} messages: {accepted} accepted, {filtered} filtered{more}")?;
     Ok(())
+}
+
+/// Tries filters on the messages of a queue, from the oldest on, at most `count`: tells `each` id,
+/// body, and whether it is accepted, for as long as `each` wants more. Returns whether there are
+/// more.
+pub(crate) async fn try_on(
+    queues: &Queues,
+    queue: &QueueName,
+    filters: &Filters,
+    count: u32,
+    mut each: impl FnMut(&str, &str, bool) -> bool,
+) -> Result<bool, QueueError> {
+    let (mut seen, mut after) = (0, Some(0));
+    while let Some(start) = after.filter(|_| seen < count) {
+        let peeked = queues.peek(queue, start, PAGE.min(count - seen)).await?;
+        after = peeked.after;
+        for message in peeked.messages {
+            seen += 1;
+            let message = as_received(message);
+            let view = MessageView::new(&message);
+            if !each(&message.id, &view.body, filters.accepts(&Subject::new(&message.id, &view))) {
+                return Ok(after.is_some());
+            }
+        }
+    }
+    Ok(after.is_some())
 }
 
 /// The message as its next receive shows it.

@@ -120,6 +120,33 @@ impl Counter {
     }
 }
 
+/// How many of something there are now.
+#[derive(Debug, Default)]
+pub(super) struct Gauge(AtomicU64);
+
+/// One of those a [`Gauge`] counts, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted<'a>(&'a Gauge);
+
+impl Gauge {
+    /// One more, for as long as what is returned lives.
+    pub(super) fn count(&self) -> Counted<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+
+    /// How many there are.
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How long things took.
 #[derive(Debug, Default)]
 pub(super) struct Durations {
@@ -183,7 +210,8 @@ pub(super) struct Counters {
     pub(super) lifetimes: Histogram<{ LIFETIME_BOUNDS_US.len() }>,
     /// How long nothing was taken because too many invocations ran, in microseconds.
     pub(super) throttle_wait_us: Counter,
-    running: AtomicU64,
+    /// Invocations that run now, those of a mapping that was stopped meanwhile included.
+    pub(super) running: Gauge,
 }
 
 impl Default for Counters {
@@ -205,7 +233,7 @@ impl Default for Counters {
             receive_counts: Histogram::new(&RECEIVE_COUNT_BOUNDS),
             lifetimes: Histogram::new(&LIFETIME_BOUNDS_US),
             throttle_wait_us: Counter::default(),
-            running: AtomicU64::new(0),
+            running: Gauge::default(),
         }
     }
 }
@@ -227,27 +255,6 @@ impl Counters {
     pub(super) fn waited_for_throttle(&self, waited: Duration) {
         self.throttle_wait_us.add(usize::try_from(waited.as_micros()).unwrap_or(usize::MAX));
     }
-
-    /// An invocation begins; it ends when what is returned is dropped.
-    pub(super) fn begin(&self) -> RunningInvocation<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        RunningInvocation(self)
-    }
-
-    /// ConcurrentExecutions: invocations that run now.
-    pub(super) fn running(&self) -> u64 {
-        self.running.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts as running until dropped.
-#[derive(Debug)]
-pub(super) struct RunningInvocation<'a>(&'a Counters);
-
-impl Drop for RunningInvocation<'_> {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]
@@ -262,14 +269,5 @@ mod tests {
         assert_eq!(counters.failed_invoke.get(), 3);
         let some: Vec<_> = counters.failures().filter(|(_, count)| *count > 0).collect();
         assert_eq!(some, [("reported", 2), ("loop", 1)]);
-    }
-
-    #[test]
-    fn an_invocation_runs_until_it_is_dropped() {
-        let counters = Counters::default();
-        let running = counters.begin();
-        assert_eq!(counters.running(), 1);
-        drop(running);
-        assert_eq!(counters.running(), 0);
     }
 }

@@ -115,7 +115,7 @@ fn counts(counters: &Counters) -> MappingCounts {
         invocations: counters.invocations.get(),
         errors: counters.errors.get(),
         throttles: counters.throttles.get(),
-        running: counters.running(),
+        running: counters.running.get(),
         throttle_wait_us: counters.throttle_wait_us.get(),
         durations: durations(counters),
         batch_sizes: counters.batch_sizes.read(),

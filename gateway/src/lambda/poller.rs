@@ -3,7 +3,7 @@
 //! Source: esm-contract §§2-4 and 7.4; design §4, "Lambda side".
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -79,7 +79,9 @@ impl Poller {
             gatherer.probe = this.health.is_probing().then_some(probed);
             let invocation = Arc::clone(&this);
             running.spawn(async move {
+                let counted = invocation.counters.running.count();
                 invocation.invoke(batch).await;
+                drop(counted);
                 drop((permits, done));
             });
             while running.try_join_next().is_some() {}
@@ -116,9 +118,12 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
-                let throttle = self.health.remaining_throttle();
-                tokio::time::sleep(remaining).await;
-                self.counters.waited_for_throttle(throttle);
+                let (since, throttle) = (Instant::now(), self.health.remaining_throttle());
+                tokio::select! {
+                    () = tokio::time::sleep(remaining) => {}
+                    () = self.health.hurried.notified() => {}
+                }
+                self.counters.waited_for_throttle(throttle.min(since.elapsed()));
                 continue;
             }
             if self.health.wants_probe() {

@@ -95,9 +95,7 @@ impl Poller {
             self.counters.receive_counts.add(message.receive_count);
         }
         let begun = Instant::now();
-        let running = self.counters.begin();
         let answer = self.target.invoke(call).await;
-        drop(running);
         self.count(&answer, part.messages.len(), begun);
         answer
     }

@@ -80,13 +80,20 @@ impl LocalFunctions {
 
     /// All functions that can run, by name.
     pub(in crate::lambda) fn all(&self) -> Vec<LocalFunction> {
+        let mut all = self.known();
+        let is_given = |name: &str| self.given.iter().any(|given| given.name() == name);
+        all.retain(|function| is_given(function.name()) || function.problem().is_none());
+        all
+    }
+
+    /// All functions by name, those that cannot run too.
+    pub(in crate::lambda) fn known(&self) -> Vec<LocalFunction> {
         let names = self.names();
         let in_folder = names.iter().filter(|name| !self.given.iter().any(|f| f.name() == *name));
-        let mut all: Vec<_> = in_folder.filter_map(|name| self.get(name)).collect();
-        all.retain(|function| function.problem().is_none());
-        all.extend(self.given.iter().cloned());
-        all.sort_by(|a, b| a.name().cmp(b.name()));
-        all
+        let mut known: Vec<_> = in_folder.filter_map(|name| self.get(name)).collect();
+        known.extend(self.given.iter().cloned());
+        known.sort_by(|a, b| a.name().cmp(b.name()));
+        known
     }
 
     /// The folder's directories, by name.
