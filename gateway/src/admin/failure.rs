@@ -21,6 +21,8 @@ pub(super) enum Failure {
     /// The mapping is not there, or not any more.
     #[allow(dead_code, reason = "for the pages of mappings")]
     NoMapping,
+    /// The invocation is not known, or not any more.
+    NoInvocation,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -71,7 +73,9 @@ struct Page<'a> {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoPage | Self::NoQueue | Self::NoMapping => StatusCode::NOT_FOUND,
+            Self::NoPage | Self::NoQueue | Self::NoMapping | Self::NoInvocation => {
+                StatusCode::NOT_FOUND
+            }
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Redis(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -85,6 +89,7 @@ impl Failure {
             Self::NoPage => (t.no_page, t.no_page_text, ""),
             Self::NoQueue => (t.no_queue, t.no_queue_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
+            Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),

@@ -9,8 +9,12 @@
 mod assets;
 mod csrf;
 mod failure;
+mod invocation;
+mod invocations;
+mod invoke_again;
 mod overview;
 mod page;
+mod pretty;
 mod session;
 mod shown;
 mod texts;
@@ -98,6 +102,9 @@ impl Admin {
         let state = State(Arc::new(Inner { queues, sqs, control, lambda, sessions, csrf }));
         let pages = Router::new()
             .route("/admin", get(overview::show))
+            .merge(invocations::routes())
+            .merge(invocation::routes())
+            .merge(invoke_again::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

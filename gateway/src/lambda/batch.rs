@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub(super) id: String,
     /// The receipt of our lease.
     pub(super) receipt: String,
+    /// Its sequence number in the queue.
+    pub(super) sequence: u64,
     /// ApproximateReceiveCount, this receive included.
     pub(super) receive_count: u64,
     /// When the lease ends, epoch milliseconds on Redis's clock; another number there means that
@@ -55,6 +57,7 @@ impl Held {
         Self {
             id: message.id.clone(),
             receipt: message.receipt.clone(),
+            sequence: message.sequence,
             receive_count: message.receive_count,
             due_ms: message.due_ms,
             group: message.group.clone(),

@@ -11,6 +11,7 @@ use crate::lambda::counters::Counters;
 use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
 use crate::lambda::mapping::{Mapping, NotServed};
+use crate::lambda::records::{Records, Runner, Source};
 use crate::lambda::sync::schedule::Asker;
 
 /// Requests that wait for the supervisor at most.
@@ -21,6 +22,7 @@ const REQUESTS_MAX: usize = 64;
 pub struct Control {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
+    pub(super) records: Records,
 }
 
 /// What the supervisor shows, renewed at each change.
@@ -74,6 +76,8 @@ pub(super) enum Request {
     Changed(oneshot::Sender<()>),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
+    /// Where the function of an invocation runs, and under which limits.
+    Runner(Arc<Source>, oneshot::Sender<Runner>),
 }
 
 /// The supervisor's end.
@@ -81,13 +85,15 @@ pub(super) enum Request {
 pub(super) struct Requests {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) records: Records,
 }
 
 /// Both ends.
-pub(super) fn channel() -> (Control, Requests) {
+pub(super) fn channel(records: Records) -> (Control, Requests) {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
-    (Control { requests: sender, view: seen }, Requests { requests, view })
+    let control = Control { requests: sender, view: seen, records: records.clone() };
+    (control, Requests { requests, view, records })
 }
 
 impl Control {
@@ -112,6 +118,13 @@ impl Control {
         if self.requests.send(request(done)).await.is_ok() {
             let _stopping = answered.await;
         }
+    }
+
+    /// Where the function of an invocation runs; `None`: karin is stopping.
+    pub(super) async fn runner(&self, source: Arc<Source>) -> Option<Runner> {
+        let (done, found) = oneshot::channel();
+        self.requests.send(Request::Runner(source, done)).await.ok()?;
+        found.await.ok()
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

@@ -30,6 +30,7 @@ mod overview;
 mod poller;
 mod profile;
 mod queue_maker;
+mod records;
 mod remarks;
 mod report;
 mod retry;
@@ -47,6 +48,9 @@ pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub(crate) use records::{
+    AgainRefused, NamedMessage, Outcome, Payload, Records, Run, RunId, RunKind,
+};
 pub use status::{CounterValues, MappingStatus, StateStatus, SyncStatus, TriggerStatus};
 
 use std::io;
@@ -77,6 +81,8 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+    /// Writes what fails to Redis.
+    keeping: JoinHandle<()>,
 }
 
 /// Starts serving all mappings.
@@ -96,7 +102,8 @@ pub fn start(
     let folder = config.functions_folder.as_deref();
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
-    let (control, requests) = control::channel();
+    let records = Records::new(queues.clone(), config.keep_payloads);
+    let (control, requests) = control::channel(records.clone());
     let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
     let api = Api::new(
         queues.clone(),
@@ -108,7 +115,9 @@ pub fn start(
     let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
-    Ok(Lambda { stop, supervisor: tokio::spawn(supervisor.run(stopped)), functions, control, api })
+    let supervisor = tokio::spawn(supervisor.run(stopped));
+    let keeping = tokio::spawn(records.keep());
+    Ok(Lambda { stop, supervisor, functions, control, api, keeping })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -151,5 +160,7 @@ impl Lambda {
             let _aborted = supervisor.await;
         }
         self.functions.stop();
+        self.control.records().flush().await;
+        self.keeping.abort();
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Profile {
     signs: &'static [Sign],
     /// Whether an invocation of type `DryRun` runs nothing.
     pub(super) has_dry_run: bool,
+    /// Whether it shows logs.
+    pub(super) has_logs: bool,
     /// Whether ListEventSourceMappings and ListFunctions answer.
     pub(super) lists: bool,
 }
@@ -65,6 +67,7 @@ static AWS: Profile = Profile {
     is_serial: false,
     signs: &[],
     has_dry_run: true,
+    has_logs: true,
     lists: true,
 };
 static LOCALSTACK: Profile = Profile { name: "localstack", ..aws_like() };
@@ -102,6 +105,7 @@ static RIE: Profile = Profile {
     is_serial: true,
     signs: &[Sign::Exit, Sign::Body, Sign::Busy],
     has_dry_run: false,
+    has_logs: false,
     lists: false,
 };
 /// An endpoint nothing is known about: whatever one of the others calls a failure is one, so that
@@ -122,6 +126,7 @@ const fn aws_like() -> Profile {
         is_serial: false,
         signs: &[],
         has_dry_run: true,
+        has_logs: false,
         lists: true,
     }
 }
@@ -137,6 +142,8 @@ pub(super) struct Reply {
     pub(super) content_type: Option<String>,
     pub(super) location: Option<String>,
     pub(super) retry_after: Option<Duration>,
+    /// X-Amzn-RequestId.
+    pub(super) request_id: Option<String>,
     /// `None`: it is larger than an answer of Lambda's can be.
     pub(super) body: Option<Bytes>,
 }

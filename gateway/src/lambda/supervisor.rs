@@ -1,6 +1,7 @@
 //! Keeps one poller running for each mapping that is to be served here.
 
 mod reading;
+mod runner;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -24,9 +25,12 @@ use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
 use crate::lambda::local::{LocalFunction, LocalFunctions};
-use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
+use crate::lambda::mapping::{
+    CONCURRENCY_DEFAULT, Mapping, NotServed, combine, function_name,
+};
 use crate::lambda::poller::Poller;
 use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
+use crate::lambda::records::{Records, Source};
 use crate::lambda::remarks::Remarks;
 use crate::lambda::store::AwsMap;
 use crate::lambda::sync::call::Pace;
@@ -71,6 +75,7 @@ pub(super) struct Supervisor {
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
     view: watch::Sender<Arc<View>>,
+    records: Records,
 }
 
 /// Where mappings come from.
@@ -154,6 +159,7 @@ impl Supervisor {
             draining: JoinSet::new(),
             requests: requests.requests,
             view: requests.view,
+            records: requests.records,
         }
     }
 
@@ -201,6 +207,9 @@ impl Supervisor {
                 self.loading.want(Some(done));
             }
             Request::Sync(asker) => self.ask(asker),
+            Request::Runner(source, done) => {
+                let _left = done.send(self.runner(&source));
+            }
         }
     }
 
@@ -367,6 +376,12 @@ impl Supervisor {
             visibility: VisibilityTimeout::default(),
             counters,
             maker: self.maker.clone(),
+            records: self.records.clone(),
+            source: Arc::new(Source {
+                mapping: mapping.uuid.clone(),
+                queue: mapping.queue.to_string(),
+                function: mapping.function.clone(),
+            }),
         };
         let (stop, stopped) = shutdown::channel();
         let (broken, uuid) = (self.broken.0.clone(), mapping.uuid.clone());
@@ -381,9 +396,14 @@ impl Supervisor {
 
     /// The mapping's function, if it runs here.
     fn local(&self, mapping: &Mapping) -> Option<LocalFunction> {
-        let name = mapping.function_name();
+        self.local_function(&mapping.function)
+    }
+
+    /// The function of this name or ARN, if it runs here.
+    fn local_function(&self, function: &str) -> Option<LocalFunction> {
+        let name = function_name(function);
         // Where nobody speaks with AWS, a bare name can only be one that has yet to come.
-        let is_ours = !self.schedule.is_on() && name == mapping.function;
+        let is_ours = !self.schedule.is_on() && name == function;
         self.functions.get(name).or_else(|| self.functions.expected(name).filter(|_| is_ours))
     }
 

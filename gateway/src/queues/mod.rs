@@ -20,6 +20,7 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod runs;
 mod table;
 mod types;
 mod unclaimed;
@@ -32,6 +33,7 @@ pub use looking::Peeked;
 pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub use runs::KeptRun;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

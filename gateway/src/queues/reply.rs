@@ -311,7 +311,8 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
     if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
 }
 
-fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
+/// Bytes of any kind; nil is none.
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
@@ -325,7 +326,6 @@ fn text(value: Value) -> Result<String, QueueError> {
     bytes(value).and_then(utf8)
 }
 
-/// Text anybody may have written with redis-cli.
 /// A text; nil is none.
 pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     match value {
@@ -334,6 +334,7 @@ pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     }
 }
 
+/// Text anybody may have written with redis-cli.
 fn lossy(value: Value) -> Result<String, QueueError> {
     bytes(value).map(lossy_utf8)
 }

@@ -5,6 +5,7 @@
 
 mod failures;
 mod frame;
+mod invocations;
 mod notices;
 mod overview;
 
@@ -25,6 +26,7 @@ pub(super) enum Lang {
 pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
+    pub(super) invocations: invocations::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
 }
@@ -32,12 +34,14 @@ pub(super) struct Texts {
 static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
+    invocations: invocations::EN,
     notices: notices::EN,
     overview: overview::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
+    invocations: invocations::KO,
     notices: notices::KO,
     overview: overview::KO,
 };
