@@ -72,7 +72,7 @@ struct Page {
     asked: Asked,
     outcomes: Vec<(&'static str, &'static str)>,
     invocations: Rows,
-    page: usize,
+    number: usize,
     pages: usize,
     /// The list's query without its page.
     query: String,
@@ -115,9 +115,9 @@ async fn show(
     let (mut runs, error) = state.0.control.records().all(mapping).await;
     runs.retain(|run| asked.wants(run));
     let pages = runs.len().div_ceil(ROWS_MAX).max(1);
-    let page = asked.page.parse().unwrap_or(1).clamp(1, pages);
+    let number = asked.page.parse().unwrap_or(1).clamp(1, pages);
     let t = &visitor.lang.texts().invocations;
-    let of_page = runs.iter().skip((page - 1) * ROWS_MAX).take(ROWS_MAX);
+    let of_page = runs.iter().skip((number - 1) * ROWS_MAX).take(ROWS_MAX);
     let rows = of_page.map(|run| Row::of(run, visitor.lang)).collect();
     let frame = visitor.frame(Section::Invocations, visitor.lang.texts().frame.invocations);
     let outcomes = OUTCOMES.iter().map(|&outcome| (name(outcome), (t.label)(outcome)));
@@ -125,7 +125,7 @@ async fn show(
         frame,
         outcomes: [(FAILURES, t.failures)].into_iter().chain(outcomes).collect(),
         invocations: Rows { rows, only_own: error.is_some() },
-        page,
+        number,
         pages,
         query: asked.query(),
         mapping: mapping_of(&asked.mapping, &runs),

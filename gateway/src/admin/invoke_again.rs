@@ -75,8 +75,7 @@ async fn run(
     let field = |wanted: &str| {
         form_urlencoded::parse(&body).find(|(name, _)| name == wanted).map(|(_, value)| value)
     };
-    let run: RunId =
-        field("run").and_then(|run| run.parse().ok()).ok_or(Failure::Forged)?;
+    let run: RunId = field("run").and_then(|run| run.parse().ok()).ok_or(Failure::Forged)?;
     let event = match field("event") {
         Some(written) => {
             if written.len() > EVENT_BYTES_MAX {

@@ -1,6 +1,8 @@
 //! JSON with a line for each member, as it was written otherwise: numbers, escapes and the order
 //! of members stay.
 
+use std::fmt::Write as _;
+
 use serde::de::IgnoredAny;
 
 use crate::admin::shown::is_plain;
@@ -27,13 +29,12 @@ pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
             ' ' | '\t' | '\r' | '\n' => {}
             '{' | '[' => {
                 out.push(character);
-                while characters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
-                match characters.next_if(|next| matches!(next, '}' | ']')) {
-                    Some(end) => out.push(end),
-                    None => {
-                        depth += 1;
-                        begin_line(&mut out, depth);
-                    }
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
+                if let Some(end) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    out.push(end);
+                } else {
+                    depth += 1;
+                    begin_line(&mut out, depth);
                 }
             }
             '}' | ']' => {
@@ -69,7 +70,8 @@ pub(super) fn without_tricks(json: &str) -> String {
             out.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // A String takes everything.
+                let _infallible = write!(out, "\\u{unit:04x}");
             }
         }
     }

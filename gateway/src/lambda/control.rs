@@ -83,7 +83,7 @@ pub(super) enum Request {
 /// The supervisor's end.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) asked: mpsc::Receiver<Request>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) records: Records,
 }
@@ -93,7 +93,7 @@ pub(super) fn channel(records: Records) -> (Control, Requests) {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
     let control = Control { requests: sender, view: seen, records: records.clone() };
-    (control, Requests { requests, view, records })
+    (control, Requests { asked: requests, view, records })
 }
 
 impl Control {

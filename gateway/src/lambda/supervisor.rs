@@ -25,9 +25,7 @@ use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
 use crate::lambda::local::{LocalFunction, LocalFunctions};
-use crate::lambda::mapping::{
-    CONCURRENCY_DEFAULT, Mapping, NotServed, combine, function_name,
-};
+use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine, function_name};
 use crate::lambda::poller::Poller;
 use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
 use crate::lambda::records::{Records, Source};
@@ -157,7 +155,7 @@ impl Supervisor {
             function_gates: Gates::default(),
             counters: HashMap::new(),
             draining: JoinSet::new(),
-            requests: requests.requests,
+            requests: requests.asked,
             view: requests.view,
             records: requests.records,
         }

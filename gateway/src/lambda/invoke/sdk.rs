@@ -23,12 +23,7 @@ use crate::lambda::profile::{Profile, Reply};
 use crate::lambda::sync::call::chain;
 
 /// Runs a function, a name or an ARN.
-pub(super) async fn invoke(
-    client: &Client,
-    function: &str,
-    call: Call,
-    profile: &Profile,
-) -> Told {
+pub(super) async fn invoke(client: &Client, function: &str, call: Call, profile: &Profile) -> Told {
     // To make the client may have taken a while.
     if Instant::now() >= call.start_by {
         return too_late().into();
@@ -39,8 +34,7 @@ pub(super) async fn invoke(
         Kind::Handover => InvocationType::Event,
     };
     let patience = TimeoutConfig::builder().operation_timeout(patience).build();
-    // Tools that are no AWS refuse to show logs.
-    let log_type = (call.wants_log && profile.has_logs).then_some(LogType::Tail);
+    let log_type = (call.wants_log && profile.has_logs()).then_some(LogType::Tail);
     let trace_header = call.trace_header.filter(|header| HeaderValue::from_str(header).is_ok());
     let result = client
         .invoke()
@@ -59,7 +53,8 @@ pub(super) async fn invoke(
         .await;
     match result {
         Ok(output) => {
-            let log_tail = output.log_result().map(|tail| STANDARD.decode(tail).unwrap_or_default());
+            let log_tail =
+                output.log_result().map(|tail| STANDARD.decode(tail).unwrap_or_default());
             let request_id = output.request_id().unwrap_or_default().to_owned();
             let answer = profile.answer(reply(output), kind);
             Told { answer, request_id, log_tail: log_tail.unwrap_or_default().into() }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use crate::config::KeepPayloads;
 use crate::lambda::batch::Held;
@@ -12,7 +13,6 @@ use crate::lambda::outcome::{Answer, Fault, Told, Verdict};
 use crate::lambda::records::run::{
     self, Outcome, Payload, REASON_CHARACTERS_MAX, Run, RunId, RunKind, Source,
 };
-use crate::lambda::records::Records;
 use crate::lambda::report::excerpt;
 
 /// What a trace header may take here, bytes.
@@ -60,9 +60,8 @@ pub(super) fn epoch_ms(at: SystemTime) -> u64 {
 }
 
 impl Ended<'_> {
-    /// The record of it.
-    pub(super) fn run(self, records: &Records) -> Run {
-        let keep = records.keeps();
+    /// The record of it, with as much of its payloads as `keep` wants.
+    pub(super) fn run(self, keep: KeepPayloads, new_id: impl FnOnce() -> RunId) -> Run {
         let (outcome, reason) = self.outcome(keep);
         let (named, failed) = run::name(self.messages, |index| self.is_done(index, outcome));
         let wants_payloads = match keep {
@@ -70,9 +69,8 @@ impl Ended<'_> {
             KeepPayloads::Failed => outcome.is_failure() || self.kind == RunKind::Again,
             KeepPayloads::All => true,
         };
-        let payload = |content: &Bytes, is_alone: bool| match wants_payloads {
-            true => Payload::kept(content, is_alone),
-            false => Payload::unseen(content),
+        let payload = |content: &Bytes, is_alone| {
+            if wants_payloads { Payload::kept(content, is_alone) } else { Payload::unseen(content) }
         };
         let nothing = Bytes::new();
         let answer = match &self.told.answer {
@@ -80,7 +78,7 @@ impl Ended<'_> {
             _ => &nothing,
         };
         Run {
-            id: self.id.unwrap_or_else(|| records.new_id()),
+            id: self.id.unwrap_or_else(new_id),
             kind: self.kind,
             source: Arc::clone(self.source),
             at_ms: self.trail.at_ms,
@@ -109,12 +107,16 @@ impl Ended<'_> {
                 let outcome = if is_all { Outcome::Ok } else { Outcome::Reported };
                 (outcome, remark.clone().unwrap_or_default())
             }
-            Some(Verdict::Settled { remark: Some(remark), .. }) => (outcome, remark.clone()),
+            Some(Verdict::Settled { remark: Some(remark), .. })
+                if outcome != Outcome::FunctionError =>
+            {
+                (outcome, remark.clone())
+            }
             Some(Verdict::Split { reason }) => (outcome, reason.clone()),
             _ => (outcome, reason),
         };
         if keep == KeepPayloads::None {
-            return (outcome, self.discreet(reason));
+            return (outcome, self.discreet(&reason));
         }
         let is_long = reason.len() > REASON_CHARACTERS_MAX;
         let reason =
@@ -123,7 +125,7 @@ impl Ended<'_> {
     }
 
     /// Words in which nothing of an event or an answer can stand.
-    fn discreet(&self, reason: String) -> String {
+    fn discreet(&self, reason: &str) -> String {
         match &self.told.answer {
             Answer::Ran { function_error: Some(kind), .. } if is_word(kind) => {
                 format!("the function failed ({kind})")
@@ -149,8 +151,7 @@ impl Ended<'_> {
 fn of_answer(answer: &Answer) -> (Outcome, String) {
     match answer {
         Answer::Ran { function_error: Some(kind), payload } if !kind.is_empty() => {
-            let words = format!("the function failed ({kind}): {}", excerpt(payload));
-            (Outcome::FunctionError, words)
+            (Outcome::FunctionError, words_of_failure(kind, payload))
         }
         Answer::Ran { .. } => (Outcome::Ok, String::new()),
         Answer::HandedOver => (Outcome::HandedOver, String::new()),
@@ -163,7 +164,109 @@ fn of_answer(answer: &Answer) -> (Outcome, String) {
     }
 }
 
+/// A failure's type and message, where it is told as Lambda's runtimes tell it.
+fn words_of_failure(kind: &str, payload: &[u8]) -> String {
+    /// A longer description is not read for its words.
+    const LOOK_AT_BYTES: usize = 64 << 10;
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Failure {
+        error_type: Option<String>,
+        error_message: Option<String>,
+    }
+    let read = payload.get(..LOOK_AT_BYTES).is_none().then_some(payload);
+    let failure: Failure =
+        read.and_then(|payload| serde_json::from_slice(payload).ok()).unwrap_or_default();
+    match (failure.error_type, failure.error_message) {
+        (Some(kind), Some(message)) => format!("{kind}: {message}"),
+        (Some(words), None) | (None, Some(words)) => words,
+        (None, None) => format!("the function failed ({kind}): {}", excerpt(payload)),
+    }
+}
+
 /// `Handled`, `Unhandled`.
 fn is_word(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lambda::outcome::Refusal;
+    use crate::queues::ReceivedMessage;
+
+    fn ended(told: Told, verdict: &Verdict, messages: usize, keep: KeepPayloads) -> Run {
+        let held = |n: usize| {
+            let message = ReceivedMessage { id: n.to_string(), ..ReceivedMessage::default() };
+            Held::new(&message, Instant::now())
+        };
+        let messages: Vec<Held> = (0..messages).map(held).collect();
+        let ended = Ended {
+            kind: RunKind::Queue,
+            source: &Arc::default(),
+            id: Some(RunId { gateway: 1, number: 1 }),
+            repeats: None,
+            trail: Trail::since(Instant::now(), Some("Root=1".into())),
+            event: &Bytes::from_static(b"{secret}"),
+            told: &told,
+            verdict: Some(verdict),
+            messages: &messages,
+        };
+        ended.run(keep, || RunId { gateway: 1, number: 2 })
+    }
+
+    fn ran(function_error: Option<&str>, payload: &'static str) -> Told {
+        let function_error = function_error.map(str::to_owned);
+        Answer::Ran { function_error, payload: payload.into() }.into()
+    }
+
+    fn settled(delete: &[bool], remark: Option<&str>) -> Verdict {
+        let remark = remark.map(str::to_owned);
+        Verdict::Settled { delete: delete.to_vec(), remark, function_failed: false }
+    }
+
+    #[test]
+    fn an_outcome_is_what_the_answer_and_the_verdict_say() {
+        let refusal = |fault| Refusal { fault, reason: "why".into(), retry_after: None };
+        let refused = |fault| Told::from(Answer::Refused(refusal(fault)));
+        let given_back = |fault| Verdict::GiveBack(refusal(fault));
+        let lost = Answer::Unknown { reason: "why".into() };
+        let all = settled(&[true, true], None);
+        let none = settled(&[false, false], Some("secret words"));
+        for (told, verdict, outcome, reason, failed) in [
+            (ran(None, "null"), all.clone(), Outcome::Ok, "", 0),
+            (ran(None, "x"), settled(&[true, false], Some("one")), Outcome::Reported, "one", 1),
+            (ran(Some("Unhandled"), "x"), none.clone(), Outcome::FunctionError, "?", 2),
+            (
+                ran(Some("Unhandled"), r#"{"errorType":"E","errorMessage":"secret"}"#),
+                none.clone(),
+                Outcome::FunctionError,
+                "E: secret",
+                2,
+            ),
+            (refused(Fault::Throttled), given_back(Fault::Throttled), Outcome::Throttled, "why", 0),
+            (refused(Fault::Operator), given_back(Fault::Operator), Outcome::Refused, "why", 2),
+            (refused(Fault::Payload), none, Outcome::Refused, "secret words", 2),
+            (Told::from(lost), Verdict::Keep { reason: "why".into() }, Outcome::Lost, "why", 2),
+            (Told::from(Answer::HandedOver), Verdict::HandedOver, Outcome::HandedOver, "", 0),
+        ] {
+            let run = ended(told.clone(), &verdict, 2, KeepPayloads::All);
+            assert_eq!((run.outcome, run.failed), (outcome, failed), "{told:?}");
+            let expected =
+                if reason == "?" { "the function failed (Unhandled): x" } else { reason };
+            assert_eq!(run.reason, expected, "{told:?}");
+            assert!(run.event.is_whole(), "{told:?}");
+            let discreet = ended(told.clone(), &verdict, 2, KeepPayloads::None);
+            assert!(!format!("{discreet:?}").contains("secret"), "{discreet:?}");
+            let of_failures = ended(told.clone(), &verdict, 2, KeepPayloads::Failed);
+            assert_eq!(of_failures.event.is_whole(), outcome.is_failure(), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let long = "é".repeat(1_000);
+        let run = ended(ran(None, ""), &settled(&[false], Some(&long)), 1, KeepPayloads::Failed);
+        assert_eq!(run.reason.chars().count(), REASON_CHARACTERS_MAX);
+    }
 }

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::lambda::records::ended::epoch_ms;
 use crate::lambda::records::memory::RUNS_MAX;
-use crate::lambda::records::run::{Payload, Run};
+use crate::lambda::records::run::{Outcome, Payload, Run};
 use crate::queues::{KeptRun, QueueError, Queues};
 
 /// What is gathered before it is written.
@@ -28,6 +28,8 @@ const KNOWN_MAX: Duration = Duration::from_secs(10);
 const ENTRIES_MAX: usize = 1_000;
 /// Their bytes in all, payloads included.
 const BYTES_MAX: usize = 4 << 20;
+/// How long something can run: what Lambda allows, and the wait for its turn.
+const RUNNING_MAX: Duration = Duration::from_mins(16);
 /// How long they are kept.
 pub(super) const AGE_MAX: Duration = Duration::from_hours(7 * 24);
 
@@ -57,9 +59,17 @@ pub(super) fn pause_after(saved: &Result<usize, QueueError>) -> Duration {
 
 /// An entry as it was written; `None`: another version's, or somebody else's.
 pub(super) fn read(text: &str) -> Option<Run> {
-    let run: Run = serde_json::from_str(text).ok()?;
-    let is_over = run.ended_ms().saturating_add(milliseconds(AGE_MAX)) < epoch_ms(SystemTime::now());
-    (!is_over).then_some(run)
+    let mut run: Run = serde_json::from_str(text).ok()?;
+    let now_ms = epoch_ms(SystemTime::now());
+    let is_older = |age: Duration| run.ended_ms().saturating_add(milliseconds(age)) < now_ms;
+    if is_older(AGE_MAX) {
+        return None;
+    }
+    if run.outcome == Outcome::Running && is_older(RUNNING_MAX) {
+        // Its gateway ended before it did.
+        run.outcome = Outcome::Lost;
+    }
+    Some(run)
 }
 
 impl Keeper {
@@ -243,9 +253,9 @@ mod tests {
 
     #[test]
     fn a_thousand_are_enough_and_what_is_older_than_a_week_goes() {
-        let keeper_of_many = keeper((0..40).flat_map(|list| {
-            (0..30).map(move |n| entry(&format!("list {list} "), n, 100))
-        }));
+        let keeper_of_many = keeper(
+            (0..40).flat_map(|list| (0..30).map(move |n| entry(&format!("list {list} "), n, 100))),
+        );
         assert_eq!(keeper_of_many.surplus(1_000).len(), 200);
         let now = milliseconds(AGE_MAX) + 5;
         let keeper = keeper([entry("a", 4, 1), entry("a", 5, 1)]);
@@ -272,6 +282,11 @@ mod tests {
         run.at_ms = now - milliseconds(AGE_MAX) - 10_000;
         assert_eq!(read(&serde_json::to_string(&run).unwrap()), None, "older than a week");
         assert_eq!(read("{"), None);
+        (run.at_ms, run.outcome) = (now - 30_000, Outcome::Running);
+        let outcome = |run: &Run| read(&serde_json::to_string(run).unwrap()).unwrap().outcome;
+        assert_eq!(outcome(&run), Outcome::Running);
+        run.at_ms = now - milliseconds(RUNNING_MAX) - 10_000;
+        assert_eq!(outcome(&run), Outcome::Lost, "its gateway is gone");
     }
 
     #[test]

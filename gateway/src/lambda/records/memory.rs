@@ -118,7 +118,7 @@ impl Shelf {
 
     fn add(&mut self, run: Arc<Run>) {
         self.added += 1;
-        let (added, bytes, last) = (self.added, run.bytes(), Arc::clone(&run));
+        let (added, bytes, newest) = (self.added, run.bytes(), Arc::clone(&run));
         // No new name for a list that is there.
         let list = match self.lists.get_mut(run.list()) {
             Some(list) => list,
@@ -128,10 +128,10 @@ impl Shelf {
         list.bytes += bytes;
         self.bytes += bytes;
         if list.runs.len() > RUNS_MAX {
-            self.drop_oldest(last.list());
+            self.drop_oldest(newest.list());
         }
         while self.bytes > self.bytes_max {
-            let Some(name) = self.largest(last.list()) else { return };
+            let Some(name) = self.largest(newest.list()) else { return };
             self.drop_oldest(&name);
         }
     }
@@ -161,7 +161,9 @@ impl Shelf {
     /// Takes out the one with the same id, if there is one.
     fn remove(&mut self, run: &Run) {
         let Some(list) = self.lists.get_mut(run.list()) else { return };
-        let Some(place) = list.runs.iter().position(|(_, known)| known.id == run.id) else { return };
+        let Some(place) = list.runs.iter().position(|(_, known)| known.id == run.id) else {
+            return;
+        };
         if let Some((_, run)) = list.runs.remove(place) {
             list.bytes -= run.bytes();
             self.bytes -= run.bytes();

@@ -67,11 +67,6 @@ impl Records {
         }))
     }
 
-    /// Of which invocations payloads are kept.
-    pub(crate) fn keeps(&self) -> KeepPayloads {
-        self.0.keep
-    }
-
     /// An id that no invocation has.
     pub(crate) fn new_id(&self) -> RunId {
         let number = self.0.count.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +75,7 @@ impl Records {
 
     /// Remembers an invocation.
     pub(super) fn add(&self, ended: Ended<'_>) {
-        let run = ended.run(self);
+        let run = ended.run(self.0.keep, || self.new_id());
         self.remember(run);
     }
 

@@ -310,7 +310,8 @@ mod tests {
         let id = RunId { gateway: 0xab, number: 255 };
         assert_eq!(id.to_string(), "00000000000000ab-ff");
         assert_eq!("00000000000000ab-ff".parse(), Ok(id));
-        for bad in ["", "-", "ab-1", "00000000000000ab-", "00000000000000ab-+1", "00000000000000ab"] {
+        for bad in ["", "-", "ab-1", "00000000000000ab-", "00000000000000ab-+1", "00000000000000ab"]
+        {
             assert_eq!(bad.parse::<RunId>(), Err(()), "{bad}");
         }
     }
@@ -319,7 +320,10 @@ mod tests {
     fn what_failed_is_named_first_and_only_ten_are_named() {
         let held = |sequence: u64| {
             let id = sequence.to_string();
-            Held::new(&ReceivedMessage { id, sequence, ..ReceivedMessage::default() }, Instant::now())
+            Held::new(
+                &ReceivedMessage { id, sequence, ..ReceivedMessage::default() },
+                Instant::now(),
+            )
         };
         let messages: Vec<Held> = (0..30).map(held).collect();
         let (named, failed) = name(&messages, |index| index % 10 != 7);
