@@ -11,6 +11,8 @@
 mod admin;
 mod clients;
 mod deployment;
+mod docs;
+mod examples;
 mod faults;
 mod gateway;
 mod golden;
