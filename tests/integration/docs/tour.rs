@@ -12,7 +12,7 @@ use karin_tests::clients::{Packages, command};
 use karin_tests::http::Client;
 use karin_tests::wait::{PATIENCE, until, until_some};
 use karin_tests::{artifact, port};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
 
 use super::blocks::{self, Block, Language, Run};
@@ -208,11 +208,13 @@ impl Drop for Terminal {
     }
 }
 
-/// Returns when the process is gone, or after a while.
+/// Returns when all of the process's group are gone, or after a while.
 fn end(process: &mut Child, signal: Signal) {
-    let _gone = kill_process_group(Pid::from_child(process), signal);
+    let group = Pid::from_child(process);
+    let _gone = kill_process_group(group, signal);
     let start = Instant::now();
-    while process.try_wait().is_ok_and(|ended| ended.is_none()) && start.elapsed() < PATIENCE {
+    let mut runs = || process.try_wait().is_ok_and(|ended| ended.is_none());
+    while (runs() || test_kill_process_group(group).is_ok()) && start.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -98,7 +98,9 @@ fn the_rust_example_reports_what_failed() {
     if is_wanted() {
         // Built beside the tests' own function on the same runtime.
         let tour = Tour::of("examples/rust/README.md", &[]);
-        symlink(repository().join("target/clients"), tour.folder().join("target")).unwrap();
+        let built = repository().join("target/clients");
+        std::fs::create_dir_all(&built).unwrap();
+        symlink(built, tour.folder().join("target")).unwrap();
         let tour = tour.run();
         until(PATIENCE, "the failed one to stay", || counts(&tour, "texts") == [0, 1, 0]);
     }
