@@ -84,17 +84,18 @@ fn mark(comment: &str) -> Result<Option<(Run, Vec<String>)>, String> {
         return if reason.is_empty() { Err("why not?".into()) } else { Ok(None) };
     }
     let rest = inner.strip_prefix("tried").ok_or_else(|| format!("what is {inner}?"))?;
-    let mut run = Run::ToItsEnd;
+    let rest = rest.replacen(": ", ", ", 1);
+    let mut parts = rest.split(", prints ");
+    let run = match parts.next().unwrap_or_default() {
+        "" => Run::ToItsEnd,
+        ", stays" => Run::Stays,
+        ", instead" => Run::Instead,
+        other => return Err(format!("what is {other}?")),
+    };
     let mut prints = Vec::new();
-    for word in rest.trim_start_matches(": ").split(", ").filter(|word| !word.is_empty()) {
-        match word {
-            "stays" => run = Run::Stays,
-            "instead" => run = Run::Instead,
-            _ => {
-                let text = word.strip_prefix("prints \"").and_then(|t| t.strip_suffix('"'));
-                prints.push(text.ok_or_else(|| format!("what is {word}?"))?.to_owned());
-            }
-        }
+    for part in parts {
+        let text = part.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        prints.push(text.ok_or_else(|| format!("what is {part}?"))?.to_owned());
     }
     Ok(Some((run, prints)))
 }
@@ -102,9 +103,9 @@ fn mark(comment: &str) -> Result<Option<(Run, Vec<String>)>, String> {
 #[test]
 fn a_block_is_tried_or_says_why_not() {
     let block = "```sh\nls\n```\n";
-    let parsed = parse(&format!("<!-- tried: stays, prints \"a b\" -->\n{block}")).unwrap();
+    let parsed = parse(&format!("<!-- tried: stays, prints \"a: b, c\" -->\n{block}")).unwrap();
     assert_eq!((parsed[0].run, parsed[0].line), (Run::Stays, 2));
-    assert_eq!(parsed[0].prints, ["a b"]);
+    assert_eq!(parsed[0].prints, ["a: b, c"]);
     assert_eq!(parsed[0].text, "ls\n");
     assert!(parse(&format!("<!-- not tried: it is slow -->\n{block}")).unwrap().is_empty());
     assert!(parse("```yaml\na: b\n```\n").unwrap().is_empty());

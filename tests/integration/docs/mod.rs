@@ -8,8 +8,9 @@ use karin_tests::clients::Packages;
 pub(crate) use tour::Tour;
 
 /// Documents whose commands a test of this folder or of `examples` tries.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
+    "docs/access.md",
     "docs/admin.md",
     "docs/getting-started.md",
     "docs/migrating.md",
@@ -39,6 +40,11 @@ fn the_commands_of_the_readme_do_what_it_says() {
 #[test]
 fn the_commands_of_getting_started_do_what_it_says() {
     Tour::of("docs/getting-started.md", &[Packages::Lambda, Packages::Cli]).run();
+}
+
+#[test]
+fn the_commands_about_keys_and_tokens_do_what_they_say() {
+    Tour::of("docs/access.md", &[Packages::Lambda, Packages::Cli]).run();
 }
 
 #[test]
