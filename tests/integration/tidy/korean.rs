@@ -2,12 +2,15 @@
 
 use super::File;
 
+/// What of a document both must have, in the same order.
+type Part = fn(&str) -> Vec<String>;
+
 pub(super) fn both_readmes_are_in_step(files: &[File]) -> Vec<String> {
     let find = |path: &str| files.iter().find(|file| file.path == path);
     let (Some(english), Some(korean)) = (find("README.md"), find("README.ko.md")) else {
         return Vec::new();
     };
-    let parts: [(&str, fn(&str) -> Vec<String>); 3] =
+    let parts: [(&str, Part); 3] =
         [("headings", headings), ("blocks of code", blocks), ("rows of tables", rows)];
     let differs = parts.iter().filter_map(|(what, of)| {
         let [english, korean] = [english, korean].map(|file| of(&file.text));
