@@ -1,6 +1,7 @@
 //! What the documents tell people to type is typed, in their order.
 
 mod blocks;
+mod links;
 mod tour;
 
 use karin_tests::clients::Packages;
