@@ -24,7 +24,7 @@ const COPIED: [&str; 5] = ["Makefile", "README.md", "examples", "redis.conf", "s
 /// What running an example leaves in its folder.
 const LEFT_OUT: [&str; 6] =
     ["node_modules", "target", "__pycache__", "karin-data", ".venv", "ledger.txt"];
-/// For a block that installs or builds.
+/// For a block that installs or builds, or a tool that takes its time to start.
 const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
 /// What karin says once it serves.
 const LISTENING: &str = "karin is listening on http://";
@@ -115,7 +115,8 @@ impl Tour {
                 texts.push(LISTENING.to_owned());
             }
         }
-        self.wait_for(&texts, &before, &place);
+        let patience = if block.run == Run::ToItsEnd { PATIENCE } else { BLOCK_PATIENCE };
+        self.wait_for(&texts, &before, patience, &place);
     }
 
     fn run_to_its_end(&mut self, block: &Block, place: &str) {
@@ -144,9 +145,9 @@ impl Tour {
         self.terminals.push(Terminal { process, log });
     }
 
-    fn wait_for(&mut self, texts: &[String], before: &[usize], place: &str) {
+    fn wait_for(&mut self, texts: &[String], before: &[usize], patience: Duration, place: &str) {
         for text in texts {
-            until_some(PATIENCE, &format!("{place}: {text}"), || {
+            until_some(patience, &format!("{place}: {text}"), || {
                 let printed = self.printed_since(before);
                 for terminal in &mut self.terminals {
                     let ended = terminal.process.try_wait().unwrap();
