@@ -53,6 +53,7 @@ await withBrowser(async (browser) => {
 
   // Signed out elsewhere, a page that is left open says so by itself.
   const left = await page.context().newPage();
+  left.faults = [];
   await left.goto(`${url}/admin`);
   await page.bringToFront();
   await tabTo(page, "form[action='/admin/sign-out'] button");
