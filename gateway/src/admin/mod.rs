@@ -11,19 +11,28 @@ mod attempts;
 mod cookies;
 mod csrf;
 mod dead_letter_queues;
+mod drawing;
 mod failure;
+mod functions;
 mod gate;
 mod health;
 mod in_force;
 mod key;
 mod language;
+mod listing;
+mod map;
+mod mapping;
+mod mapping_state;
+mod mappings;
 mod overview;
 mod page;
+mod queues;
 mod session;
 mod settings;
 mod shown;
 mod sign_in;
 mod texts;
+mod try_filter;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -124,9 +133,15 @@ impl Admin {
             started,
         }));
         let pages = Router::new()
+            .merge(functions::routes())
+            .merge(map::routes())
+            .merge(mapping::routes())
+            .merge(mappings::routes())
+            .merge(try_filter::routes())
             .merge(overview::routes())
             .merge(settings::routes())
             .merge(sign_in::routes())
+            .merge(queues::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -81,7 +81,7 @@ struct Concern {
 
 async fn show(visitor: Visitor, extract::State(state): extract::State<State>) -> Response {
     let inner = &*state.0;
-    let trigger = inner.control.status();
+    let trigger = inner.control.fleet_status().await.trigger;
     let (counts, has_more, away) = match inner.queues.counts("", None, QUEUES_MAX).await {
         Ok((counts, has_more)) => (counts, has_more, None),
         Err(error) => (Vec::new(), false, Some(error.to_string())),
@@ -234,7 +234,7 @@ mod tests {
 
     fn counts(name: &str, ready: u64, dead: u64) -> QueueCounts {
         let queue = QueueName::parse(name).unwrap();
-        QueueCounts { queue, ready, delayed: 1, in_flight: 0, dead }
+        QueueCounts { queue, ready, delayed: 1, in_flight: 0, dead, next_ms: None }
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Queues {
         }
     }
 
-    fn gateway(&self, name: &str) -> String {
+    /// The channel of one gateway, and the key of what it shows of itself.
+    pub(super) fn gateway(&self, name: &str) -> String {
         self.0.naming.own(&format!("{GATEWAY}{name}"))
     }
 }

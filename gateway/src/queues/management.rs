@@ -119,8 +119,9 @@ impl Queues {
     ) -> Result<(Vec<QueueCounts>, bool), QueueError> {
         let (rows, more) = self.rows(prefix, None, after, count).await?;
         let counts = rows.into_iter().map(|(queue, row)| {
-            let Row { ready, delayed, in_flight, dead, .. } = row;
-            QueueCounts { queue, ready, delayed, in_flight, dead }
+            let Row { ready, delayed, in_flight, dead, outlook, .. } = row;
+            let next_ms = outlook.next_ms;
+            QueueCounts { queue, ready, delayed, in_flight, dead, next_ms }
         });
         Ok((counts.collect(), more))
     }

@@ -5,10 +5,17 @@
 
 mod failures;
 mod frame;
+mod functions;
+mod map;
+mod mappings;
+mod messages;
 mod notices;
 pub(super) mod overview;
+mod queue;
+mod queues;
 pub(super) mod settings;
 mod sign_in;
+mod try_filter;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
@@ -29,27 +36,48 @@ pub(super) enum Lang {
 pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
+    pub(super) functions: functions::Texts,
+    pub(super) map: map::Texts,
+    pub(super) mappings: mappings::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) try_filter: try_filter::Texts,
     pub(super) settings: settings::Texts,
     pub(super) sign_in: sign_in::Texts,
+    pub(super) messages: messages::Texts,
+    pub(super) queue: queue::Texts,
+    pub(super) queues: queues::Texts,
 }
 
 static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
+    functions: functions::EN,
+    map: map::EN,
+    mappings: mappings::EN,
     notices: notices::EN,
     overview: overview::EN,
+    try_filter: try_filter::EN,
     settings: settings::EN,
     sign_in: sign_in::EN,
+    messages: messages::EN,
+    queue: queue::EN,
+    queues: queues::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
+    functions: functions::KO,
+    map: map::KO,
+    mappings: mappings::KO,
     notices: notices::KO,
     overview: overview::KO,
+    try_filter: try_filter::KO,
     settings: settings::KO,
     sign_in: sign_in::KO,
+    messages: messages::KO,
+    queue: queue::KO,
+    queues: queues::KO,
 };
 
 impl Lang {
