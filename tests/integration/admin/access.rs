@@ -221,6 +221,20 @@ fn wrong_passwords_are_slowed_and_a_known_browser_is_not_kept_out() {
 }
 
 #[test]
+fn strangers_cannot_fill_the_memory_with_forms() {
+    let redis = RedisServer::start(&[]);
+    let gateway = protected(&redis);
+    let large = vec![b'x'; 500_000];
+    let mut visitor = Visitor::new(&gateway);
+    let answer = visitor.request("POST", "/admin/sign-in", &[], &large);
+    assert_eq!((answer.status, answer.text()), (403, "access denied"));
+    assert!(answer.header("Content-Security-Policy").is_some(), "{answer:?}");
+    let mut visitor = Visitor::signed_in(&gateway, PASSWORD);
+    let answer = visitor.request("POST", "/admin/sign-out", &[], &large);
+    assert!(answer.text().contains("out of date"), "{answer:?}");
+}
+
+#[test]
 fn with_keys_and_no_password_the_page_is_closed_and_says_how_to_open_it() {
     let redis = RedisServer::start(&[]);
     let gateway = Gateway::start(&redis, &KEY);
