@@ -190,9 +190,7 @@ impl App {
             BodyError::Slow => too_slow(),
             BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"),
             BodyError::Unwanted => plain(StatusCode::FORBIDDEN, "access denied"),
-            BodyError::Crowded => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests")
-            }
+            BodyError::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"),
         }))
     }
 

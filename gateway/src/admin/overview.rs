@@ -28,9 +28,7 @@ const REASON_CHARACTERS: usize = 300;
 const CLASSES: [&str; 3] = ["bad", "warn", "info"];
 
 pub(super) fn routes() -> Router<State> {
-    Router::new()
-        .route("/admin", get(show))
-        .route("/admin/", get(async || Redirect::to(HOME)))
+    Router::new().route("/admin", get(show)).route("/admin/", get(async || Redirect::to(HOME)))
 }
 
 #[derive(Debug, Template)]

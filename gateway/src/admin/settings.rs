@@ -55,16 +55,14 @@ async fn show(visitor: Visitor, extract::State(state): extract::State<State>) ->
     let inner = &*state.0;
     let t = &visitor.lang.texts().settings;
     let asked = Instant::now();
-    let (info, reachable) =
-        tokio::join!(inner.queues.server_info(), inner.queues.are_reachable());
+    let (info, reachable) = tokio::join!(inner.queues.server_info(), inner.queues.are_reachable());
     let took = asked.elapsed();
     let redis = match (info, reachable) {
         (_, Err(error)) => Redis::Away(error.to_string()),
         (Err(_), Ok(())) => Redis::Silent,
-        (Ok(info), Ok(())) => Redis::There {
-            facts: facts(&info, took, t),
-            warnings: health::warnings(&info, t),
-        },
+        (Ok(info), Ok(())) => {
+            Redis::There { facts: facts(&info, took, t), warnings: health::warnings(&info, t) }
+        }
     };
     html(&Page {
         frame: visitor.frame(Section::Settings, t.title),
