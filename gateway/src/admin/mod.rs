@@ -156,14 +156,23 @@ impl Admin {
 
     /// Answers one request of `peer`, whose body was read.
     pub(crate) async fn answer(&self, parts: Parts, body: Bytes, peer: IpAddr) -> Answer {
-        let mut answer = match assets::answer(parts.uri.path()) {
+        Self::protected(match assets::answer(parts.uri.path()) {
             Some(asset) => asset,
             None => self.find(parts, body, peer).await,
-        };
-        for (name, value) in &HEADERS {
-            answer.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
+        })
+    }
+
+    /// Whether who sent this may see the pages.
+    pub(crate) async fn lets_in(&self, parts: &Parts) -> bool {
+        self.state.0.gate.guest(&parts.headers).await.is_let_in
+    }
+
+    /// An answer with what every answer under our path says to the browser.
+    pub(crate) fn protected(mut answer: Answer) -> Answer {
         let headers = answer.headers_mut();
+        for (name, value) in &HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         answer
     }

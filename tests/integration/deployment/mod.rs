@@ -90,6 +90,9 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     works(&gateway);
     moves(&gateway, &redis);
     maps(&gateway);
+    for page in ["/admin", "/admin/settings", "/admin/queues", "/admin/mappings"] {
+        assert_eq!(gateway.http().get(page).status, 200, "{page}");
+    }
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
