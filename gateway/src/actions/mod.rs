@@ -42,7 +42,7 @@ mod tags;
 mod untag_queue;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -52,7 +52,8 @@ use hyper::http::request::Parts;
 use crate::auth::Entrance;
 use crate::body::Place;
 use crate::identity::Identity;
-use crate::protocol::request::{Action, Request};
+use crate::metrics::Requests;
+use crate::protocol::request::{Action, Request, StartMessageMoveTask};
 use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
@@ -72,13 +73,20 @@ pub struct Sqs {
     /// all.
     queue_cooldown: Duration,
     request_ids: Arc<RequestIds>,
+    requests: Arc<Requests>,
 }
 
 impl Sqs {
     /// SQS on these queues, in the name of `identity`.
     pub fn new(queues: Queues, identity: Identity, queue_cooldown: Duration) -> Self {
         let request_ids = Arc::new(RequestIds::seeded());
-        Self { queues, identity, queue_cooldown, request_ids }
+        let requests = Arc::new(Requests::new("sqs", Action::ALL.map(Action::name)));
+        Self { queues, identity, queue_cooldown, request_ids, requests }
+    }
+
+    /// The requests that were answered, for the metrics.
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
+        &self.requests
     }
 
     /// Whether requests can be answered: whether Redis can do the work.
@@ -98,10 +106,11 @@ impl Sqs {
         body: Bytes,
         place: Place,
     ) -> hyper::Response<Full<Bytes>> {
+        let begun = Instant::now();
         let request_id = self.request_ids.next();
         let incoming = Incoming::new(parts, &body).only_account(self.identity.only_account());
         let protocol = incoming.protocol();
-        let action = incoming.action().map_or("-", Action::name);
+        let action = incoming.action().ok();
         let (queue, answer) = match self.read(entrance, parts, &body, incoming) {
             Ok(request) => {
                 // A long poll need not hold what it has read; a message is part of the body.
@@ -115,7 +124,7 @@ impl Sqs {
             }
             Err(error) => (None, Err(error)),
         };
-        log(action, queue.as_ref(), &request_id, &answer);
+        self.note(action, queue.as_ref(), &request_id, &answer, begun.elapsed());
         protocol::write(protocol, &request_id, &answer)
     }
 
@@ -139,7 +148,7 @@ impl Sqs {
             _ => failure::message_too_large(*limits::MAXIMUM_MESSAGE_SIZE_BYTES.end()),
         };
         let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or(error));
-        log(action.map_or("-", Action::name), None, &request_id, &answer);
+        self.note(action, None, &request_id, &answer, Duration::ZERO);
         protocol::write(protocol, &request_id, &answer)
     }
 
@@ -153,11 +162,30 @@ impl Sqs {
         let request_id = self.request_ids.next();
         let crowded = || SqsError::ServiceUnavailable("too many large requests".to_owned());
         let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or_else(crowded));
-        log("-", None, &request_id, &answer);
+        self.note(None, None, &request_id, &answer, Duration::ZERO);
         protocol::write(protocol::protocol_of(parts), &request_id, &answer)
     }
 
-    async fn perform(&self, base_url: &str, request: Request) -> Result<Response, SqsError> {
+    /// Counts a request and logs how it ended.
+    fn note(
+        &self,
+        action: Option<Action>,
+        queue: Option<&QueueName>,
+        request_id: &str,
+        answer: &Result<Response, SqsError>,
+        took: Duration,
+    ) {
+        let refused = answer.as_ref().err().map(|error| error.code().json);
+        self.requests.answered(action.map(|action| action as usize), refused, took);
+        log(action.map_or("-", Action::name), queue, request_id, answer);
+    }
+
+    /// Does what a request asks for, whoever may ask. `base_url`: what URLs of queues begin with.
+    pub(crate) async fn perform(
+        &self,
+        base_url: &str,
+        request: Request,
+    ) -> Result<Response, SqsError> {
         let action = request.action();
         let void = |()| Response::Void(action);
         match request {
@@ -217,12 +245,34 @@ impl Sqs {
             Request::SetQueueAttributes(input) => {
                 set_queue_attributes::handle(self, input).await.map(void)
             }
-            Request::StartMessageMoveTask(input) => start_message_move_task::handle(self, input)
-                .await
-                .map(Response::StartMessageMoveTask),
+            Request::StartMessageMoveTask(input) => {
+                start_message_move_task::handle(self, input, Vec::new())
+                    .await
+                    .map(Response::StartMessageMoveTask)
+            }
             Request::TagQueue(input) => tag_queue::handle(self, input).await.map(void),
             Request::UntagQueue(input) => untag_queue::handle(self, input).await.map(void),
         }
+    }
+
+    /// Starts a task that moves only the messages of these sequence numbers, under the rules of
+    /// StartMessageMoveTask.
+    pub(crate) async fn move_chosen(
+        &self,
+        input: StartMessageMoveTask,
+        chosen: Vec<u64>,
+    ) -> Result<(), SqsError> {
+        start_message_move_task::handle(self, input, chosen).await.map(|_started| ())
+    }
+
+    /// A new UUID.
+    pub(crate) fn new_id(&self) -> String {
+        self.request_ids.next()
+    }
+
+    /// Whose queues these are.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// What to answer where the request is refused for `error` before the queue was asked: that

@@ -18,6 +18,8 @@ pub(super) enum Failure {
     NoPage,
     /// The queue is not there, or not any more.
     NoQueue,
+    /// The message is not there, or not any more.
+    NoMessage,
     /// The mapping is not there, or not any more.
     NoMapping,
     /// There is something at this path, and this cannot be done with it.
@@ -71,7 +73,9 @@ struct Page<'a> {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoPage | Self::NoQueue | Self::NoMapping => StatusCode::NOT_FOUND,
+            Self::NoPage | Self::NoQueue | Self::NoMessage | Self::NoMapping => {
+                StatusCode::NOT_FOUND
+            }
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
@@ -90,10 +94,14 @@ impl Failure {
 
     /// The page that tells.
     pub(super) fn page(&self, visitor: &Visitor) -> Response<Body> {
+        if let Self::Redis(cause) = self {
+            tracing::warn!(cause, "an admin page failed");
+        }
         let t = &visitor.lang.texts().failures;
         let (title, text, detail) = match self {
             Self::NoPage => (t.no_page, t.no_page_text, ""),
             Self::NoQueue => (t.no_queue, t.no_queue_text, ""),
+            Self::NoMessage => (t.no_message, t.no_message_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
             Self::NoMethod => (t.no_method, t.no_method_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),

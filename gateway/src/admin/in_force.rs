@@ -80,7 +80,7 @@ fn settings(config: &Config, address: SocketAddr) -> Vec<Setting> {
         ("base-url", config.base_url.as_ref().map(url)),
         ("account", config.account.clone()),
         ("region", config.region.clone()),
-        ("strict-account", config.strict_account.then(|| "true".to_owned())),
+        ("strict-account", Some(config.strict_account.to_string())),
         ("key-prefix", Some(config.key_prefix.clone())),
         ("data-dir", Some(path(&config.data_dir))),
         ("queue-cooldown", Some(seconds(config.queue_cooldown))),

@@ -26,6 +26,7 @@ mod mapping_state;
 mod mappings;
 mod overview;
 mod page;
+mod queues;
 mod session;
 mod settings;
 mod shown;
@@ -140,6 +141,7 @@ impl Admin {
             .merge(overview::routes())
             .merge(settings::routes())
             .merge(sign_in::routes())
+            .merge(queues::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

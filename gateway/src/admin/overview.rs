@@ -24,6 +24,9 @@ const CONCERNS_MAX: usize = 10;
 /// How much of a reason is shown, in characters.
 const REASON_CHARACTERS: usize = 300;
 
+/// The badges of concerns, those first that cannot wait.
+const CLASSES: [&str; 3] = ["bad", "warn", "info"];
+
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/admin", get(show))
 }
@@ -85,9 +88,9 @@ async fn show(visitor: Visitor, extract::State(state): extract::State<State>) ->
     };
     let dead_letter_queues = inner.dead_letter_queues.get(&inner.queues).await;
     let t = &visitor.lang.texts().overview;
-    let concerns = trigger_concerns(&trigger, t)
-        .chain(queue_concerns(&counts, &dead_letter_queues, t))
-        .collect();
+    let of_queues = queue_concerns(&counts, &dead_letter_queues, t);
+    let mut concerns: Vec<Concern> = trigger_concerns(&trigger, t).chain(of_queues).collect();
+    concerns.sort_by_key(|concern| CLASSES.iter().position(|class| *class == concern.class));
     html(&Page {
         frame: visitor.frame(Section::Overview, t.title),
         t,
@@ -231,7 +234,7 @@ mod tests {
 
     fn counts(name: &str, ready: u64, dead: u64) -> QueueCounts {
         let queue = QueueName::parse(name).unwrap();
-        QueueCounts { queue, ready, delayed: 1, in_flight: 0, dead }
+        QueueCounts { queue, ready, delayed: 1, in_flight: 0, dead, next_ms: None }
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn facts(info: &ServerInfo, took: Duration, t: &Texts) -> Vec<(&'static str, Str
     let text = |field| info.text(field).map_or_else(unknown, str::to_owned);
     let bytes = |field| info.number(field).map_or_else(unknown, shown::bytes);
     let number = |field| info.number(field).map_or_else(unknown, shown::number);
+    let delayed = info.number("aof_delayed_fsync");
     let maximum = match info.number("maxmemory") {
         Some(0) => t.no_limit.to_owned(),
         _ => bytes("maxmemory"),
@@ -106,7 +107,7 @@ fn facts(info: &ServerInfo, took: Duration, t: &Texts) -> Vec<(&'static str, Str
         },
         None => unknown(),
     };
-    vec![
+    let mut facts = vec![
         (t.server, info.version().unwrap_or_else(unknown)),
         (t.module, info.module_version().unwrap_or_else(unknown)),
         (t.mode, mode),
@@ -116,8 +117,9 @@ fn facts(info: &ServerInfo, took: Duration, t: &Texts) -> Vec<(&'static str, Str
         (t.memory_peak, bytes("used_memory_peak")),
         (t.policy, text("maxmemory_policy")),
         (t.persistence, kept),
-        (t.delayed_fsyncs, number("aof_delayed_fsync")),
         (t.clients, number("connected_clients")),
         (t.replicas, number("connected_slaves")),
-    ]
+    ];
+    facts.extend(delayed.map(|count| (t.delayed_fsyncs, shown::number(count))));
+    facts
 }

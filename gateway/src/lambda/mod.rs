@@ -27,6 +27,7 @@ mod limits;
 mod local;
 mod lookout;
 mod mapping;
+mod measures;
 mod outcome;
 mod overview;
 mod poller;
@@ -49,11 +50,13 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub(crate) use fleet::Census;
 pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub(crate) use measures::{MappingCounts, MappingMeasures};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
-    StateStatus, SyncStatus, TriggerStatus,
+    StateStatus, SyncStatus, TriggerStatus, read_fleet,
 };
 pub(crate) use switching::Wish;
 
@@ -88,6 +91,14 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+    census: Census,
+}
+
+/// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
+/// nothing.
+pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
+    let (folder, identity) = (config.functions_folder.as_deref(), Identity::new(None, None, None));
+    LocalFunctions::new(&config.functions, folder, &identity, "", None).problems()
 }
 
 /// Starts serving all mappings.
@@ -108,6 +119,7 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let fleet = Fleet::join(&queues, holder)?;
+    let census = fleet.census();
     let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
     let (control, requests) = control::channel(lookout);
     let lookout = tokio::spawn(lookout::show_when_asked(control.clone()));
@@ -122,7 +134,7 @@ pub fn start(
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
-    Ok(Lambda { stop, supervisor, lookout, functions, control, api })
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -151,6 +163,11 @@ impl Lambda {
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// What knows how many gateways are alive.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Stops: nothing more is taken, what was taken and not begun is given back, running

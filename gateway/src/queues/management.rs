@@ -119,8 +119,9 @@ impl Queues {
     ) -> Result<(Vec<QueueCounts>, bool), QueueError> {
         let (rows, more) = self.rows(prefix, None, after, count).await?;
         let counts = rows.into_iter().map(|(queue, row)| {
-            let Row { ready, delayed, in_flight, dead, .. } = row;
-            QueueCounts { queue, ready, delayed, in_flight, dead }
+            let Row { ready, delayed, in_flight, dead, outlook, .. } = row;
+            let next_ms = outlook.next_ms;
+            QueueCounts { queue, ready, delayed, in_flight, dead, next_ms }
         });
         Ok((counts.collect(), more))
     }
@@ -207,6 +208,7 @@ impl Queues {
         let command = self.command("UNLINK", queue);
         let deleted = reply::number(&self.0.client.call(&command).await?)?;
         self.0.table.with(|lines, now| lines.deleted(queue, now));
+        self.0.traffic.forget(queue);
         if deleted == 0 {
             return Err(QueueError::NoQueue);
         }
@@ -214,7 +216,8 @@ impl Queues {
         // the worst is that this one can, too.
         tokio::join!(
             self.remember(queue, GONE, remember_for),
-            self.forget(queue, PURGED, remember_for)
+            self.forget(queue, PURGED, remember_for),
+            self.forget_history(queue)
         );
         Ok(())
     }

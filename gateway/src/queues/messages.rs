@@ -6,8 +6,8 @@ use redis::Cmd;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Demand, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome,
-    Sent,
+    Demand, DropOutcome, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues,
+    ReceiptOutcome, ReceivedMessage, Sent,
     pipeline::Large,
     reply::{self, Outlook},
     unclaimed::Unclaimed,
@@ -15,6 +15,8 @@ use super::{
 
 /// What one RELEASE by holder gives back at most (docs/commands.md).
 const RELEASE_HOLDER_PAGE: u64 = 1_000;
+/// What one REDRIVE gives back at most (docs/commands.md).
+const REDRIVE_PAGE: u64 = 1_000;
 
 /// A body of so many bytes goes to the socket on its own: below that a copy costs less than a
 /// write more.
@@ -34,6 +36,7 @@ impl Queues {
         let answer = self.0.client.call_with(&command, large.as_slice()).await;
         let (sent, hint) = self.heard(queue, answer).and_then(reply::sent)?;
         self.sent(queue, hint, message.delay_seconds);
+        self.0.traffic.sent(queue, 1);
         Ok(sent)
     }
 
@@ -56,6 +59,7 @@ impl Queues {
         let answer = self.heard(queue, answer)?;
         let (hint, results) = reply::sent_batch(answer, messages.len())?;
         let accepted = messages.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        self.0.traffic.sent(queue, accepted.clone().count());
         if let Some(soonest) = accepted.map(|(m, _)| m.delay_seconds.unwrap_or(0)).min() {
             self.sent(queue, hint, Some(soonest));
         }
@@ -69,6 +73,12 @@ impl Queues {
         queue: &QueueName,
         options: PopOptions,
     ) -> Result<Popped, QueueError> {
+        let popped = self.take(queue, options).await?;
+        self.0.traffic.popped(queue, &popped);
+        Ok(popped)
+    }
+
+    async fn take(&self, queue: &QueueName, options: PopOptions) -> Result<Popped, QueueError> {
         let (sender, receiver) = oneshot::channel();
         let (queues, queue) = (self.clone(), queue.clone());
         let repeatable = options.attempt.is_some();
@@ -94,21 +104,33 @@ impl Queues {
         wait: Option<Duration>,
     ) -> Result<Popped, QueueError> {
         let start = Instant::now();
-        let mut popped = self.pop_due(queue, options.clone()).await?;
+        let mut popped = self.take(queue, options.clone()).await?;
         let wait = wait.unwrap_or(Duration::from_millis(popped.wait_ms));
-        if !popped.messages.is_empty() || wait.is_zero() {
-            return Ok(popped);
+        if popped.messages.is_empty() && !wait.is_zero() {
+            self.wait_for(queue, options, start + wait, &mut popped).await?;
         }
-        let deadline = start + wait;
-        let place = self.0.table.join(queue, Some(Outlook::of(&popped)));
+        self.0.traffic.popped(queue, &popped);
+        Ok(popped)
+    }
+
+    /// Waits until messages come, or for nothing until the deadline.
+    async fn wait_for(
+        &self,
+        queue: &QueueName,
+        options: PopOptions,
+        deadline: Instant,
+        popped: &mut Popped,
+    ) -> Result<(), QueueError> {
+        let _present = self.0.long_polls.enter();
+        let place = self.0.table.join(queue, Some(Outlook::of(popped)));
         while popped.messages.is_empty() {
             tokio::select! {
-                () = place.woken() => popped = self.pop_due(queue, options.clone()).await?,
+                () = place.woken() => *popped = self.take(queue, options.clone()).await?,
                 () = tokio::time::sleep_until(deadline) => break,
                 () = self.0.shutdown.requested() => break,
             }
         }
-        Ok(popped)
+        Ok(())
     }
 
     /// Returns when a message of the queue may be due (or at once, if one is), for pollers that
@@ -130,7 +152,10 @@ impl Queues {
         let mut command = self.command("KARIN.ACK", queue);
         demand_option(&mut command, demand);
         command.arg(receipts);
-        reply::outcomes(self.0.client.call_idempotent(&command).await?, receipts.len())
+        let answer = self.0.client.call_idempotent(&command).await?;
+        let outcomes = reply::outcomes(answer, receipts.len())?;
+        self.0.traffic.deleted(queue, &outcomes);
+        Ok(outcomes)
     }
 
     /// Makes messages due `seconds` from now (0: now), each (receipt, seconds).
@@ -206,6 +231,52 @@ impl Queues {
                 self.returned(queue, Duration::ZERO);
             }
             if released < RELEASE_HOLDER_PAGE {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Deletes messages by their sequence numbers; those in flight only with `force`. The answers
+    /// stand in the order of the numbers, at most 1,000.
+    pub async fn drop_messages(
+        &self,
+        queue: &QueueName,
+        sequences: &[u64],
+        force: bool,
+    ) -> Result<Vec<DropOutcome>, QueueError> {
+        let mut command = self.command("KARIN.DROP", queue);
+        if force {
+            command.arg("FORCE");
+        }
+        command.arg(sequences);
+        reply::drops(self.0.client.call_idempotent(&command).await?)
+    }
+
+    /// Receives the message of a sequence number, whoever's turn it is; `None`: it is in flight, a
+    /// dead letter, or not there.
+    pub async fn lease(
+        &self,
+        queue: &QueueName,
+        sequence: u64,
+        seconds: u32,
+    ) -> Result<Option<ReceivedMessage>, QueueError> {
+        let mut command = self.command("KARIN.LEASE", queue);
+        command.arg("VISIBILITY").arg(seconds).arg(sequence);
+        let leased = reply::leased(self.0.client.call(&command).await?)?;
+        Ok(leased.into_iter().next())
+    }
+
+    /// Gives all letters of the dead list another life in the same queue. Returns how many.
+    pub async fn revive(&self, queue: &QueueName) -> Result<u64, QueueError> {
+        let mut total = 0;
+        loop {
+            let command = self.command("KARIN.REDRIVE", queue);
+            let revived = reply::number(&self.0.client.call(&command).await?)?;
+            total += revived;
+            if revived > 0 {
+                self.returned(queue, Duration::ZERO);
+            }
+            if revived < REDRIVE_PAGE {
                 return Ok(total);
             }
         }

@@ -5,9 +5,15 @@
 use bytes::Bytes;
 use redis::{ServerError, Value};
 
+use crate::history::QueueState;
+
 use super::{
-    Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent, StoredMessage,
+    DropOutcome, MessageState, Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome,
+    ReceivedMessage, Seen, SeenMessage, Sent, StoredMessage,
 };
+
+/// Where a row of LIST says when the oldest message was sent.
+const OLDEST_SENT_PLACE: usize = 9;
 
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
 pub(super) fn error(error: &ServerError) -> QueueError {
@@ -81,6 +87,26 @@ pub(super) struct Row {
     pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
+    /// How it is; `None`: the module is too old to say.
+    pub(super) state: Option<QueueState>,
+}
+
+/// What a LIST counts in one queue.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// The key.
+    pub(super) key: Vec<u8>,
+    /// Receivable now.
+    pub(super) ready: u64,
+    /// Delayed, never received.
+    pub(super) delayed: u64,
+    /// Received and not yet visible again.
+    pub(super) in_flight: u64,
+    /// Messages in its dead list.
+    pub(super) dead: u64,
+    /// When the oldest message that is not dead was sent, epoch milliseconds; `None`: there is
+    /// none, or the module does not say.
+    pub(super) oldest_sent_ms: Option<u64>,
 }
 
 /// A page of a LIST.
@@ -90,6 +116,8 @@ pub(super) struct Page {
     pub(super) rows: Vec<Row>,
     /// Where to go on; `None`: that was the last page.
     pub(super) after: Option<Vec<u8>>,
+    /// The server's time, epoch milliseconds; `None`: the module is too old to say.
+    pub(super) now_ms: Option<u64>,
 }
 
 /// `[id, sequence, hint]`
@@ -180,7 +208,8 @@ pub(super) fn looked_at(value: Value) -> Result<Peeked, QueueError> {
     for (name, value) in map(value)? {
         match name.as_slice() {
             b"messages" => {
-                peeked.messages = array(value)?.into_iter().map(seen).collect::<Result<_, _>>()?;
+                peeked.messages =
+                    array(value)?.into_iter().map(looked_at_message).collect::<Result<_, _>>()?;
             }
             b"after" if value != Value::Nil => peeked.after = Some(number(&value)?),
             _ => {}
@@ -189,8 +218,53 @@ pub(super) fn looked_at(value: Value) -> Result<Peeked, QueueError> {
     Ok(peeked)
 }
 
+/// The same for who shows their states, too.
+pub(super) fn seen(value: Value) -> Result<Seen, QueueError> {
+    let mut seen = Seen::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"messages" => {
+                let messages = array(value)?.into_iter().map(seen_message);
+                seen.messages = messages.collect::<Result<_, _>>()?;
+            }
+            b"after" if value != Value::Nil => seen.after = Some(number(&value)?),
+            _ => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn seen_message(value: Value) -> Result<SeenMessage, QueueError> {
+    const STATE_AT: usize = 1;
+    const BYTES_AT: usize = 13;
+    let Value::Array(fields) = &value else { return Err(unexpected("an array", &value)) };
+    let (state, body_bytes) = (fields.get(STATE_AT), fields.get(BYTES_AT));
+    let state = text(state.cloned().unwrap_or(Value::Nil))?;
+    let state = MessageState::of_word(&state).ok_or(QueueError::Unexpected(state))?;
+    let body_bytes = number(body_bytes.unwrap_or(&Value::Nil))?;
+    Ok(SeenMessage { message: looked_at_message(value)?, state, body_bytes })
+}
+
+/// What became of messages that were to be deleted by their sequence numbers.
+pub(super) fn drops(value: Value) -> Result<Vec<DropOutcome>, QueueError> {
+    let outcomes = array(value)?.into_iter().map(|value| match value {
+        Value::Int(1) => Ok(DropOutcome::Done),
+        Value::Int(0) => Ok(DropOutcome::Gone),
+        other => match text(other)?.as_str() {
+            "KARININFLIGHT" => Ok(DropOutcome::InFlight),
+            word => Err(QueueError::Unexpected(word.to_owned())),
+        },
+    });
+    outcomes.collect()
+}
+
+/// LEASE's array.
+pub(super) fn leased(value: Value) -> Result<Vec<ReceivedMessage>, QueueError> {
+    array(value)?.into_iter().map(message).collect()
+}
+
 /// The same fields as a received message's, but for the state in the receipt's place.
-fn seen(value: Value) -> Result<ReceivedMessage, QueueError> {
+fn looked_at_message(value: Value) -> Result<ReceivedMessage, QueueError> {
     Ok(ReceivedMessage { receipt: String::new(), ..message(value)? })
 }
 
@@ -260,10 +334,14 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
             b"ready" => info.ready = number(&value)?,
             b"delayed" => info.delayed = number(&value)?,
             b"in_flight" => info.in_flight = number(&value)?,
+            b"sequence" => info.sequence = number(&value)?,
+            b"oldest_sent_ms" => info.oldest_sent_ms = number_or_none(&value)?,
             b"created_ms" => info.created_ms = number(&value)?,
             b"modified_ms" => info.modified_ms = number(&value)?,
             b"fifo" => info.is_fifo = number(&value)? > 0,
             b"dead" => info.dead = number(&value)?,
+            b"bytes" => info.bytes = number(&value)?,
+            b"next_due_ms" => info.next_due_ms = number_or_none(&value)?,
             b"uid" => info.uid = text(value)?,
             b"watermarks" => info.watermarks = numbers(value)?,
             _ => {}
@@ -293,6 +371,7 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
                 page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?;
             }
             b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
+            b"now_ms" => page.now_ms = Some(number(&value)?),
             _ => {}
         }
     }
@@ -300,15 +379,70 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = first_of(value)?;
+    /// What rows of the first versions have.
+    const FIRST_FIELDS: usize = 8;
+    let mut items = array(value)?;
+    let rest = items.split_off(FIRST_FIELDS.min(items.len()));
+    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = fixed(Value::Array(items))?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row {
+    let mut row = Row {
         key: bytes(key)?,
         outlook,
         ready: number(&ready)?,
         delayed: number(&delayed)?,
         in_flight: number(&in_flight)?,
         dead: number(&dead)?,
+        state: None,
+    };
+    if !rest.is_empty() {
+        row.state = Some(state(&row, rest)?);
+    }
+    Ok(row)
+}
+
+/// What later versions say of a queue, after its counts.
+fn state(row: &Row, rest: Vec<Value>) -> Result<QueueState, QueueError> {
+    let [sequence, oldest, uid, created] = first_of(Value::Array(rest))?;
+    let uid = u64::from_str_radix(&text(uid)?, 16);
+    Ok(QueueState {
+        uid: uid.map_err(|_| QueueError::Unexpected("no uid".to_owned()))?,
+        created_ms: number(&created)?,
+        sequence: number(&sequence)?,
+        ready: row.ready,
+        delayed: row.delayed,
+        in_flight: row.in_flight,
+        dead: row.dead,
+        oldest_sent_ms: number_or_none(&oldest)?,
+    })
+}
+
+/// A page of LIST with what it counts.
+pub(super) fn counts(value: Value) -> Result<(Vec<Counts>, Option<Vec<u8>>), QueueError> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"queues" => {
+                rows = array(value)?.into_iter().map(row_of_counts).collect::<Result<_, _>>()?;
+            }
+            b"after" if value != Value::Nil => after = Some(bytes(value)?),
+            _ => {}
+        }
+    }
+    Ok((rows, after))
+}
+
+fn row_of_counts(value: Value) -> Result<Counts, QueueError> {
+    let fields = array(value)?;
+    // A module that does not say it has shorter rows.
+    let oldest_sent_ms = fields.get(OLDEST_SENT_PLACE).map(number_or_none).transpose()?;
+    let [key, ready, delayed, in_flight, dead] = first_of(Value::Array(fields))?;
+    Ok(Counts {
+        key: bytes(key)?,
+        ready: number(&ready)?,
+        delayed: number(&delayed)?,
+        in_flight: number(&in_flight)?,
+        dead: number(&dead)?,
+        oldest_sent_ms: oldest_sent_ms.flatten(),
     })
 }
 
@@ -324,7 +458,7 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
     if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
 }
 
-fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),

@@ -2,10 +2,12 @@
 
 mod configuration;
 mod embedded;
+mod metrics;
 mod moved_once;
 mod never_twice;
 mod redis_away;
 mod requests;
+mod restarting;
 mod stopping;
 mod waiting;
 

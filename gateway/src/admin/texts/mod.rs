@@ -8,8 +8,11 @@ mod frame;
 mod functions;
 mod map;
 mod mappings;
+mod messages;
 mod notices;
 pub(super) mod overview;
+mod queue;
+mod queues;
 pub(super) mod settings;
 mod sign_in;
 mod try_filter;
@@ -41,6 +44,9 @@ pub(super) struct Texts {
     pub(super) try_filter: try_filter::Texts,
     pub(super) settings: settings::Texts,
     pub(super) sign_in: sign_in::Texts,
+    pub(super) messages: messages::Texts,
+    pub(super) queue: queue::Texts,
+    pub(super) queues: queues::Texts,
 }
 
 static EN: Texts = Texts {
@@ -54,6 +60,9 @@ static EN: Texts = Texts {
     try_filter: try_filter::EN,
     settings: settings::EN,
     sign_in: sign_in::EN,
+    messages: messages::EN,
+    queue: queue::EN,
+    queues: queues::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
@@ -66,6 +75,9 @@ static KO: Texts = Texts {
     try_filter: try_filter::KO,
     settings: settings::KO,
     sign_in: sign_in::KO,
+    messages: messages::KO,
+    queue: queue::KO,
+    queues: queues::KO,
 };
 
 impl Lang {
