@@ -6,6 +6,7 @@ mod access;
 mod pages;
 mod routes;
 mod visitor;
+mod mappings;
 
 use karin_tests::clients::{Packages, run};
 use karin_tests::gateway::Gateway;

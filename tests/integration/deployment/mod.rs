@@ -108,6 +108,11 @@ fn gateways_share_mappings_as_the_user_of_redis_conf() {
         let met = || gateway.log().contains("another gateway is here");
         until(PATIENCE, "the gateways to meet", met);
     }
+    for gateway in [&first, &second] {
+        let list = gateway.http().get("/admin/mappings").text().to_owned();
+        let is_served = list.contains(">Running<") || list.contains(">Waiting<");
+        assert!(is_served && !list.contains("is not known"), "{list}");
+    }
     first.kill();
     // It was looked for, not only missed.
     until(PATIENCE, "the loss", || second.log().contains("its connection is gone"));

@@ -20,7 +20,7 @@ mod restarts;
 mod runtimes;
 mod snapshots;
 mod soak;
-mod sync;
+pub(crate) mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;
