@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,9 +14,9 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -90,7 +91,7 @@ impl App {
         Self { sqs, lambda, admin, auth, browsers, room: Room::default() }
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let (mut parts, body) = request.into_parts();
         let token = auth::take_from(&mut parts.uri);
         match parts.uri.path() {
@@ -98,14 +99,17 @@ impl App {
             "/readyz" => return self.readiness().await,
             _ => {}
         }
-        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts.headers).err()) {
+        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts).err()) {
             tracing::info!(%refusal, "refused");
             return plain(StatusCode::FORBIDDEN, refusal.to_string());
+        }
+        if token.is_none() && is_person(&parts) {
+            return see_other("/admin");
         }
         let entrance = self.auth.entrance(token.as_ref());
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
-            Part::Admin => self.admin(parts, body).await,
+            Part::Admin => self.admin(parts, body, peer).await,
             Part::Nobody => self.nothing_here(entrance, &parts, body).await,
             Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
@@ -140,9 +144,9 @@ impl App {
     }
 
     /// Who asks is the admin page's own business.
-    async fn admin(&self, parts: Parts, body: Incoming) -> Answer {
+    async fn admin(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
         match self.room.read(body, || true).await {
-            Ok((body, _place)) => self.admin.answer(parts, body).await,
+            Ok((body, _place)) => self.admin.answer(parts, body, peer).await,
             Err(BodyError::Broken) => closing(incomplete()),
             Err(BodyError::Slow) => closing(too_slow()),
             Err(BodyError::TooLarge) => {
@@ -199,13 +203,13 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     loop {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        let stream = select! {
+        let (stream, peer) = select! {
             accepted = accept(&listener) => accepted,
             () = shutdown.requested() => break,
         };
         let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, app, shutdown).await {
+            if let Err(error) = connection(stream, peer.ip(), app, shutdown).await {
                 tracing::debug!("a connection ended: {error}");
             }
             drop(permit);
@@ -218,10 +222,10 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             // The client left before it was let in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -234,6 +238,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: Arc<App>,
     shutdown: Shutdown,
 ) -> Result<(), hyper::Error> {
@@ -249,7 +254,7 @@ async fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         let (app, shutdown) = (Arc::clone(&app), leaving.clone());
-        async move { Ok::<_, Infallible>(answer(&app, request, &shutdown).await) }
+        async move { Ok::<_, Infallible>(answer(&app, request, peer, &shutdown).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -273,11 +278,16 @@ async fn connection(
 }
 
 /// The answer; of a karin that leaves one that sends the client elsewhere for the next.
-async fn answer(app: &App, request: Request<Incoming>, shutdown: &Shutdown) -> Answer {
+async fn answer(
+    app: &App,
+    request: Request<Incoming>,
+    peer: IpAddr,
+    shutdown: &Shutdown,
+) -> Answer {
     if request.uri().path() == "/readyz" && shutdown.is_announced() {
         return closing(plain(StatusCode::SERVICE_UNAVAILABLE, "stopping"));
     }
-    let answer = app.handle(request).await;
+    let answer = app.handle(request, peer).await;
     if shutdown.is_announced() { closing(answer) } else { answer }
 }
 
@@ -301,6 +311,24 @@ fn part_of(path: &str) -> Part {
         _ if lambda::is_api_path(path) => Part::Lambda,
         _ => Part::Sqs,
     }
+}
+
+/// Whether somebody opened our address in a browser: no client of SQS asks for HTML.
+fn is_person(parts: &Parts) -> bool {
+    let wants_html =
+        |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    parts.method == Method::GET
+        && parts.uri.path() == "/"
+        && parts.headers.get(ACCEPT).is_some_and(wants_html)
+        && form_urlencoded::parse(query).all(|(name, _)| name != "Action")
+}
+
+fn see_other(path: &'static str) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(path));
+    answer
 }
 
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {

@@ -24,7 +24,7 @@ pub mod queues;
 mod run;
 pub mod shutdown;
 mod systemd;
-
+mod try_filter;
 mod version;
 
 pub use run::{RunError, run};

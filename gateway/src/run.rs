@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin},
+    admin::{Access, Admin, InForce},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
@@ -144,6 +144,7 @@ async fn start(
         (None, None) => return Err(io::Error::other("no Redis").into()),
     };
     let hint = redis_cli(&redis, &config);
+    let in_force = InForce::new(&config, address, redis_place(&redis));
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
             .with_strict_account(config.strict_account);
@@ -169,7 +170,9 @@ async fn start(
         sqs.clone(),
         lambda.control().clone(),
         lambda.api().clone(),
-        access(&config),
+        Access::new(config.admin_password.clone(), auth.is_open()),
+        config.base_url.clone(),
+        in_force,
     );
     let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
@@ -278,21 +281,20 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
     Ok((Auth::new(&config.keys, &tokens), endpoint))
 }
 
-/// Who may see the admin page.
-fn access(config: &Config) -> Access {
-    match &config.admin_password {
-        Some(password) => Access::Password(password.clone()),
-        None if config.keys.is_empty() && config.tokens.is_empty() => Access::Open,
-        None => Access::Closed,
-    }
-}
-
 /// Where processes on this machine reach us.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
     }
     address
+}
+
+/// Where Redis is, for people: without a password.
+fn redis_place(redis: &RedisAddress) -> String {
+    match redis {
+        RedisAddress::Socket(path) => format!("unix://{}", path.display()),
+        RedisAddress::Url(url) => url.to_string(),
+    }
 }
 
 /// The line to paste for a message from Redis's side.

@@ -28,8 +28,8 @@ mod tick;
 mod wakeup;
 
 use commands::{
-    ack, create, dead, deadack, debug, extend, guard, info, internal, list, peek, popdue, purge,
-    redrive, release, send, sendm, set, tag, untag,
+    ack, create, dead, deadack, debug, drop, extend, guard, info, internal, lease, list, peek,
+    popdue, purge, redrive, release, send, sendm, set, tag, untag,
 };
 use data_type::QUEUE_TYPE;
 use redis_module::logging::log_warning;
@@ -66,8 +66,10 @@ redis_module! {
         ["karin.dead", guard(dead::run), "readonly", 1, 1, 1, "", "read slow"],
         ["karin.deadack", guard(deadack::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.debug", guard(debug::run), "readonly admin", 0, 0, 0, "", "admin slow dangerous"],
+        ["karin.drop", guard(drop::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.extend", guard(extend::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.info", guard(info::run), "readonly fast", 1, 1, 1, "", "read fast"],
+        ["karin.lease", guard(lease::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.list", guard(list::run), "readonly", 0, 0, 0, "", "read slow"],
         ["karin.peek", guard(peek::run), "readonly", 1, 1, 1, "", "read slow"],
         ["karin.popdue", guard(popdue::run), "write blocking", 1, 1, 1, "", "write slow blocking"],

@@ -9,20 +9,17 @@ use std::{
 };
 
 use super::{
-    CliError, now_ms,
+    CliError,
     place::{Place, connect},
     runtime,
     shown::beginning,
 };
 use crate::{
     config::Options,
-    filter::{Filters, Subject},
-    message_view::MessageView,
-    queues::{QueueName, Queues, ReceivedMessage},
+    filter::Filters,
+    queues::{QueueName, Queues},
+    try_filter::try_on,
 };
-
-/// Messages that are held in memory at a time: they may have a megabyte each.
-const PAGE: u32 = 10;
 
 const ABOUT: &str = "\
 Show which messages of a queue filters of an event source mapping would let through
@@ -78,45 +75,20 @@ async fn look(
     count: u32,
 ) -> Result<(), CliError> {
     let mut output = io::stdout().lock();
-    let (mut accepted, mut filtered, mut after) = (0_u32, 0_u32, Some(0));
-    while let Some(start) = after.filter(|_| accepted + filtered < count) {
-        let page = PAGE.min(count - accepted - filtered);
-        let failed = |why| CliError::Queue { queue: queue.clone(), why };
-        let peeked = queues.peek(queue, start, page).await.map_err(failed)?;
-        after = peeked.after;
-        for message in peeked.messages {
-            let message = as_received(message);
-            let view = MessageView::new(&message);
-            let is_accepted = filters.accepts(&Subject::new(&message.id, &view));
-            *(if is_accepted { &mut accepted } else { &mut filtered }) += 1;
-            let verdict = if is_accepted { "accepted" } else { "filtered" };
-            writeln!(output, "{} {verdict} {}", message.id, beginning(&view.body))?;
-        }
+    let (mut accepted, mut filtered) = (0_u32, 0_u32);
+    let mut failed = None;
+    let looked = try_on(queues, queue, filters, count, |id, body, is_accepted| {
+        let verdict = if is_accepted { "accepted" } else { "filtered" };
+        *(if is_accepted { &mut accepted } else { &mut filtered }) += 1;
+        failed = writeln!(output, "{id} {verdict} {}", beginning(body)).err();
+        failed.is_none()
+    });
+    let has_more = looked.await.map_err(|why| CliError::Queue { queue: queue.clone(), why })?;
+    if let Some(error) = failed {
+        return Err(error.into());
     }
     let seen = accepted + filtered;
-    let more = if after.is_some() { ", and there are more (--count)" } else { "" };
+    let more = if has_more { ", and there are more (--count)" } else { "" };
     writeln!(output, "{seen} messages: {accepted} accepted, {filtered} filtered{more}")?;
     Ok(())
-}
-
-/// The message as its next receive shows it.
-fn as_received(mut message: ReceivedMessage) -> ReceivedMessage {
-    message.receive_count += 1;
-    if message.first_received_ms == 0 {
-        message.first_received_ms = now_ms();
-    }
-    message
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_receive_is_counted() {
-        let message = as_received(ReceivedMessage::default());
-        assert!(message.receive_count == 1 && message.first_received_ms > 0);
-        let before = ReceivedMessage { first_received_ms: 7, ..ReceivedMessage::default() };
-        assert_eq!(as_received(before).first_received_ms, 7);
-    }
 }

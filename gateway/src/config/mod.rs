@@ -51,6 +51,8 @@ pub const MAX_HOPS_DEFAULT: u32 = 16;
 pub const MAX_HOPS_MAX: u32 = 30_000;
 /// Longest `--sync-interval`, a week.
 pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
+/// Shorter passwords of the admin page can be guessed.
+const ADMIN_PASSWORD_CHARACTERS_MIN: usize = 8;
 
 /// Longest `--shutdown-grace`: longer than any load balancer takes to notice.
 pub const SHUTDOWN_GRACE_MAX: Duration = Duration::from_mins(5);
@@ -279,7 +281,7 @@ impl Config {
             lambda_endpoint,
             keys,
             tokens,
-            admin_password: options.admin_password,
+            admin_password: options.admin_password.map(admin_password).transpose()?,
             keep_payloads: optional(options.keep_payloads, "keep-payloads", keep_payloads)?
                 .unwrap_or_default(),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
@@ -356,6 +358,18 @@ fn shutdown_grace(written: &str) -> Result<Duration, String> {
 fn max_hops(written: &str) -> Result<u32, String> {
     let hops = written.parse().ok().filter(|hops| *hops <= MAX_HOPS_MAX);
     hops.ok_or_else(|| format!("{written:?} is not a number up to {MAX_HOPS_MAX}"))
+}
+
+/// The password of the admin page; it is not repeated.
+fn admin_password(written: Secret) -> Result<Secret, ConfigError> {
+    if written.reveal().chars().count() < ADMIN_PASSWORD_CHARACTERS_MIN {
+        let why = format_args!(
+            "a password has at least {ADMIN_PASSWORD_CHARACTERS_MIN} characters; openssl rand \
+             -base64 18 makes one"
+        );
+        return Err(ConfigError::value("admin-password", why));
+    }
+    Ok(written)
 }
 
 /// Access keys; no text of theirs but their ids is repeated.

@@ -130,9 +130,10 @@ pub struct Options {
     )]
     #[serde(deserialize_with = "secrets")]
     pub token: Vec<Secret>,
-    /// The password of the admin page at /admin. Without one the page is open where everything else
+    /// The password of the admin page at /admin, 8 characters or more. Without one the page is open where everything else
     /// is, and closed where there are keys or tokens
     #[arg(long, env = "KARIN_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    #[serde(deserialize_with = "secret")]
     pub admin_password: Option<Secret>,
     /// Of which invocations the events and answers are kept for the admin page, to be looked at and
     /// run again: "none", "failed" or "all" [default: failed]
@@ -256,6 +257,17 @@ impl Options {
 /// The own list unless it is empty.
 fn list<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
     if own.is_empty() { other } else { own }
+}
+
+/// One secret. What it says of anything else does not repeat it.
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text")]
+    enum Written {
+        Text(Secret),
+    }
+    let Written::Text(secret) = Written::deserialize(deserializer)?;
+    Ok(Some(secret))
 }
 
 /// A list of secrets, or a single one. What it says of anything else does not repeat it.

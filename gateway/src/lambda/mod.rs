@@ -17,6 +17,7 @@ mod document;
 mod event;
 mod filtered;
 mod fleet;
+mod functions;
 mod gather;
 mod handover;
 mod health;
@@ -48,6 +49,7 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,

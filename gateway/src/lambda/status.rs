@@ -6,14 +6,15 @@ mod fleet;
 pub use fleet::{FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, read_fleet};
 pub(super) use fleet::{Look, look_at};
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::config::FailureReport;
 use crate::lambda::control::{Control, Served, SyncView, View};
 use crate::lambda::counters::{Counters, DURATION_BUCKETS};
 use crate::lambda::health::MappingState;
-use crate::lambda::mapping::Origin;
+use crate::lambda::mapping::{Mapping, Origin};
 
 /// The trigger of one gateway, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,11 @@ pub struct MappingStatus {
     pub window_seconds: u64,
     /// The filter patterns, as they were written.
     pub filters: Vec<String>,
+    /// What its function's answers say about single messages: `whole_batch` (nothing),
+    /// `per_message` or `auto`.
+    pub report: String,
+    /// What AWS has no word for, where it is not as AWS does: names and values of the options.
+    pub options: Vec<(String, String)>,
     /// What it is doing.
     pub state: StateStatus,
     /// Lambda's LastProcessingResult; empty where another gateway serves it.
@@ -179,6 +185,13 @@ fn mapping(served: &Served) -> MappingStatus {
         batch_size: mapping.batch_size,
         window_seconds: mapping.window.as_secs(),
         filters: mapping.filters.patterns().to_vec(),
+        report: match mapping.reporting {
+            FailureReport::WholeBatch => "whole_batch",
+            FailureReport::PerMessage => "per_message",
+            FailureReport::Auto => "auto",
+        }
+        .to_owned(),
+        options: options(mapping),
         state: state(served),
         last_result: health.as_ref().map(|health| health.last_result()).unwrap_or_default(),
         is_draining: served.is_draining,
@@ -187,6 +200,11 @@ fn mapping(served: &Served) -> MappingStatus {
         concurrency: gate.as_ref().map(|gate| gate.limit()),
         counters: counters.as_ref().map(|counters| counters.values()).unwrap_or_default(),
     }
+}
+
+fn options(mapping: &Mapping) -> Vec<(String, String)> {
+    let written = mapping.options.written().into_iter();
+    written.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn state(served: &Served) -> StateStatus {
@@ -218,6 +236,23 @@ fn buckets<'de, D: Deserializer<'de>>(
 }
 
 impl CounterValues {
+    /// How long invocations took: so many of a thousand took at most so long, estimated from the
+    /// buckets. `None`: there were none. Those beyond the last bound count as having taken it.
+    pub fn duration_quantile(&self, of_thousand: u64) -> Option<Duration> {
+        let all: u64 =
+            self.duration_buckets.iter().fold(0, |all, count| all.saturating_add(*count));
+        let rank = all.saturating_mul(of_thousand).div_ceil(1_000).max(1);
+        let (mut before, mut from) = (0_u64, Duration::ZERO);
+        for (count, to) in self.duration_buckets.iter().zip(DURATION_BUCKETS) {
+            if before.saturating_add(*count) >= rank && *count > 0 {
+                let part = u32::try_from((rank - before).saturating_mul(1_000) / count);
+                return Some(from + (to - from) * part.unwrap_or(1_000) / 1_000);
+            }
+            (before, from) = (before.saturating_add(*count), to);
+        }
+        (all > 0).then_some(from)
+    }
+
     /// What two did, together.
     pub(super) fn add(&mut self, other: &Self) {
         let Self { duration_buckets, .. } = other;
@@ -259,10 +294,33 @@ impl Counters {
     }
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn epoch_ms(at: SystemTime) -> u64 {
     milliseconds(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_estimated_within_their_bucket() {
+        let mut counters = CounterValues::default();
+        assert_eq!(counters.duration_quantile(500), None);
+        // Ten from 10 to 30 ms, one that took longer than all bounds.
+        counters.duration_buckets[3] = 10;
+        let ms = |of_thousand| {
+            let counters: &CounterValues = &counters;
+            counters.duration_quantile(of_thousand).unwrap().as_millis()
+        };
+        assert_eq!((ms(0), ms(500), ms(1_000)), (12, 20, 30));
+        counters.duration_buckets[14] = 1;
+        let longest = counters.duration_quantile(990).unwrap();
+        assert_eq!(longest, Duration::from_mins(15));
+        counters.duration_buckets = [u64::MAX; 15];
+        assert!(counters.duration_quantile(500).is_some());
+    }
 }
