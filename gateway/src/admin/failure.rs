@@ -94,6 +94,9 @@ impl Failure {
 
     /// The page that tells.
     pub(super) fn page(&self, visitor: &Visitor) -> Response<Body> {
+        if let Self::Redis(cause) = self {
+            tracing::warn!(cause, "an admin page failed");
+        }
         let t = &visitor.lang.texts().failures;
         let (title, text, detail) = match self {
             Self::NoPage => (t.no_page, t.no_page_text, ""),

@@ -38,6 +38,8 @@ pub(super) struct Held {
     pub(super) receipt: String,
     /// ApproximateReceiveCount, this receive included.
     pub(super) receive_count: u64,
+    /// SentTimestamp, epoch milliseconds.
+    pub(super) sent_ms: u64,
     /// When the lease ends, epoch milliseconds on Redis's clock; another number there means that
     /// somebody changed the message's visibility.
     pub(super) due_ms: u64,
@@ -56,6 +58,7 @@ impl Held {
             id: message.id.clone(),
             receipt: message.receipt.clone(),
             receive_count: message.receive_count,
+            sent_ms: message.sent_ms,
             due_ms: message.due_ms,
             group: message.group.clone(),
             received_at,

@@ -144,6 +144,11 @@ impl Health {
         self.hurried.notify_one();
     }
 
+    /// How long nothing is to be taken because too many invocations ran.
+    pub(super) fn remaining_throttle(&self) -> Duration {
+        self.faults().throttled.remaining()
+    }
+
     /// Whether the next invocation is to find out if the function can be invoked again.
     pub(super) fn is_probing(&self) -> bool {
         let faults = self.faults();

@@ -27,6 +27,7 @@ mod limits;
 mod local;
 mod lookout;
 mod mapping;
+mod measures;
 mod outcome;
 mod overview;
 mod poller;
@@ -49,8 +50,10 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub(crate) use fleet::Census;
 pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub(crate) use measures::{MappingCounts, MappingMeasures};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
     StateStatus, SyncStatus, TriggerStatus, read_fleet,
@@ -88,6 +91,7 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+    census: Census,
 }
 
 /// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
@@ -116,6 +120,7 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let fleet = Fleet::join(&queues, holder)?;
+    let census = fleet.census();
     let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
     let (control, requests) = control::channel(lookout);
     let lookout = tokio::spawn(lookout::show_when_asked(control.clone()));
@@ -130,7 +135,7 @@ pub fn start(
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
-    Ok(Lambda { stop, supervisor, lookout, functions, control, api })
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -159,6 +164,11 @@ impl Lambda {
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// What knows how many gateways are alive.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Stops: nothing more is taken, what was taken and not begun is given back, running

@@ -118,10 +118,12 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
+                let throttle = self.health.remaining_throttle();
                 tokio::select! {
                     () = tokio::time::sleep(remaining) => {}
                     () = self.health.hurried.notified() => {}
                 }
+                self.counters.waited_for_throttle(throttle);
                 continue;
             }
             if self.health.wants_probe() {

@@ -5,10 +5,15 @@
 use bytes::Bytes;
 use redis::{ServerError, Value};
 
+use crate::history::QueueState;
+
 use super::{
     DropOutcome, MessageState, Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome,
     ReceivedMessage, Seen, SeenMessage, Sent, StoredMessage,
 };
+
+/// Where a row of LIST says when the oldest message was sent.
+const OLDEST_SENT_PLACE: usize = 9;
 
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
 pub(super) fn error(error: &ServerError) -> QueueError {
@@ -82,6 +87,26 @@ pub(super) struct Row {
     pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
+    /// How it is; `None`: the module is too old to say.
+    pub(super) state: Option<QueueState>,
+}
+
+/// What a LIST counts in one queue.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// The key.
+    pub(super) key: Vec<u8>,
+    /// Receivable now.
+    pub(super) ready: u64,
+    /// Delayed, never received.
+    pub(super) delayed: u64,
+    /// Received and not yet visible again.
+    pub(super) in_flight: u64,
+    /// Messages in its dead list.
+    pub(super) dead: u64,
+    /// When the oldest message that is not dead was sent, epoch milliseconds; `None`: there is
+    /// none, or the module does not say.
+    pub(super) oldest_sent_ms: Option<u64>,
 }
 
 /// A page of a LIST.
@@ -91,6 +116,8 @@ pub(super) struct Page {
     pub(super) rows: Vec<Row>,
     /// Where to go on; `None`: that was the last page.
     pub(super) after: Option<Vec<u8>>,
+    /// The server's time, epoch milliseconds; `None`: the module is too old to say.
+    pub(super) now_ms: Option<u64>,
 }
 
 /// `[id, sequence, hint]`
@@ -344,6 +371,7 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
                 page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?;
             }
             b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
+            b"now_ms" => page.now_ms = Some(number(&value)?),
             _ => {}
         }
     }
@@ -351,15 +379,70 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = first_of(value)?;
+    /// What rows of the first versions have.
+    const FIRST_FIELDS: usize = 8;
+    let mut items = array(value)?;
+    let rest = items.split_off(FIRST_FIELDS.min(items.len()));
+    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = fixed(Value::Array(items))?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row {
+    let mut row = Row {
         key: bytes(key)?,
         outlook,
         ready: number(&ready)?,
         delayed: number(&delayed)?,
         in_flight: number(&in_flight)?,
         dead: number(&dead)?,
+        state: None,
+    };
+    if !rest.is_empty() {
+        row.state = Some(state(&row, rest)?);
+    }
+    Ok(row)
+}
+
+/// What later versions say of a queue, after its counts.
+fn state(row: &Row, rest: Vec<Value>) -> Result<QueueState, QueueError> {
+    let [sequence, oldest, uid, created] = first_of(Value::Array(rest))?;
+    let uid = u64::from_str_radix(&text(uid)?, 16);
+    Ok(QueueState {
+        uid: uid.map_err(|_| QueueError::Unexpected("no uid".to_owned()))?,
+        created_ms: number(&created)?,
+        sequence: number(&sequence)?,
+        ready: row.ready,
+        delayed: row.delayed,
+        in_flight: row.in_flight,
+        dead: row.dead,
+        oldest_sent_ms: number_or_none(&oldest)?,
+    })
+}
+
+/// A page of LIST with what it counts.
+pub(super) fn counts(value: Value) -> Result<(Vec<Counts>, Option<Vec<u8>>), QueueError> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"queues" => {
+                rows = array(value)?.into_iter().map(row_of_counts).collect::<Result<_, _>>()?;
+            }
+            b"after" if value != Value::Nil => after = Some(bytes(value)?),
+            _ => {}
+        }
+    }
+    Ok((rows, after))
+}
+
+fn row_of_counts(value: Value) -> Result<Counts, QueueError> {
+    let fields = array(value)?;
+    // A module that does not say it has shorter rows.
+    let oldest_sent_ms = fields.get(OLDEST_SENT_PLACE).map(number_or_none).transpose()?;
+    let [key, ready, delayed, in_flight, dead] = first_of(Value::Array(fields))?;
+    Ok(Counts {
+        key: bytes(key)?,
+        ready: number(&ready)?,
+        delayed: number(&delayed)?,
+        in_flight: number(&in_flight)?,
+        dead: number(&dead)?,
+        oldest_sent_ms: oldest_sent_ms.flatten(),
     })
 }
 
@@ -375,7 +458,7 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
     if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
 }
 
-fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),

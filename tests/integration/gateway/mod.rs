@@ -2,6 +2,7 @@
 
 mod configuration;
 mod embedded;
+mod metrics;
 mod moved_once;
 mod never_twice;
 mod redis_away;

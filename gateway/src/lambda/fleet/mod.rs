@@ -57,6 +57,9 @@ pub(super) struct Licence(Arc<Shared>);
 /// Knows the others, and hears it when somebody looks. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Company(Arc<Shared>);
+/// Knows how many gateways are alive. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Census(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -144,6 +147,11 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.again(uuid));
     }
 
+    /// What tells how many there are.
+    pub(super) fn census(&self) -> Census {
+        Census(Arc::clone(&self.shared))
+    }
+
     /// Returns once there is news.
     pub(super) async fn changed(&self) -> News {
         loop {
@@ -212,6 +220,13 @@ impl Company {
 /// Has all gateways show themselves for a while. `from` is who asks.
 pub(super) async fn look(queues: &Queues, from: GatewayId) -> Result<(), TellError> {
     queues.tell(&text(&Message { from, number: 0, says: Says::Look })).await.map(|_| ())
+}
+
+impl Census {
+    /// How many gateways are alive, this one included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().membership.others() + 1
+    }
 }
 
 impl Shared {
