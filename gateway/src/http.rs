@@ -135,7 +135,9 @@ impl App {
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
             Part::Admin => self.admin_counted(parts, body, peer).await,
-            Part::Metrics => self.metrics.answer(&self.auth, entrance, &parts, self.load()).await,
+            Part::Metrics => {
+                self.metrics.answer(&self.auth, entrance, (&parts, peer), self.load()).await
+            }
             Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
     }

@@ -7,7 +7,7 @@
 //! somebody looks. What fails is a [`Failure`], which becomes a page like the others.
 
 mod assets;
-mod attempts;
+pub(crate) mod attempts;
 mod cookies;
 mod csrf;
 mod dead_letter_queues;

@@ -136,17 +136,17 @@ impl Health {
         self.faults().remaining()
     }
 
+    /// How long nothing is to be taken because too many invocations ran.
+    pub(super) fn remaining_throttle(&self) -> Duration {
+        self.faults().throttled.remaining()
+    }
+
     /// Ends all waits: somebody has put right what they are for, perhaps.
     pub(super) fn look_again(&self) {
         let mut faults = self.faults();
         let Faults { redis, throttled, transient, lost, operator, .. } = &mut *faults;
         [redis, throttled, transient, lost, operator].into_iter().for_each(Backoff::hurry);
         self.hurried.notify_one();
-    }
-
-    /// How long nothing is to be taken because too many invocations ran.
-    pub(super) fn remaining_throttle(&self) -> Duration {
-        self.faults().throttled.remaining()
     }
 
     /// Whether the next invocation is to find out if the function can be invoked again.

@@ -4,7 +4,7 @@
 //! Basic, under any user name), an endpoint token (before the path, or as a bearer), or signs with
 //! a key; of the last two those that may do `GetMetrics`.
 
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -16,12 +16,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::actions::SERVICE;
+use crate::admin::attempts::{Attempts, Who};
 use crate::auth::{Auth, Entrance, Moment, Secret};
-
-/// Wrong passwords that may come one right after the other.
-const ATTEMPTS_MAX: u32 = 10;
-/// After how long there may be another one.
-const ATTEMPT_EVERY: Duration = Duration::from_secs(6);
 
 /// Why somebody may not read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +26,8 @@ pub(super) enum Denied {
     NoCredentials,
     /// It may do other things.
     NotAllowed,
-    /// Too many wrong passwords came.
-    TooManyAttempts,
+    /// Too many wrong passwords came; again after so long.
+    TooManyAttempts(Duration),
 }
 
 impl Denied {
@@ -39,7 +35,7 @@ impl Denied {
         match self {
             Self::NoCredentials => StatusCode::UNAUTHORIZED,
             Self::NotAllowed => StatusCode::FORBIDDEN,
-            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -47,7 +43,7 @@ impl Denied {
         match self {
             Self::NoCredentials => "the metrics need the admin password, a token or a key",
             Self::NotAllowed => "this key or token may not do GetMetrics",
-            Self::TooManyAttempts => "too many wrong passwords; wait a minute",
+            Self::TooManyAttempts(_) => "too many wrong passwords",
         }
     }
 }
@@ -57,21 +53,21 @@ impl Denied {
 pub(super) struct Access {
     /// Digests are compared, which are equally long.
     password: Option<[u8; 32]>,
-    attempts: Mutex<Attempts>,
+    attempts: Attempts,
 }
 
 impl Access {
     pub(super) fn new(password: Option<&Secret>) -> Self {
         let password = password.map(|password| digest(password.reveal().as_bytes()));
-        Self { password, attempts: Mutex::new(Attempts::new(Instant::now())) }
+        Self { password, attempts: Attempts::default() }
     }
 
-    /// Whether this request may. Errors: why not.
-    pub(super) fn check(
+    /// Whether this request from `peer` may; who guesses waits. Errors: why not.
+    pub(super) async fn check(
         &self,
         auth: &Auth,
         entrance: Entrance<'_>,
-        parts: &Parts,
+        (parts, peer): (&Parts, IpAddr),
     ) -> Result<(), Denied> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let scheme = header.and_then(|header| header.split_once(' '));
@@ -79,7 +75,7 @@ impl Access {
             (Entrance::Token(token), _) => allowed(token.permissions().allow_metrics()),
             (Entrance::Closed, _) => Err(Denied::NoCredentials),
             (_, Some((scheme, given))) if scheme.eq_ignore_ascii_case("basic") => {
-                self.check_password(given)
+                self.check_password(given, Who::at(peer, &parts.headers)).await
             }
             (_, Some((scheme, given))) if scheme.eq_ignore_ascii_case("bearer") => {
                 allowed(auth.token_allows_metrics(given.trim()).ok_or(Denied::NoCredentials)?)
@@ -94,21 +90,18 @@ impl Access {
         }
     }
 
-    fn check_password(&self, given: &str) -> Result<(), Denied> {
+    async fn check_password(&self, given: &str, who: Who) -> Result<(), Denied> {
         let Some(password) = &self.password else { return Err(Denied::NoCredentials) };
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before it is looked at, or guessing would go on unhindered.
-        if !attempts.are_left(Instant::now()) {
-            return Err(Denied::TooManyAttempts);
-        }
+        let place = self.attempts.admit(who, Instant::now()).map_err(Denied::TooManyAttempts)?;
+        tokio::time::sleep(place.wait).await;
         let given = STANDARD.decode(given.trim()).unwrap_or_default();
         let colon = given.iter().position(|byte| *byte == b':');
         let given = colon.and_then(|colon| given.get(colon + 1..)).unwrap_or_default();
-        if bool::from(digest(given).ct_eq(password)) {
-            return Ok(());
+        if !bool::from(digest(given).ct_eq(password)) {
+            return Err(Denied::NoCredentials);
         }
-        attempts.one_less();
-        Err(Denied::NoCredentials)
+        place.succeeded();
+        Ok(())
     }
 }
 
@@ -118,34 +111,6 @@ fn allowed(is_allowed: bool) -> Result<(), Denied> {
 
 fn digest(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
-}
-
-/// How many wrong passwords may still come.
-#[derive(Debug)]
-struct Attempts {
-    left: u32,
-    since: Instant,
-}
-
-impl Attempts {
-    fn new(now: Instant) -> Self {
-        Self { left: ATTEMPTS_MAX, since: now }
-    }
-
-    fn are_left(&mut self, now: Instant) -> bool {
-        while self.left < ATTEMPTS_MAX && now.duration_since(self.since) >= ATTEMPT_EVERY {
-            self.left += 1;
-            self.since += ATTEMPT_EVERY;
-        }
-        if self.left == ATTEMPTS_MAX {
-            self.since = now;
-        }
-        self.left > 0
-    }
-
-    fn one_less(&mut self) {
-        self.left = self.left.saturating_sub(1);
-    }
 }
 
 #[cfg(test)]
@@ -170,22 +135,23 @@ mod tests {
         Access::new(Some(&"right:er".to_owned().into()))
     }
 
-    fn check(access: &Access, auth: &Auth, token: &str, header: &str) -> Result<(), Denied> {
+    async fn check(access: &Access, auth: &Auth, token: &str, header: &str) -> Result<(), Denied> {
         let mut request = Request::builder().uri("/metrics");
         if !header.is_empty() {
             request = request.header(AUTHORIZATION, header);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let token = (!token.is_empty()).then(|| Secret::from(token.to_owned()));
-        access.check(auth, auth.entrance(token.as_ref()), &parts)
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        access.check(auth, auth.entrance(token.as_ref()), (&parts, peer)).await
     }
 
     fn basic(password: &str) -> String {
         format!("Basic {}", STANDARD.encode(format!("anybody:{password}")))
     }
 
-    #[test]
-    fn each_credential_is_as_good_as_what_it_may_do() {
+    #[tokio::test]
+    async fn each_credential_is_as_good_as_what_it_may_do() {
         let (access, auth) = (access(), auth());
         let bearer = |token: &str| format!("Bearer {token}");
         for (token, header, expected) in [
@@ -202,30 +168,29 @@ mod tests {
             ("", bearer(SENDER), Err(Denied::NotAllowed)),
             ("", bearer("nonsense"), Err(Denied::NoCredentials)),
         ] {
-            assert_eq!(check(&access, &auth, token, &header), expected, "{token} {header}");
+            assert_eq!(check(&access, &auth, token, &header).await, expected, "{token} {header}");
         }
     }
 
-    #[test]
-    fn where_everybody_may_do_everything_everybody_may_read_unless_there_is_a_password() {
+    #[tokio::test]
+    async fn where_everybody_may_do_everything_everybody_may_read_unless_there_is_a_password() {
         let open = Auth::default();
-        assert_eq!(check(&Access::new(None), &open, "", ""), Ok(()));
-        assert_eq!(check(&access(), &open, "", ""), Err(Denied::NoCredentials));
-        assert_eq!(check(&access(), &open, "", &basic("right:er")), Ok(()));
+        assert_eq!(check(&Access::new(None), &open, "", "").await, Ok(()));
+        assert_eq!(check(&access(), &open, "", "").await, Err(Denied::NoCredentials));
+        assert_eq!(check(&access(), &open, "", &basic("right:er")).await, Ok(()));
     }
 
-    #[test]
-    fn after_ten_wrong_passwords_not_even_the_right_one_is_looked_at_for_a_while() {
+    #[tokio::test]
+    async fn who_guesses_waits_and_who_knows_does_not() {
         let (access, auth) = (access(), auth());
-        for _ in 0..ATTEMPTS_MAX {
-            assert_eq!(check(&access, &auth, "", &basic("x")), Err(Denied::NoCredentials));
+        let begun = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(check(&access, &auth, "", &basic("right:er")).await, Ok(()));
         }
-        let right = basic("right:er");
-        assert_eq!(check(&access, &auth, "", &right), Err(Denied::TooManyAttempts));
-        let mut attempts = access.attempts.lock().unwrap();
-        let later = attempts.since + ATTEMPT_EVERY;
-        assert!(attempts.are_left(later));
-        drop(attempts);
-        assert_eq!(check(&access, &auth, "", &right), Ok(()));
+        assert!(begun.elapsed() < Duration::from_millis(250));
+        for _ in 0..4 {
+            assert_eq!(check(&access, &auth, "", &basic("x")).await, Err(Denied::NoCredentials));
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(250));
     }
 }

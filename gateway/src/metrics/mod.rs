@@ -17,13 +17,15 @@ mod scrape;
 pub(crate) use histogram::{Distribution, Histogram, LATENCY_BOUNDS_US};
 pub(crate) use requests::Requests;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -120,10 +122,10 @@ impl Metrics {
         &self,
         auth: &Auth,
         entrance: Entrance<'_>,
-        parts: &Parts,
+        (parts, peer): (&Parts, IpAddr),
         server: Server,
     ) -> Answer {
-        if let Err(denied) = self.0.access.check(auth, entrance, parts) {
+        if let Err(denied) = self.0.access.check(auth, entrance, (parts, peer)).await {
             return denied_answer(denied);
         }
         if parts.uri.path() != "/metrics" {
@@ -236,8 +238,14 @@ impl Sources {
 
 fn denied_answer(denied: Denied) -> Answer {
     let mut answer = text(denied.status(), denied.text());
-    if denied == Denied::NoCredentials {
-        set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"karin\", charset=\"UTF-8\"");
+    match denied {
+        Denied::NoCredentials => {
+            set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"karin\", charset=\"UTF-8\"");
+        }
+        Denied::TooManyAttempts(again) => {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again.as_secs() + 1));
+        }
+        Denied::NotAllowed => {}
     }
     answer
 }

@@ -12,9 +12,6 @@ use super::{
     ReceivedMessage, Seen, SeenMessage, Sent, StoredMessage,
 };
 
-/// Where a row of LIST says when the oldest message was sent.
-const OLDEST_SENT_PLACE: usize = 9;
-
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
 pub(super) fn error(error: &ServerError) -> QueueError {
     classify(error.code(), error.details().unwrap_or_default())
@@ -89,24 +86,6 @@ pub(super) struct Row {
     pub(super) dead: u64,
     /// How it is; `None`: the module is too old to say.
     pub(super) state: Option<QueueState>,
-}
-
-/// What a LIST counts in one queue.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// The key.
-    pub(super) key: Vec<u8>,
-    /// Receivable now.
-    pub(super) ready: u64,
-    /// Delayed, never received.
-    pub(super) delayed: u64,
-    /// Received and not yet visible again.
-    pub(super) in_flight: u64,
-    /// Messages in its dead list.
-    pub(super) dead: u64,
-    /// When the oldest message that is not dead was sent, epoch milliseconds; `None`: there is
-    /// none, or the module does not say.
-    pub(super) oldest_sent_ms: Option<u64>,
 }
 
 /// A page of a LIST.
@@ -413,36 +392,6 @@ fn state(row: &Row, rest: Vec<Value>) -> Result<QueueState, QueueError> {
         in_flight: row.in_flight,
         dead: row.dead,
         oldest_sent_ms: number_or_none(&oldest)?,
-    })
-}
-
-/// A page of LIST with what it counts.
-pub(super) fn counts(value: Value) -> Result<(Vec<Counts>, Option<Vec<u8>>), QueueError> {
-    let (mut rows, mut after) = (Vec::new(), None);
-    for (name, value) in map(value)? {
-        match name.as_slice() {
-            b"queues" => {
-                rows = array(value)?.into_iter().map(row_of_counts).collect::<Result<_, _>>()?;
-            }
-            b"after" if value != Value::Nil => after = Some(bytes(value)?),
-            _ => {}
-        }
-    }
-    Ok((rows, after))
-}
-
-fn row_of_counts(value: Value) -> Result<Counts, QueueError> {
-    let fields = array(value)?;
-    // A module that does not say it has shorter rows.
-    let oldest_sent_ms = fields.get(OLDEST_SENT_PLACE).map(number_or_none).transpose()?;
-    let [key, ready, delayed, in_flight, dead] = first_of(Value::Array(fields))?;
-    Ok(Counts {
-        key: bytes(key)?,
-        ready: number(&ready)?,
-        delayed: number(&delayed)?,
-        in_flight: number(&in_flight)?,
-        dead: number(&dead)?,
-        oldest_sent_ms: oldest_sent_ms.flatten(),
     })
 }
 

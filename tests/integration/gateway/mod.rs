@@ -2,6 +2,7 @@
 
 mod configuration;
 mod embedded;
+mod logs;
 mod metrics;
 mod moved_once;
 mod never_twice;

@@ -54,12 +54,12 @@ pub(super) enum News {
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
 
-/// Knows the others, and hears it when somebody looks. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Company(Arc<Shared>);
 /// Knows how many gateways are alive. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Census(Arc<Shared>);
+/// Knows the others, and hears it when somebody looks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Company(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -142,14 +142,14 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.map_changed());
     }
 
-    /// Tells the others to look at the function of the mapping with this UUID.
-    pub(super) fn again(&self, uuid: &str) {
-        self.shared.with(|members, _| members.membership.again(uuid));
-    }
-
     /// What tells how many there are.
     pub(super) fn census(&self) -> Census {
         Census(Arc::clone(&self.shared))
+    }
+
+    /// Tells the others to look at the function of the mapping with this UUID.
+    pub(super) fn again(&self, uuid: &str) {
+        self.shared.with(|members, _| members.membership.again(uuid));
     }
 
     /// Returns once there is news.
@@ -195,6 +195,13 @@ impl Licence {
     }
 }
 
+impl Census {
+    /// How many gateways are alive, this one included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().membership.others() + 1
+    }
+}
+
 impl Company {
     /// What this gateway is called.
     pub(super) fn id(&self) -> GatewayId {
@@ -220,13 +227,6 @@ impl Company {
 /// Has all gateways show themselves for a while. `from` is who asks.
 pub(super) async fn look(queues: &Queues, from: GatewayId) -> Result<(), TellError> {
     queues.tell(&text(&Message { from, number: 0, says: Says::Look })).await.map(|_| ())
-}
-
-impl Census {
-    /// How many gateways are alive, this one included.
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().membership.others() + 1
-    }
 }
 
 impl Shared {
