@@ -50,6 +50,11 @@ impl Page {
         under(&self.queue, page)
     }
 
+    /// Whether others let their dead letters come here.
+    fn is_dead_letter_queue(&self) -> bool {
+        self.sources.as_ref().is_some_and(|sources| !sources.is_empty())
+    }
+
     /// What is counted, how many, and where they are seen.
     fn figures(&self) -> [(&'static str, u64, String); 4] {
         let t = &self.frame.t.queues;
