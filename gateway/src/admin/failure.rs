@@ -21,8 +21,9 @@ pub(super) enum Failure {
     /// The message is not there, or not any more.
     NoMessage,
     /// The mapping is not there, or not any more.
-    #[allow(dead_code, reason = "for the pages of mappings")]
     NoMapping,
+    /// There is something at this path, and this cannot be done with it.
+    NoMethod,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -65,7 +66,6 @@ impl IntoResponse for Failure {
 #[template(path = "failure.html")]
 struct Page<'a> {
     frame: Frame,
-    title: &'a str,
     text: &'a str,
     detail: &'a str,
 }
@@ -76,9 +76,19 @@ impl Failure {
             Self::NoPage | Self::NoQueue | Self::NoMessage | Self::NoMapping => {
                 StatusCode::NOT_FOUND
             }
+            Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Redis(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What a refusal without a page means: those of the router and of what reads forms.
+    pub(super) fn of_status(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => Some(Self::NoMethod),
+            status if status.is_client_error() => Some(Self::NoPage),
+            _ => None,
         }
     }
 
@@ -90,12 +100,13 @@ impl Failure {
             Self::NoQueue => (t.no_queue, t.no_queue_text, ""),
             Self::NoMessage => (t.no_message, t.no_message_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
+            Self::NoMethod => (t.no_method, t.no_method_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),
         };
         let frame = visitor.frame(Section::None, title);
-        let mut page = html(&Page { frame, title, text, detail });
+        let mut page = html(&Page { frame, text, detail });
         *page.status_mut() = self.status();
         page
     }

@@ -134,14 +134,17 @@ impl Queues {
         after: Option<&str>,
         count: usize,
     ) -> Result<(Vec<QueueName>, bool), QueueError> {
-        let (rows, more) = self.rows(prefix, target, after, count).await?;
+        let target = target.map(|target| format!(":{target}"));
+        let (rows, more) = self.rows(prefix, target.as_deref(), after, count).await?;
         Ok((rows.into_iter().map(|(queue, _row)| queue).collect(), more))
     }
 
-    async fn rows(
+    /// The same with what LIST says of each; `target` is what the ARN of their dead-letter queue
+    /// ends in.
+    pub(super) async fn rows(
         &self,
         prefix: &str,
-        target: Option<&QueueName>,
+        target: Option<&str>,
         after: Option<&str>,
         count: usize,
     ) -> Result<(Vec<(QueueName, Row)>, bool), QueueError> {
@@ -154,7 +157,7 @@ impl Queues {
             command.arg("PREFIX").arg(naming.key_start(prefix));
             command.arg("COUNT").arg((count + 1 - rows.len()).min(LIST_PAGE_MAX));
             if let Some(target) = target {
-                command.arg("TARGET").arg(format!(":{target}"));
+                command.arg("TARGET").arg(target);
             }
             if let Some(after) = &after {
                 command.arg("AFTER").arg(after);

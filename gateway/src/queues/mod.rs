@@ -20,6 +20,8 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod server;
+mod snapshots;
 mod table;
 mod types;
 mod unclaimed;
@@ -28,12 +30,14 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::{Peeked, Seen};
+pub use looking::{Glance, Peeked, Seen, ServerFacts};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
 };
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub use server::ServerInfo;
+pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
