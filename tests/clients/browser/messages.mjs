@@ -155,16 +155,16 @@ async function edit(page) {
   await sqs("send_message", { QueueUrl, MessageBody: "b\r\nc\r\n" });
   await page.goto(`${url}/admin/queues/drafts/messages/1/edit`);
   await checkAccessibility(page);
-  assert.match(await page.locator(".notice.warn").innerText(), /Some lines of this message/);
+  assert.match(await page.locator("main .notice.warn").innerText(), /Some lines of this message/);
   assert.equal(await page.getByLabel("Body").inputValue(), "\n a\nb\n");
   assert.equal(await page.getByLabel("Value 1", { exact: true }).inputValue(), "one\ntwo");
   await page.getByLabel("Body").fill("changed");
   await page.getByRole("button", { name: "delete the old one" }).click();
-  assert.match(await page.locator(".notice.good").innerText(), /old one was deleted/);
+  assert.match(await page.locator("main .notice.good").innerText(), /old one was deleted/);
   await page.goto(`${url}/admin/queues/drafts/messages/2/edit`);
   assert.equal(await page.getByLabel("Lines end in").inputValue(), "crlf");
   await page.getByRole("button", { name: "keep the old one" }).click();
-  assert.match(await page.locator(".notice.good").innerText(), /old one is still there/);
+  assert.match(await page.locator("main .notice.good").innerText(), /old one is still there/);
   const all = await receive("drafts");
   const texts = all.map(({ Body }) => Body).sort();
   assert.deepEqual(texts, ["b\r\nc\r\n", "b\r\nc\r\n", "changed"], "as they were, unless changed");
@@ -336,7 +336,7 @@ async function harmless(page) {
 async function bytes(page) {
   await page.goto(`${url}/admin/queues/raw/messages`);
   await page.goto(`${url}/admin/queues/raw/messages/1`);
-  assert.match(await page.locator(".notice").innerText(), /not UTF-8/);
+  assert.match(await page.locator("main .notice").innerText(), /not UTF-8/);
   assert.match(await page.locator("#body").innerText(), /^\uFFFD⟨U\+0000⟩<b>/);
   assert.equal(await page.getByRole("link", { name: "Change and send" }).count(), 0);
   await page.goto(`${url}/admin/queues/raw/messages/1/edit`);
@@ -361,7 +361,7 @@ async function bytes(page) {
   await page.locator("#sent").waitFor();
   assert.equal((await download(2)).toString(), large);
   await page.goto(`${url}/admin/queues/raw/messages/2`);
-  assert.match(await page.locator(".notice").innerText(), /Only the beginning/);
+  assert.match(await page.locator("main .notice").innerText(), /Only the beginning/);
   assert.ok((await page.content()).length < 60_000);
   await page.goto(`${url}/admin/queues/raw/messages/2/edit`);
   await page.getByRole("button", { name: "delete the old one" }).click();
@@ -391,9 +391,24 @@ async function revive(page) {
   assert.deepEqual(await bodies("stuck"), ["letter"]);
 }
 
+/** Starts to move some, slowly; what becomes of it the test sees. */
+async function startMoving(page) {
+  await page.goto(`${url}/admin/queues/failed/messages`);
+  for (const sequence of [8, 2, 4, 6, 7]) {
+    await page.getByLabel(`Choose message ${sequence}`, { exact: true }).check();
+  }
+  await page.getByRole("button", { name: "Move the chosen ones" }).click();
+  await page.getByRole("radio", { name: "jobs" }).check();
+  await page.getByLabel("At most so many a second").fill("1");
+  await page.getByRole("button", { name: "Move" }).click();
+  await eventually(async () =>
+    assert.match(await page.locator("#live").innerText(), /running\s+jobs\s+[12] of about 5/));
+}
+
 await withBrowser(async (browser) => {
   const page = await open(browser, "/admin/queues");
   if (rest[0] === "revive") return revive(page);
+  if (rest[0] === "move") return startMoving(page);
   await sendWithEverything(page);
   await peek(page);
   await deleteSome(page);
