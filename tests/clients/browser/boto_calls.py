@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 
 def encoded(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def main():

@@ -4,6 +4,7 @@
 mod invocations;
 mod access;
 mod pages;
+mod queues;
 mod routes;
 mod visitor;
 mod mappings;
