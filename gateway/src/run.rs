@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     data_dir::{DataDir, DataDirError},
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
+    history::Recorder,
     http::{self, App},
     identity::Identity,
     lambda,
@@ -96,6 +97,7 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
     lambda: lambda::Lambda,
     move_tasks: MoveTasks,
+    history: Recorder,
     embedded: Option<Embedded>,
     _data: Option<DataDir>,
 }
@@ -144,6 +146,8 @@ async fn start(
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let sqs = Sqs::new(queues.clone(), identity, config.queue_cooldown);
+    let history = Recorder::new(queues.clone(), lambda.control().clone());
+    history.start();
     let admin = Admin::new(
         queues,
         sqs.clone(),
@@ -151,6 +155,7 @@ async fn start(
         lambda.api().clone(),
         Access::new(config.admin_password.clone(), auth.is_open()),
         config.base_url.clone(),
+        history.clone(),
     );
     let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
@@ -158,7 +163,7 @@ async fn start(
     // Nobody may be reading it; karin works all the same.
     let _ = io::stdout().write_all(ready.as_bytes()).and_then(|()| io::stdout().flush());
     let server = tokio::spawn(http::serve(listener, app, shutdown));
-    Ok(Running { server, lambda, move_tasks, embedded, _data: data })
+    Ok(Running { server, lambda, move_tasks, history, embedded, _data: data })
 }
 
 impl Running {
@@ -172,8 +177,9 @@ impl Running {
     /// First functions finish, which may send to us until then; then requests and move tasks; then
     /// their Redis.
     async fn stop(self, stop: &Stop) {
-        let Self { server, lambda, move_tasks, embedded, _data } = self;
+        let Self { server, lambda, move_tasks, history, embedded, _data } = self;
         lambda.stop().await;
+        history.finish().await;
         stop.request();
         if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");

@@ -8,6 +8,8 @@
 
 mod assets;
 mod attempts;
+mod chart;
+mod charts;
 mod cookies;
 mod csrf;
 mod failure;
@@ -38,6 +40,7 @@ use crate::admin::failure::Failure;
 use crate::admin::gate::{Gate, Guest};
 use crate::admin::page::Visitor;
 use crate::auth::Secret;
+use crate::history::Recorder;
 use crate::lambda::{self, Control};
 use crate::queues::Queues;
 
@@ -69,6 +72,8 @@ struct Inner {
     control: Control,
     lambda: lambda::Api,
     gate: Gate,
+    /// What mappings did.
+    history: Recorder,
 }
 
 /// The admin page.
@@ -98,11 +103,13 @@ impl Admin {
         lambda: lambda::Api,
         access: Access,
         base_url: Option<String>,
+        history: Recorder,
     ) -> Self {
         let gate = Gate::new(access, base_url);
-        let state = State(Arc::new(Inner { queues, sqs, control, lambda, gate }));
+        let state = State(Arc::new(Inner { queues, sqs, control, lambda, gate, history }));
         let pages = Router::new()
             .merge(overview::routes())
+            .merge(charts::routes())
             .merge(sign_in::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());

@@ -258,7 +258,7 @@ fn a_queue_that_is_always_busy_fits_its_log() {
     let busy = |at_s: u64| QueueState {
         in_flight: 40,
         oldest_sent_ms: Some(at_s * 1_000 - 200_000),
-        ..state((at_s - NOON_S + 700_000) * 20, 3_000 + at_s % 100)
+        ..state((at_s + 700_000 - NOON_S) * 20, 3_000 + at_s % 100)
     };
     let minutes = 8 * 24 * 60;
     let records: Vec<_> = (0..minutes)

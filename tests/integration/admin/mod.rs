@@ -1,6 +1,9 @@
 //! The admin page in a real browser: the scripts of `tests/clients/browser`, each on a real
 //! gateway. What they do there is read back through boto3.
 
+mod charts;
+pub(crate) mod history;
+
 use karin_tests::clients::{Packages, run};
 use karin_tests::gateway::Gateway;
 use karin_tests::redis::RedisServer;

@@ -3,6 +3,7 @@
 //! Each page has a file of its own here, with a struct of its texts and one value a language.
 //! Texts with numbers or names in them are functions.
 
+pub(super) mod charts;
 mod failures;
 mod frame;
 mod notices;
@@ -26,6 +27,7 @@ pub(super) enum Lang {
 /// All texts of one language.
 #[derive(Debug)]
 pub(super) struct Texts {
+    pub(super) charts: charts::Texts,
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
     pub(super) notices: notices::Texts,
@@ -34,6 +36,7 @@ pub(super) struct Texts {
 }
 
 static EN: Texts = Texts {
+    charts: charts::EN,
     failures: failures::EN,
     frame: frame::EN,
     notices: notices::EN,
@@ -41,6 +44,7 @@ static EN: Texts = Texts {
     sign_in: sign_in::EN,
 };
 static KO: Texts = Texts {
+    charts: charts::KO,
     failures: failures::KO,
     frame: frame::KO,
     notices: notices::KO,
