@@ -10,7 +10,7 @@ use crate::history::{Grid, Span};
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 150.0;
 /// Where the axes are.
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 54.0;
 const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = HEIGHT - 22.0;
@@ -52,6 +52,8 @@ pub(super) struct Curve {
     pub(super) style: Style,
     /// `None`: unknown.
     pub(super) values: Vec<Option<f64>>,
+    /// What is so now; the last value may be the highest of its step.
+    pub(super) now: Option<f64>,
 }
 
 /// Curves with common axes.
@@ -69,11 +71,6 @@ impl Curve {
         self.values.iter().flatten().copied()
     }
 
-    /// The last value, which is now's.
-    pub(super) fn last(&self) -> Option<f64> {
-        self.values.last().copied().flatten()
-    }
-
     fn most(&self) -> f64 {
         self.known().fold(0.0, f64::max)
     }
@@ -87,7 +84,7 @@ impl Chart {
 
     /// What a curve is now, as text.
     pub(super) fn now(&self, curve: &Curve) -> String {
-        self.show(curve.last().as_ref())
+        self.show(curve.now.as_ref())
     }
 
     /// All in words: for those who do not see it.
@@ -96,9 +93,10 @@ impl Chart {
         for curve in &self.curves {
             let least = curve.known().reduce(f64::min);
             let most = curve.known().reduce(f64::max);
-            let [last, least, most] =
-                [curve.last(), least, most].map(|value| self.show(value.as_ref()));
-            let _written = write!(summary, " {}", (self.t.summary)(curve.name, &last, &least, &most));
+            let [now, least, highest] =
+                [curve.now, least, most].map(|value| self.show(value.as_ref()));
+            let _written =
+                write!(summary, " {}", (self.t.summary)(curve.name, &now, &least, &highest));
         }
         summary
     }
@@ -112,7 +110,9 @@ impl Chart {
             escaped(&self.summary())
         );
         self.write_axes(&mut svg, top);
-        for curve in &self.curves {
+        let curves = self.curves.iter().enumerate();
+        // On the axis several lines would only hide each other.
+        for (_, curve) in curves.filter(|(number, curve)| *number == 0 || curve.most() > 0.0) {
             let plane = Plane {
                 left: LEFT,
                 right: RIGHT,
@@ -140,34 +140,25 @@ impl Chart {
                 y + 4.0,
             );
         }
-        for quarter in 0..=4_u32 {
-            let share = f64::from(quarter) / 4.0;
-            let x = LEFT + share * (RIGHT - LEFT);
-            let label = self.time_label(4 - quarter);
-            let anchor = if quarter == 4 { "end" } else { "middle" };
+        let (parts, part, unit) = match self.grid.span {
+            Span::Hour => (4, 15, self.t.minutes),
+            Span::Day => (4, 6, self.t.hours),
+            Span::Week => (7, 1, self.t.days),
+        };
+        for number in 0..=parts {
+            let x = LEFT + f64::from(number) / f64::from(parts) * (RIGHT - LEFT);
+            let is_now = number == parts;
+            let label = format!("−{}{unit}", (parts - number) * part);
+            let label = if is_now { self.t.now.to_owned() } else { label };
+            let anchor = if is_now { "end" } else { "middle" };
             let _written = write!(
                 svg,
                 "<path class=\"axis\" d=\"M{x:.1} {BOTTOM}v4\"/>\
                  <text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{}</text>",
-                if quarter == 4 { WIDTH - 2.0 } else { x },
+                if is_now { WIDTH - 2.0 } else { x },
                 HEIGHT - 5.0,
                 escaped(&label),
             );
-        }
-    }
-
-    /// So many quarters of the span ago.
-    fn time_label(&self, quarters: u32) -> String {
-        let share = f64::from(quarters) / 4.0;
-        let ago = |whole: f64| {
-            let text = format!("{:.2}", whole * share);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        };
-        match (quarters, self.grid.span) {
-            (0, _) => self.t.now.to_owned(),
-            (_, Span::Hour) => format!("−{} {}", ago(60.0), self.t.minutes),
-            (_, Span::Day) => format!("−{} {}", ago(24.0), self.t.hours),
-            (_, Span::Week) => format!("−{} {}", ago(7.0), self.t.days),
         }
     }
 }
@@ -255,8 +246,8 @@ impl Plane {
         for run in self.runs(curve) {
             write_run(&run, 'M', &mut path);
             if run.len() == 1 {
-                // With round ends, a dot.
-                path.push_str("h.1");
+                // A dot.
+                path.push_str("h-1h2");
             }
         }
         path
@@ -283,8 +274,13 @@ impl Plane {
             // One of many would not be seen.
             let y = self.y(value).min(self.bottom - 1.0);
             let x = self.x(step) - width * 0.4;
-            let _written =
-                write!(path, "M{x:.1} {:.1}V{y:.1}h{:.1}V{:.1}z", self.bottom, width * 0.8, self.bottom);
+            let _written = write!(
+                path,
+                "M{x:.1} {:.1}V{y:.1}h{:.1}V{:.1}z",
+                self.bottom,
+                width * 0.8,
+                self.bottom
+            );
         }
         path
     }
@@ -316,8 +312,8 @@ fn write_run(run: &[Point], first: char, path: &mut String) {
     }
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "within the picture")]
 fn tenths(value: f64) -> i32 {
-    // Within the picture.
     (value * 10.0).round().clamp(0.0, 10_000.0) as i32
 }
 
@@ -328,8 +324,20 @@ fn number(count: usize) -> f64 {
 /// A round value that is at least this, half of which is round as well.
 fn nice_top(most: f64, unit: Unit) -> f64 {
     const SECONDS: [f64; 14] = [
-        10.0, 20.0, 60.0, 120.0, 600.0, 1_200.0, 3_600.0, 7_200.0, 14_400.0, 43_200.0, 86_400.0,
-        172_800.0, 345_600.0, 1_209_600.0,
+        10.0,
+        20.0,
+        60.0,
+        120.0,
+        600.0,
+        1_200.0,
+        3_600.0,
+        7_200.0,
+        14_400.0,
+        43_200.0,
+        86_400.0,
+        172_800.0,
+        345_600.0,
+        1_209_600.0,
     ];
     if unit == Unit::Seconds
         && let Some(top) = SECONDS.into_iter().find(|top| most <= *top)
@@ -360,7 +368,7 @@ fn duration(seconds: f64, t: &Texts) -> String {
         s if s < 86_000.0 => (s / 3_600.0, t.hours),
         s => (s / 86_400.0, t.days),
     };
-    format!("{} {unit}", plain(value))
+    format!("{}{unit}", plain(value))
 }
 
 fn count(value: f64) -> String {
@@ -384,12 +392,14 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, clippy::cast_precision_loss, reason = "exact here")]
 mod tests {
     use super::*;
     use crate::admin::texts::charts::{EN, KO};
 
     fn curve(style: Style, values: &[Option<f64>]) -> Curve {
-        Curve { name: "ready", class: "c1", style, values: values.to_vec() }
+        let now = values.last().copied().flatten();
+        Curve { name: "ready", class: "c1", style, values: values.to_vec(), now }
     }
 
     fn chart(values: &[Option<f64>]) -> Chart {
@@ -411,9 +421,9 @@ mod tests {
         let svg = chart(&values).svg();
         let [area, line] = drawn(&svg)[..] else { panic!("{svg}") };
         assert_eq!(line.matches('M').count(), 2, "{line}");
-        assert!(line.ends_with("h.1"), "{line}");
+        assert!(line.ends_with("h-1h2"), "{line}");
         assert_eq!(area.matches('Z').count(), 1, "{area}");
-        assert!(line.contains(" 12M") || line.contains(" 12M"), "4 is at the top: {line}");
+        assert!(line.contains(" 12M"), "4 is at the top: {line}");
     }
 
     #[test]
@@ -426,12 +436,11 @@ mod tests {
     #[test]
     fn the_largest_chart_is_small() {
         let wild = |seed: usize| {
-            (0..96).map(|n: usize| Some((n * 7_919 * seed % 1_009) as f64 * 1e3)).collect()
+            let value = |n: usize| Some((n * 7_919 * seed % 1_009) as f64 * 1e3);
+            (0..96).map(value).collect::<Vec<_>>()
         };
         let mut chart = chart(&[]);
-        chart.curves = (1..=4)
-            .map(|n| Curve { name: "ready", class: "c1", style: Style::Line, values: wild(n) })
-            .collect();
+        chart.curves = (1..=4).map(|n| curve(Style::Line, &wild(n))).collect();
         let svg = chart.svg();
         assert!(svg.len() < 6 * 1_024, "{}", svg.len());
         let spark = spark(&chart.curves[..2]);

@@ -99,8 +99,7 @@ impl Sampler {
             std::cmp::Reverse(activity(&self.before(queue, now_ms).0, state))
         });
         changed.truncate(WRITTEN_MAX);
-        let kept: Vec<_> =
-            changed.iter().map(|(queue, _)| self.before(queue, now_ms).1).collect();
+        let kept: Vec<_> = changed.iter().map(|(queue, _)| self.before(queue, now_ms).1).collect();
         let writes = changed.iter().zip(&kept).map(|((queue, state), kept_ms)| async move {
             let record = QueueRecord::of(state, now_ms, is_gap);
             let key = naming.marker(queue, HISTORY);
@@ -307,4 +306,26 @@ pub(super) const TOUCHED_SECONDS: u64 = WATCHED_S;
 /// Whether a LIST was refused because the module is too old to know what it was asked for.
 pub(super) fn is_too_old(error: &QueueError) -> bool {
     matches!(error, QueueError::Unexpected(text) if text.contains("syntax"))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{ServerError, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_module_that_does_not_know_what_it_is_asked_for_is_told_by_its_answer() {
+        let answer = |line: &str| {
+            let bytes = &mut bytes::BytesMut::from(format!("-{line}\r\n").as_str());
+            match super::super::resp::take(bytes) {
+                Ok(Some(Value::ServerError(error))) => reply::error(&error as &ServerError),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_too_old(&answer("ERR syntax error")));
+        for other in ["ERR unknown command 'KARIN.LIST'", "NOPERM no", "LOADING yes"] {
+            assert!(!is_too_old(&answer(other)), "{other}");
+        }
+    }
 }

@@ -56,17 +56,14 @@ pub(crate) fn minute(redis: &RedisServer, gateways: &[&Gateway]) {
 }
 
 fn sweep(redis: &RedisServer, gateways: &[&Gateway]) {
-    let connected =
-        |gateway: &Gateway| gateway.log().matches("connected to Redis").count();
+    let connected = |gateway: &Gateway| gateway.log().matches("connected to Redis").count();
     let before: Vec<usize> = gateways.iter().map(|gateway| connected(gateway)).collect();
     let lists = calls(redis, "karin.list");
     redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
     until(PATIENCE, "new connections", || {
         gateways.iter().zip(&before).all(|(gateway, before)| connected(gateway) > *before)
     });
-    until(PATIENCE, "the sweeps", || {
-        calls(redis, "karin.list") >= lists + gateways.len() as u64
-    });
+    until(PATIENCE, "the sweeps", || calls(redis, "karin.list") >= lists + gateways.len() as u64);
     // What a sweep writes goes out before what is asked after it.
     for gateway in gateways {
         assert_eq!(gateway.http().json("ListQueues", "{}").status, 200);
@@ -211,8 +208,12 @@ fn a_long_history_is_made_shorter() {
     send(&redis, "orders", 3);
     minute(&redis, &[&gateway]);
     until(PATIENCE, "a record", || length(&redis, "orders") > 0);
-    redis.cli(&["EVAL", "redis.call('SET', KEYS[1], string.rep(redis.call('GET', KEYS[1]), 800))",
-        "1", "karin:{orders}:hist"]);
+    redis.cli(&[
+        "EVAL",
+        "redis.call('SET', KEYS[1], string.rep(redis.call('GET', KEYS[1]), 800))",
+        "1",
+        "karin:{orders}:hist",
+    ]);
     assert!(length(&redis, "orders") > 6_144);
     send(&redis, "orders", 3);
     minute(&redis, &[&gateway]);

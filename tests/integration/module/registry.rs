@@ -164,9 +164,8 @@ fn a_row_has_the_counts_and_times_of_its_queue() {
     let rows: Vec<Vec<String>> =
         items(&reply["queues"]).iter().map(|row| items(row).iter().map(text).collect()).collect();
     let info = |client: &mut Client, key: &str, name: &str| text(&client.info(key)[name]);
-    let mut tail = |key: &str| {
-        ["uid", "created_ms"].map(|name| info(&mut client, key, name)).join(" ")
-    };
+    let mut tail =
+        |key: &str| ["uid", "created_ms"].map(|name| info(&mut client, key, name)).join(" ");
     let [empty, q] = ["empty", "q"].map(&mut tail);
     let oldest = info(&mut client, "q", "oldest_sent_ms");
     assert_eq!(rows[0].join(" "), format!("empty 0 0 0 0 -1 0 0 0 -1 {empty}"));
@@ -182,7 +181,10 @@ fn touched_gives_only_queues_whose_messages_changed_of_late() {
     client.ok("KARIN.CREATE untouched");
     let changes: [(&str, &[&str]); 8] = [
         ("acked", &["KARIN.ACK acked RECEIPT"]),
-        ("died", &["KARIN.SET died deadLetterTargetArn x:y maxReceiveCount 1", "KARIN.POPDUE died"]),
+        (
+            "died",
+            &["KARIN.SET died deadLetterTargetArn x:y maxReceiveCount 1", "KARIN.POPDUE died"],
+        ),
         ("extended", &["KARIN.EXTEND extended RECEIPT 9"]),
         ("popped", &["KARIN.SEND popped b", "KARIN.POPDUE popped"]),
         ("purged", &["KARIN.PURGE purged"]),
@@ -213,7 +215,10 @@ fn touched_gives_only_queues_whose_messages_changed_of_late() {
     client.ok("KARIN.DEADACK died UPTO 9");
     assert_eq!(list(&mut client, "TOUCHED 99 COUNT 2"), ["died"]);
     client.ok("KARIN.DEBUG CLOCK -500");
-    assert!(list(&mut client, "TOUCHED 1").contains(&"died".to_owned()), "set back, and not missed");
+    assert!(
+        list(&mut client, "TOUCHED 1").contains(&"died".to_owned()),
+        "set back, and not missed"
+    );
 }
 
 #[test]

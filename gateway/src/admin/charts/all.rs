@@ -9,12 +9,12 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::admin::State;
 use crate::admin::chart::{Unit, show, spark};
-use crate::admin::charts::queue::{count, depth, flows};
+use crate::admin::charts::queue::{depth, flows};
 use crate::admin::charts::{Choice, mapping};
 use crate::admin::failure::Failure;
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::texts::charts::Texts;
-use crate::history::{MappingSeries, QueueSeries, Span};
+use crate::history::{MappingSeries, QueueSeries, Span, real};
 use crate::lambda::MappingStatus;
 use crate::queues::QueueNow;
 
@@ -109,8 +109,8 @@ async fn page(
 fn totals(queues: &[QueueNow], t: &Texts) -> Vec<(&'static str, String)> {
     let sum = |of: fn(&QueueNow) -> u64| queues.iter().map(of).fold(0, u64::saturating_add);
     let oldest = queues.iter().filter_map(|now| now.state.age_s(now.now_ms)).max();
-    let age = oldest.map_or_else(|| "–".to_owned(), |age_s| show(count(age_s), Unit::Seconds, t));
-    let shown = |number: u64| show(count(number), Unit::Count, t);
+    let age = oldest.map_or_else(|| "–".to_owned(), |age_s| show(real(age_s), Unit::Seconds, t));
+    let shown = |number: u64| show(real(number), Unit::Count, t);
     vec![
         (t.total_queues, shown(queues.len() as u64)),
         (t.ready, shown(sum(|now| now.state.ready))),
@@ -129,11 +129,10 @@ async fn queue_row(
 ) -> Result<QueueRow, Failure> {
     let series: QueueSeries = state.0.queues.series_of(now, span).await?;
     let counts = [now.state.ready, now.state.in_flight, now.state.delayed, now.state.dead];
-    let mut cells = counts.map(|number| show(count(number), Unit::Count, t)).to_vec();
-    let last = series.last();
-    cells.extend([last.sent, last.gone].map(|rate| show(rate, Unit::Count, t)));
+    let mut cells = counts.map(|number| show(real(number), Unit::Count, t)).to_vec();
+    cells.extend([series.now.sent, series.now.gone].map(|rate| show(rate, Unit::Count, t)));
     cells.push(match now.state.age_s(now.now_ms) {
-        Some(age_s) => show(count(age_s), Unit::Seconds, t),
+        Some(age_s) => show(real(age_s), Unit::Seconds, t),
         None => "–".to_owned(),
     });
     Ok(QueueRow {
@@ -153,7 +152,7 @@ async fn mapping_row(
     let series: MappingSeries = state.0.history.series(&mapping.uuid, span).await?;
     let total = series.total;
     let mut cells = [total.invocations, total.errors, total.throttles]
-        .map(|number| show(count(number), Unit::Count, t))
+        .map(|number| show(real(number), Unit::Count, t))
         .to_vec();
     cells.extend([total.p50_ms, total.p99_ms].map(|value| match value {
         Some(value) => show(value, Unit::Milliseconds, t),
@@ -173,12 +172,12 @@ impl Part {
     fn of(url: &str, parameter: &str, of: usize) -> Self {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let given = form_urlencoded::parse(query.as_bytes());
-        let asked = given.clone().find(|(name, _)| name == parameter);
+        let asked = given.into_iter().find(|(name, _)| name == parameter);
         let asked = asked.and_then(|(_, part)| part.parse::<usize>().ok()).unwrap_or(0);
         let part = asked.min(of.saturating_sub(1) / SHOWN_MAX);
         let url = |part: usize| {
             let mut url = form_urlencoded::Serializer::new(format!("{path}?"));
-            url.extend_pairs(given.clone().filter(|(name, _)| name != parameter));
+            url.extend_pairs(given.into_iter().filter(|(name, _)| name != parameter));
             url.append_pair(parameter, &part.to_string()).finish()
         };
         let (from, to) = (part * SHOWN_MAX, ((part + 1) * SHOWN_MAX).min(of));

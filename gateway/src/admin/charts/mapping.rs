@@ -2,12 +2,11 @@
 
 use crate::admin::State;
 use crate::admin::chart::{Chart, Curve, Style, Unit};
-use crate::admin::charts::queue::count;
 use crate::admin::charts::{Charts, Choice};
 use crate::admin::failure::Failure;
 use crate::admin::page::Frame;
 use crate::admin::texts::charts::Texts;
-use crate::history::{MappingSeries, MappingStep};
+use crate::history::{MappingSeries, MappingStep, real};
 
 /// The charts of the mapping with this UUID for a page with this frame; one command. What another
 /// gateway does shows with its next record, a minute late at most.
@@ -39,9 +38,9 @@ pub(super) fn charts(series: &MappingSeries, t: &'static Texts) -> Vec<Chart> {
 /// Invocations, and what went wrong with them before it.
 pub(super) fn invocations(series: &MappingSeries, t: &'static Texts) -> Vec<Curve> {
     vec![
-        curve(series, t.invoked, "c1", Style::Bars, |step| Some(count(step.invocations))),
-        curve(series, t.errors, "bad", Style::Bars, |step| Some(count(step.errors))),
-        curve(series, t.throttles, "c2", Style::Line, |step| Some(count(step.throttles))),
+        curve(series, t.invoked, "c1", Style::Bars, |step| Some(real(step.invocations))),
+        curve(series, t.errors, "bad", Style::Bars, |step| Some(real(step.errors))),
+        curve(series, t.throttles, "c2", Style::Line, |step| Some(real(step.throttles))),
     ]
 }
 
@@ -52,5 +51,6 @@ fn curve(
     style: Style,
     of: impl Fn(&MappingStep) -> Option<f64>,
 ) -> Curve {
-    Curve { name, class, style, values: series.steps.iter().map(of).collect() }
+    let values: Vec<_> = series.steps.iter().map(of).collect();
+    Curve { name, class, style, now: values.last().copied().flatten(), values }
 }

@@ -76,7 +76,7 @@ impl Choice {
 pub(super) struct Charts {
     t: &'static Texts,
     choice: Choice,
-    charts: Vec<Chart>,
+    all: Vec<Chart>,
     /// `None`: they were not asked for.
     numbers: Option<Numbers>,
 }
@@ -98,7 +98,7 @@ struct Row {
 impl Charts {
     fn new(t: &'static Texts, choice: Choice, charts: Vec<Chart>) -> Self {
         let numbers = choice.has_numbers.then(|| Numbers::of(&charts));
-        Self { t, choice, charts, numbers }
+        Self { t, choice, all: charts, numbers }
     }
 
     /// How much of the past they show.
@@ -109,7 +109,8 @@ impl Charts {
 
 impl Numbers {
     fn of(charts: &[Chart]) -> Self {
-        let curves = || charts.iter().flat_map(|chart| chart.curves.iter().map(move |c| (chart, c)));
+        let curves =
+            || charts.iter().flat_map(|chart| chart.curves.iter().map(move |c| (chart, c)));
         let mut rows: Vec<Row> = Vec::new();
         let grid = charts.first().map(|chart| chart.grid);
         for step in (0..grid.map_or(0, |grid| grid.span.steps())).rev() {
@@ -130,8 +131,7 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::State;
-use crate::admin::chart::{Style, Unit};
+    use crate::admin::chart::{Style, Unit};
     use crate::admin::texts::charts::EN;
     use crate::history::Grid;
 
@@ -153,7 +153,7 @@ use crate::admin::chart::{Style, Unit};
         for (step, value) in values.iter_mut().enumerate().skip(20) {
             *value = Some(if step < 50 { 1.0 } else { 2.0 });
         }
-        let curve = Curve { name: "ready", class: "c1", style: Style::Line, values };
+        let curve = Curve { name: "ready", class: "c1", style: Style::Line, values, now: None };
         let grid = Grid { span: Span::Hour, now_s: 1_795_262_400 };
         let (unit, curves) = (Unit::Count, vec![curve]);
         let numbers = Numbers::of(&[Chart { title: "m", unit, grid, curves, t: &EN }]);

@@ -6,7 +6,7 @@ use crate::admin::charts::{Charts, Choice};
 use crate::admin::failure::Failure;
 use crate::admin::page::Frame;
 use crate::admin::texts::charts::Texts;
-use crate::history::{QueueSeries, QueueStep};
+use crate::history::{QueueSeries, QueueStep, real};
 use crate::queues::QueueName;
 
 /// The charts of a queue for a page with this frame; two commands.
@@ -27,17 +27,17 @@ fn charts(series: &QueueSeries, t: &'static Texts) -> Vec<Chart> {
             t.depth,
             Unit::Count,
             vec![
-                curve(series, t.ready, "c1", Style::Area, |step| count(step.ready)),
-                curve(series, t.in_flight, "c2", Style::Line, |step| count(step.in_flight)),
-                curve(series, t.delayed, "c3", Style::Line, |step| count(step.delayed)),
-                curve(series, t.dead, "bad", Style::Line, |step| count(step.dead)),
+                curve(series, t.ready, "c1", Style::Area, |step| real(step.ready)),
+                curve(series, t.in_flight, "c2", Style::Line, |step| real(step.in_flight)),
+                curve(series, t.delayed, "c3", Style::Line, |step| real(step.delayed)),
+                curve(series, t.dead, "bad", Style::Line, |step| real(step.dead)),
             ],
         ),
         chart(t.rates, Unit::Count, flows(series, t)),
         chart(
             t.age,
             Unit::Seconds,
-            vec![curve(series, t.oldest, "c2", Style::Area, |step| count(step.age_s))],
+            vec![curve(series, t.oldest, "c2", Style::Area, |step| real(step.age_s))],
         ),
     ]
 }
@@ -52,7 +52,7 @@ pub(super) fn flows(series: &QueueSeries, t: &'static Texts) -> Vec<Curve> {
 
 /// How many messages are to be received.
 pub(super) fn depth(series: &QueueSeries, t: &'static Texts) -> Vec<Curve> {
-    vec![curve(series, t.ready, "c1", Style::Area, |step| count(step.ready))]
+    vec![curve(series, t.ready, "c1", Style::Area, |step| real(step.ready))]
 }
 
 fn curve(
@@ -63,10 +63,5 @@ fn curve(
     of: impl Fn(&QueueStep) -> f64,
 ) -> Curve {
     let values = series.steps.iter().map(|step| step.as_ref().map(&of)).collect();
-    Curve { name, class, style, values }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a chart is not that fine")]
-pub(super) fn count(count: u64) -> f64 {
-    count as f64
+    Curve { name, class, style, values, now: Some(of(&series.now)) }
 }
