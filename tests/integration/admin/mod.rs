@@ -1,13 +1,15 @@
 //! The admin page in a real browser: the scripts of `tests/clients/browser`, each on a real
 //! gateway. What they do there is read back through boto3.
 
-mod invocations;
 mod access;
+mod charts;
+pub(crate) mod history;
+mod invocations;
+mod mappings;
 mod pages;
 mod queues;
 mod routes;
 mod visitor;
-mod mappings;
 
 use karin_tests::clients::{Packages, run};
 use karin_tests::gateway::Gateway;

@@ -9,6 +9,7 @@ mod filters;
 mod functions;
 mod gateways;
 mod handover;
+mod history;
 mod local;
 mod metrics;
 mod ministack;
