@@ -8,6 +8,7 @@
 mod attempt;
 pub mod attributes;
 mod check;
+pub mod chosen;
 pub mod dead;
 pub mod dedup;
 mod defrag;
@@ -31,6 +32,7 @@ mod timed;
 pub mod view;
 
 pub use attributes::{AttributeName, Attributes, DeduplicationScope, Tags};
+pub use chosen::Dropped;
 pub use dead::Letter;
 pub use error::Error;
 pub use lease::{Demand, Extension, Outcome};

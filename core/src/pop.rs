@@ -283,7 +283,7 @@ impl Queue {
     }
 
     /// Counts a message of a group that was picked and is not yet leased.
-    fn count_picked(&mut self, group: u32) {
+    pub(crate) fn count_picked(&mut self, group: u32) {
         if let Some(groups) = self.groups.as_deref_mut() {
             groups.count_picked(group, 1);
         }
@@ -346,7 +346,7 @@ impl Queue {
     }
 
     /// Leases a message that was picked. One of a standard queue stands nowhere then.
-    fn lease(
+    pub(crate) fn lease(
         &mut self,
         slot: u32,
         now_ms: u64,

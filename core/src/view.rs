@@ -240,7 +240,7 @@ impl Queue {
     }
 
     /// What a message is to a receiver.
-    fn state(message: &Message, now_ms: u64) -> State {
+    pub(crate) fn state(message: &Message, now_ms: u64) -> State {
         match message.state {
             MessageState::Dead { .. } => State::Dead,
             MessageState::Ready { .. } => State::Ready,

@@ -7,9 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::{
-    HeaderMap, Uri,
+    HeaderMap, Method, Uri,
     header::{self, HeaderName},
-    http::uri::Authority,
+    http::{request::Parts, uri::Authority},
 };
 
 /// Headers of proxies: what comes through one does not come from this machine.
@@ -17,6 +17,8 @@ const FORWARDED: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What a browser sends with a page somebody goes to, as opposed to what pages load.
+const VISIT: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +58,12 @@ impl BrowserRule {
         Self { reach, own_host: uri.and_then(|uri| uri.host().map(str::to_owned)) }
     }
 
-    /// Whether a request with these headers may pass.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Whether a request may pass.
+    pub(crate) fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+        self.check_headers(&parts.headers, is_visit(parts))
+    }
+
+    fn check_headers(&self, headers: &HeaderMap, is_visit: bool) -> Result<(), Refusal> {
         let host = headers.get(header::HOST);
         if let (Some(host), Reach::Loopback) = (host, self.reach) {
             // Mostly it is an address; then nothing need be taken apart.
@@ -81,6 +87,7 @@ impl BrowserRule {
         if let Some(site) = headers.get(&SEC_FETCH_SITE)
             && site != "same-origin"
             && site != "none"
+            && !is_visit
         {
             return Err(Refusal::ForeignPage);
         }
@@ -99,6 +106,35 @@ impl BrowserRule {
             || host.ends_with(".localhost")
             || self.own_host.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&host))
     }
+}
+
+/// Whether somebody follows a link to the admin page, wherever that link stands. Looking changes
+/// nothing, and the page with the link does not see what is answered.
+fn is_visit(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let is_page = path == "/admin"
+        || path.starts_with("/admin/")
+        || (path == "/" && parts.uri.query().is_none());
+    is_page
+        && parts.method == Method::GET
+        && VISIT.iter().all(|(name, value)| parts.headers.get(*name).is_some_and(|v| v == value))
+}
+
+/// Whether a form was sent by a page of ours, or by no page. `base_url` is how people reach us; a
+/// proxy in between may have changed the Host.
+pub(crate) fn is_own_form(headers: &HeaderMap, base_url: Option<&str>) -> bool {
+    // A browser that knows this header knows better than we do.
+    if let Some(site) = headers.get(&SEC_FETCH_SITE) {
+        return site == "same-origin" || site == "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let place = |url: &str| url.split_once("://").map(|(_, place)| place.to_ascii_lowercase());
+    let Some(origin) = origin.to_str().ok().and_then(place) else { return false };
+    // No page can have a browser send the second one.
+    let hosts = [headers.get(header::HOST), headers.get("x-forwarded-host")];
+    let hosts = hosts.into_iter().flatten().filter_map(|host| host.to_str().ok());
+    let mut own = hosts.map(str::to_ascii_lowercase).chain(base_url.and_then(place));
+    own.any(|own| own == origin)
 }
 
 #[cfg(test)]
@@ -120,7 +156,7 @@ mod tests {
         let headers = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
-        assert_eq!(rule.check(&headers.collect()), expected);
+        assert_eq!(rule.check_headers(&headers.collect(), false), expected);
     }
 
     #[test]
@@ -169,5 +205,47 @@ mod tests {
         check(&[host, ("origin", "http://karin.internal:9324")], Ok(()));
         check(&[host, ("origin", "https://evil.example")], Err(Refusal::ForeignPage));
         check(&[host, ("sec-fetch-site", "cross-site")], Err(Refusal::ForeignPage));
+    }
+
+    #[test]
+    fn links_lead_to_the_admin_page_from_anywhere_and_to_nothing_else() {
+        let rule = BrowserRule::new(Reach::Loopback, None);
+        let check = |method: &str, path: &str, dest: &str| {
+            let request = hyper::Request::builder().method(method).uri(path);
+            let request = request.header("host", "127.0.0.1").header("sec-fetch-dest", dest);
+            let request = request.header("sec-fetch-mode", "navigate");
+            let request = request.header("sec-fetch-site", "cross-site").body(()).unwrap();
+            rule.check(&request.into_parts().0)
+        };
+        for path in ["/admin", "/admin/queues/orders", "/"] {
+            assert_eq!(check("GET", path, "document"), Ok(()), "{path}");
+            assert_eq!(check("GET", path, "iframe"), Err(Refusal::ForeignPage), "{path}");
+            assert_eq!(check("POST", path, "document"), Err(Refusal::ForeignPage), "{path}");
+        }
+        for path in ["/?Action=DeleteQueue", "/0/q", "/administration"] {
+            assert_eq!(check("GET", path, "document"), Err(Refusal::ForeignPage), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_ours_if_its_page_is() {
+        let base = Some("https://queues.example.org");
+        for (headers, is_own) in [
+            (&[][..], true),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "https://proxied")], true),
+            (&[("sec-fetch-site", "same-site"), ("host", "a"), ("origin", "http://a")], false),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("host", "a:1"), ("origin", "http://a:1")], true),
+            (&[("host", "a:1"), ("origin", "http://a:2")], false),
+            (&[("host", "a"), ("origin", "null")], false),
+            (&[("host", "10.0.0.1:9324"), ("origin", "https://Queues.example.org")], true),
+            (&[("host", "b"), ("x-forwarded-host", "c"), ("origin", "https://c")], true),
+            (&[("origin", "https://evil.example")], false),
+        ] {
+            let all = headers.iter().map(|(name, value): &(&'static str, &str)| {
+                (HeaderName::from_static(name), value.parse().unwrap())
+            });
+            assert_eq!(is_own_form(&all.collect(), base), is_own, "{headers:?}");
+        }
     }
 }

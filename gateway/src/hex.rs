@@ -18,8 +18,29 @@ pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// The bytes of such a text. `None`: it is none.
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let byte = |[high, low]: &[u8; 2]| Some(value(*high)? << 4 | value(*low)?);
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_text_is_bytes_only_if_all_of_it_is_lower_case_digits() {
+        assert_eq!(super::bytes("000fa5ff"), Some(vec![0x00, 0x0f, 0xa5, 0xff]));
+        assert_eq!(super::bytes(""), Some(Vec::new()));
+        for bad in ["0", "0g", "0A", "00 ", "é"] {
+            assert_eq!(super::bytes(bad), None, "{bad}");
+        }
+    }
+
     #[test]
     fn each_byte_is_two_digits() {
         assert_eq!(super::text(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");

@@ -1,13 +1,22 @@
 //! The HTTP server: connections, limits, and which part answers which path.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -49,6 +58,9 @@ const BUFFER_BYTES_MAX: usize = 128 * 1024;
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long requests may take to finish when karin stops; long polls end at once.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection that has not asked anything yet may still ask when karin stops: its
+/// request may be on the way.
+const FRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after the system refused a connection for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -79,7 +91,7 @@ impl App {
         Self { sqs, lambda, admin, auth, browsers, room: Room::default() }
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let (mut parts, body) = request.into_parts();
         let token = auth::take_from(&mut parts.uri);
         match parts.uri.path() {
@@ -87,14 +99,17 @@ impl App {
             "/readyz" => return self.readiness().await,
             _ => {}
         }
-        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts.headers).err()) {
+        if let Some(refusal) = self.browsers.as_ref().and_then(|b| b.check(&parts).err()) {
             tracing::info!(%refusal, "refused");
             return plain(StatusCode::FORBIDDEN, refusal.to_string());
+        }
+        if token.is_none() && is_person(&parts) {
+            return see_other("/admin");
         }
         let entrance = self.auth.entrance(token.as_ref());
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
-            Part::Admin => self.admin(parts, body).await,
+            Part::Admin => self.admin(parts, body, peer).await,
             Part::Nobody => self.nothing_here(entrance, &parts, body).await,
             Part::Sqs => self.sqs(entrance, &parts, body).await,
         }
@@ -129,9 +144,9 @@ impl App {
     }
 
     /// Who asks is the admin page's own business.
-    async fn admin(&self, parts: Parts, body: Incoming) -> Answer {
+    async fn admin(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
         match self.room.read(body, || true).await {
-            Ok((body, _place)) => self.admin.answer(parts, body).await,
+            Ok((body, _place)) => self.admin.answer(parts, body, peer).await,
             Err(BodyError::Broken) => closing(incomplete()),
             Err(BodyError::Slow) => closing(too_slow()),
             Err(BodyError::TooLarge) => {
@@ -188,13 +203,13 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     loop {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        let stream = select! {
+        let (stream, peer) = select! {
             accepted = accept(&listener) => accepted,
             () = shutdown.requested() => break,
         };
         let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, app, shutdown).await {
+            if let Err(error) = connection(stream, peer.ip(), app, shutdown).await {
                 tracing::debug!("a connection ended: {error}");
             }
             drop(permit);
@@ -207,10 +222,10 @@ pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             // The client left before it was let in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -223,6 +238,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: Arc<App>,
     shutdown: Shutdown,
 ) -> Result<(), hyper::Error> {
@@ -233,9 +249,12 @@ async fn connection(
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_TIMEOUT_MS) {
         tracing::debug!("no TCP_USER_TIMEOUT: {error}");
     }
-    let service = service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.handle(request).await) }
+    let (leaving, asked) = (shutdown.clone(), Arc::new(AtomicBool::new(false)));
+    let has_asked = Arc::clone(&asked);
+    let service = service_fn(move |request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
+        let (app, shutdown) = (Arc::clone(&app), leaving.clone());
+        async move { Ok::<_, Infallible>(answer(&app, request, peer, &shutdown).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -246,9 +265,30 @@ async fn connection(
     let mut connection = std::pin::pin!(connection);
     select! {
         result = connection.as_mut() => return result,
-        () = shutdown.requested() => connection.as_mut().graceful_shutdown(),
+        () = shutdown.requested() => {}
     }
+    if !asked.load(Ordering::Relaxed) {
+        select! {
+            result = connection.as_mut() => return result,
+            () = sleep(FRESH_TIMEOUT) => {}
+        }
+    }
+    connection.as_mut().graceful_shutdown();
     connection.await
+}
+
+/// The answer; of a karin that leaves one that sends the client elsewhere for the next.
+async fn answer(
+    app: &App,
+    request: Request<Incoming>,
+    peer: IpAddr,
+    shutdown: &Shutdown,
+) -> Answer {
+    if request.uri().path() == "/readyz" && shutdown.is_announced() {
+        return closing(plain(StatusCode::SERVICE_UNAVAILABLE, "stopping"));
+    }
+    let answer = app.handle(request, peer).await;
+    if shutdown.is_announced() { closing(answer) } else { answer }
 }
 
 /// Who answers at a path.
@@ -273,6 +313,24 @@ fn part_of(path: &str) -> Part {
     }
 }
 
+/// Whether somebody opened our address in a browser: no client of SQS asks for HTML.
+fn is_person(parts: &Parts) -> bool {
+    let wants_html =
+        |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    parts.method == Method::GET
+        && parts.uri.path() == "/"
+        && parts.headers.get(ACCEPT).is_some_and(wants_html)
+        && form_urlencoded::parse(query).all(|(name, _)| name != "Action")
+}
+
+fn see_other(path: &'static str) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(path));
+    answer
+}
+
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(text.into()));
     *answer.status_mut() = status;
@@ -280,7 +338,8 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     answer
 }
 
-/// What is left of the request's body is not read, so nothing can follow on this connection.
+/// Nothing can follow on this connection: what is left of the request's body is not read, or karin
+/// ends.
 fn closing(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer

@@ -8,6 +8,7 @@ pub mod arn;
 pub mod auth;
 mod body;
 mod browser;
+pub mod cli;
 pub mod config;
 mod data_dir;
 mod embedded;
@@ -22,6 +23,8 @@ pub mod protocol;
 pub mod queues;
 mod run;
 pub mod shutdown;
-pub mod try_filter;
+mod systemd;
+mod try_filter;
+mod version;
 
 pub use run::{RunError, run};

@@ -4,18 +4,21 @@ use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
+    join,
     net::TcpListener,
     select,
     signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
 };
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin},
+    admin::{Access, Admin, InForce},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
@@ -26,6 +29,7 @@ use crate::{
     lambda,
     queues::{ArnMaker, ConnectError, MoveTasks, Queues, QueuesOptions, RedisAddress},
     shutdown::{self, Shutdown, Stop},
+    systemd::{self, Manager},
 };
 
 /// The module's file next to the binary.
@@ -45,6 +49,16 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// The socket that was handed over cannot be used.
+    #[error("the socket handed over cannot be listened on: {0}")]
+    HandedOver(io::Error),
+    /// The socket that was handed over lets in who should not be let in.
+    #[error(
+        "the socket handed over listens on {0}, which is not a loopback address, and there are no \
+         keys, so anybody who reaches it could read and delete messages; --key or --token protects \
+         them, --insecure allows it"
+    )]
+    Unprotected(SocketAddr),
     /// The data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -62,17 +76,21 @@ pub enum RunError {
 /// Runs karin until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn run(config: Config) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
+    let manager = Manager::of_environment();
     raise_file_limit();
     let (stop, shutdown) = shutdown::channel();
     let karin = std::env::current_exe()?;
-    let listener = listen(config.listen).await?;
+    let listener = listener(&config).await?;
     let address = listener.local_addr()?;
     let data = data_dir(&config)?;
+    let grace = config.shutdown_grace;
     let starting = start(config, address, data, karin, listener, shutdown);
     let running = select! {
         running = starting => running?,
         () = signals.next() => return Ok(()),
     };
+    manager.ready();
+    let _watchdog = manager.keep_alive();
     let result = loop {
         select! {
             () = ended(&mut signals.terminate, &mut signals.interrupt) => break Ok(()),
@@ -84,8 +102,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         }
     };
     tracing::info!("stopping");
+    manager.stopping();
     select! {
-        () = running.stop(&stop) => {}
+        () = running.stop(&stop, grace) => {}
         () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
     }
     result
@@ -125,6 +144,7 @@ async fn start(
         (None, None) => return Err(io::Error::other("no Redis").into()),
     };
     let hint = redis_cli(&redis, &config);
+    let in_force = InForce::new(&config, address, redis_place(&redis));
     let identity =
         Identity::new(config.account.clone(), config.region.clone(), config.base_url.clone())
             .with_strict_account(config.strict_account);
@@ -138,8 +158,9 @@ async fn start(
     let queues = Queues::connect(options, shutdown.clone()).await?;
     lambda::make_queues(&queues, &config, &identity).await;
     let (auth, endpoint) = auth(&config, address)?;
+    let reached = (address, endpoint.as_str());
     let lambda =
-        lambda::start(queues.clone(), &config, holder, identity.clone(), &endpoint, Some(&karin))?;
+        lambda::start(queues.clone(), &config, holder, identity.clone(), reached, Some(&karin))?;
     let move_tasks = MoveTasks::start(queues.clone(), shutdown.clone());
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
@@ -149,7 +170,9 @@ async fn start(
         sqs.clone(),
         lambda.control().clone(),
         lambda.api().clone(),
-        access(&config),
+        Access::new(config.admin_password.clone(), auth.is_open()),
+        config.base_url.clone(),
+        in_force,
     );
     let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
     let ready =
@@ -168,11 +191,12 @@ impl Running {
         }
     }
 
-    /// First functions finish, which may send to us until then; then requests and move tasks; then
-    /// their Redis.
-    async fn stop(self, stop: &Stop) {
+    /// First functions finish, which may send to us until then, and clients get `grace` to find
+    /// another gateway; then requests and move tasks; then their Redis.
+    async fn stop(self, stop: &Stop, grace: Duration) {
         let Self { server, lambda, move_tasks, embedded, _data } = self;
-        lambda.stop().await;
+        stop.announce();
+        join!(lambda.stop(), sleep(grace));
         stop.request();
         if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");
@@ -198,7 +222,17 @@ fn raise_file_limit() {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+/// The socket that was handed over, else one of our own. Connections to the former wait in the
+/// kernel's queue while one karin ends and the next one starts.
+async fn listener(config: &Config) -> Result<TcpListener, RunError> {
+    if let Some(listener) = systemd::listener().map_err(RunError::HandedOver)? {
+        let address = listener.local_addr().map_err(RunError::HandedOver)?;
+        if !config.may_listen_on(address) {
+            return Err(RunError::Unprotected(address));
+        }
+        return TcpListener::from_std(listener).map_err(RunError::HandedOver);
+    }
+    let address = config.listen;
     TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
 }
 
@@ -222,9 +256,16 @@ fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
     }
 }
 
-/// Where the module's file is.
+/// Where the module's file is: as configured, else next to the binary, else where an installation
+/// has it, `bin/karin` and `lib/karin/libkarin.so`.
 pub(crate) fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
-    config.module.clone().unwrap_or_else(|| karin.with_file_name(MODULE_FILE))
+    let beside = || {
+        let beside = karin.with_file_name(MODULE_FILE);
+        let prefix = karin.parent().and_then(std::path::Path::parent);
+        let installed = prefix.map(|prefix| prefix.join("lib/karin").join(MODULE_FILE));
+        installed.filter(|file| file.is_file() && !beside.is_file()).unwrap_or(beside)
+    };
+    config.module.clone().unwrap_or_else(beside)
 }
 
 /// Who is let in, and the endpoint of our own functions: where there are keys or tokens, with a
@@ -240,21 +281,20 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
     Ok((Auth::new(&config.keys, &tokens), endpoint))
 }
 
-/// Who may see the admin page.
-fn access(config: &Config) -> Access {
-    match &config.admin_password {
-        Some(password) => Access::Password(password.clone()),
-        None if config.keys.is_empty() && config.tokens.is_empty() => Access::Open,
-        None => Access::Closed,
-    }
-}
-
 /// Where processes on this machine reach us.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
     }
     address
+}
+
+/// Where Redis is, for people: without a password.
+fn redis_place(redis: &RedisAddress) -> String {
+    match redis {
+        RedisAddress::Socket(path) => format!("unix://{}", path.display()),
+        RedisAddress::Url(url) => url.to_string(),
+    }
 }
 
 /// The line to paste for a message from Redis's side.

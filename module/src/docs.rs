@@ -20,14 +20,16 @@ pub(crate) struct Doc {
 }
 
 /// All commands' documentation.
-pub(crate) const ALL: [&Doc; 27] = [
+pub(crate) const ALL: [&Doc; 29] = [
     &commands::ack::DOC,
     &commands::create::DOC,
     &commands::dead::DOC,
     &commands::deadack::DOC,
     &commands::debug::DOC,
+    &commands::drop::DOC,
     &commands::extend::DOC,
     &commands::info::DOC,
+    &commands::lease::DOC,
     &commands::list::DOC,
     &commands::peek::DOC,
     &commands::popdue::DOC,

@@ -28,16 +28,29 @@ mod tick;
 mod wakeup;
 
 use commands::{
-    ack, create, dead, deadack, debug, extend, guard, info, internal, list, peek, popdue, purge,
-    redrive, release, send, sendm, set, tag, untag,
+    ack, create, dead, deadack, debug, drop, extend, guard, info, internal, lease, list, peek,
+    popdue, purge, redrive, release, send, sendm, set, tag, untag,
 };
 use data_type::QUEUE_TYPE;
 use redis_module::logging::log_warning;
 use redis_module::raw::ModuleOptions;
 use redis_module::{Context, ContextFlags, RedisString, RedisValue, Status, redis_module};
 
-/// 0.1.0, as MODULE LIST shows it.
-const VERSION: i32 = 100;
+/// The workspace's version, as MODULE LIST shows it: 0.1.0 is 100, 1.2.3 is 10203.
+const VERSION: i32 = 10_000 * number(env!("CARGO_PKG_VERSION_MAJOR"))
+    + 100 * number(env!("CARGO_PKG_VERSION_MINOR"))
+    + number(env!("CARGO_PKG_VERSION_PATCH"));
+
+/// The number that decimal digits are.
+const fn number(digits: &str) -> i32 {
+    let (mut number, mut rest) = (0, digits.as_bytes());
+    while let [digit, others @ ..] = rest {
+        assert!(digit.is_ascii_digit(), "a version is made of numbers");
+        number = 10 * number + (*digit - b'0') as i32;
+        rest = others;
+    }
+    number
+}
 
 redis_module! {
     name: "karin",
@@ -53,8 +66,10 @@ redis_module! {
         ["karin.dead", guard(dead::run), "readonly", 1, 1, 1, "", "read slow"],
         ["karin.deadack", guard(deadack::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.debug", guard(debug::run), "readonly admin", 0, 0, 0, "", "admin slow dangerous"],
+        ["karin.drop", guard(drop::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.extend", guard(extend::run), "write fast", 1, 1, 1, "", "write fast"],
         ["karin.info", guard(info::run), "readonly fast", 1, 1, 1, "", "read fast"],
+        ["karin.lease", guard(lease::run), "write", 1, 1, 1, "", "write slow"],
         ["karin.list", guard(list::run), "readonly", 0, 0, 0, "", "read slow"],
         ["karin.peek", guard(peek::run), "readonly", 1, 1, 1, "", "read slow"],
         ["karin.popdue", guard(popdue::run), "write blocking", 1, 1, 1, "", "write slow blocking"],

@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod cli;
 mod clients;
 mod deployment;
 mod faults;

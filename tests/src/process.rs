@@ -43,7 +43,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`; both its streams are appended to `output`.
     pub(crate) fn spawn(command: &mut Command, output: &Output) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_with(command, Stdio::null(), output)
+    }
+
+    /// The same, with this as its standard input.
+    pub(crate) fn spawn_with(command: &mut Command, stdin: Stdio, output: &Output) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let readers = vec![
             output.collect(child.stdout.take().expect("piped")),

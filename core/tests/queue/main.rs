@@ -7,6 +7,7 @@
 )]
 
 mod attempt;
+mod chosen;
 mod clock;
 mod common;
 mod dead;

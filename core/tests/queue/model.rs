@@ -75,6 +75,17 @@ pub(crate) enum Transition {
         holder: u32,
         max: usize,
     },
+    /// Of the message a person picked.
+    Drop {
+        pick: usize,
+        force: bool,
+    },
+    Lease {
+        picks: Vec<usize>,
+        visibility_timeout_ms: u64,
+        max_bytes: Option<u64>,
+        in_flight_max: u64,
+    },
     Purge,
     Set {
         name: AttributeName,
@@ -197,12 +208,31 @@ fn receipt_uses() -> impl Strategy<Value = Transition> {
     ]
 }
 
+/// What a person does with messages they see.
+fn choices() -> impl Strategy<Value = Transition> {
+    let max_bytes = prop_oneof![3 => Just(None), 1 => (0_u64..60).prop_map(Some)];
+    let in_flight_max = prop_oneof![5 => Just(120_000), 1 => 0_u64..6];
+    let picks = proptest::collection::vec(any::<usize>(), 1..5);
+    prop_oneof![
+        (any::<usize>(), any::<bool>()).prop_map(|(pick, force)| Transition::Drop { pick, force }),
+        (picks, durations(), max_bytes, in_flight_max).prop_map(
+            |(picks, visibility_timeout_ms, max_bytes, in_flight_max)| Transition::Lease {
+                picks,
+                visibility_timeout_ms,
+                max_bytes,
+                in_flight_max
+            }
+        ),
+    ]
+}
+
 fn transitions() -> impl Strategy<Value = Transition> {
     prop_oneof![
         20 => sends().prop_map(|send| Transition::Send(vec![send])),
         2 => proptest::collection::vec(sends(), 2..5).prop_map(Transition::Send),
         20 => pops(),
         24 => receipt_uses(),
+        8 => choices(),
         1 => Just(Transition::Purge),
         4 => settings(),
         2 => (0_usize..4, any::<bool>())

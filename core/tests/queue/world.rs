@@ -3,8 +3,8 @@
 use karin_core::dedup::content_dedup_id;
 use karin_core::snapshot::{Meta, encode_slot};
 use karin_core::{
-    AttributeName, Attributes, Corrected, Error, Extension, Letter, Moved, Outcome, PopOptions,
-    Queue, Receipt, SendOptions, State, Tags,
+    AttributeName, Attributes, Corrected, Dropped, Error, Extension, Letter, Moved, Outcome,
+    PopOptions, Queue, Receipt, SendOptions, State, Tags,
 };
 
 use crate::common::{T0, counts, digest, reloaded, rewritten};
@@ -52,6 +52,16 @@ impl World {
             }
             Transition::Release { pick, delay_ms } => self.release(pick, delay_ms),
             Transition::ReleaseHolder { holder, max } => self.release_holder(holder, max),
+            Transition::Drop { pick, force } => self.drop_chosen(pick, force),
+            Transition::Lease { ref picks, visibility_timeout_ms, max_bytes, in_flight_max } => {
+                let options = PopOptions {
+                    visibility_timeout_ms: Some(visibility_timeout_ms),
+                    max_bytes,
+                    in_flight_max,
+                    ..PopOptions::default()
+                };
+                self.lease_chosen(picks, visibility_timeout_ms, &options);
+            }
             Transition::Purge => self.purge(),
             Transition::Set { name, value } => self.set(name, value),
             Transition::Revive { count, keep_count } => self.revive(count, keep_count),
@@ -311,6 +321,48 @@ impl World {
         for sequence in expected {
             self.naive.give_back(sequence, self.now_ms, 0);
         }
+        self.tell_states(&slots);
+    }
+
+    /// Mostly a message that is there.
+    fn chosen(&self, pick: usize) -> u64 {
+        let all = &self.naive.messages;
+        match all.get(pick / 4 % all.len().max(1)) {
+            Some(message) if !pick.is_multiple_of(4) => message.sequence,
+            _ => (pick / 4) as u64 % (self.naive.last_sequence + 2),
+        }
+    }
+
+    fn drop_chosen(&mut self, pick: usize, force: bool) {
+        let sequence = self.chosen(pick);
+        let now_ms = self.now_ms;
+        let message = self.naive.find(sequence).map(|message| message.is_in_flight(now_ms));
+        let dropped = self.queue.drop_chosen(now_ms, sequence, force);
+        if let Dropped::Done(slot) = dropped {
+            assert!(message.is_some_and(|is_in_flight| force || !is_in_flight));
+            self.naive.remove(sequence);
+            self.tell_deleted(&[(slot, sequence)]);
+        } else {
+            let expected = message.map_or(Dropped::Gone, |_| Dropped::InFlight);
+            assert_eq!(dropped, expected);
+            assert!(!force || message.is_none());
+        }
+    }
+
+    fn lease_chosen(&mut self, picks: &[usize], timeout_ms: u64, options: &PopOptions<'_>) {
+        let sequences: Vec<u64> = picks.iter().map(|&pick| self.chosen(pick)).collect();
+        let expected = self.naive.choose(self.now_ms, &sequences, options);
+        let (queue, leases) = (&mut self.queue, &mut self.leases);
+        let slots = queue.lease_chosen(self.now_ms, &sequences, options, &mut || {
+            *leases += 1;
+            *leases
+        });
+        assert_eq!(self.sequences(&slots), expected);
+        for &slot in &slots {
+            let view = self.queue.view(slot).unwrap();
+            self.naive.lease(view.sequence, self.now_ms, timeout_ms, 0, view.lease);
+        }
+        self.receipts.extend(slots.iter().map(|&slot| self.queue.receipt(slot).unwrap()));
         self.tell_states(&slots);
     }
 

@@ -32,6 +32,7 @@ impl Answer {
             md5_of_message_body: self.md5_of_body,
             md5_of_message_attributes: self.md5_of_attributes,
             md5_of_message_system_attributes: self.md5_of_system_attributes,
+            sequence: sent.sequence,
             sequence_number: self.is_numbered.then(|| sequence_text(sent.sequence)),
         }
     }

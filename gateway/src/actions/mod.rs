@@ -52,7 +52,7 @@ use hyper::http::request::Parts;
 use crate::auth::Entrance;
 use crate::body::Place;
 use crate::identity::Identity;
-use crate::protocol::request::{Action, Request};
+use crate::protocol::request::{Action, Request, StartMessageMoveTask};
 use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
 use crate::queues::{QueueError, QueueName, Queues};
@@ -157,7 +157,12 @@ impl Sqs {
         protocol::write(protocol::protocol_of(parts), &request_id, &answer)
     }
 
-    async fn perform(&self, base_url: &str, request: Request) -> Result<Response, SqsError> {
+    /// Does what a request asks for, whoever may ask. `base_url`: what URLs of queues begin with.
+    pub(crate) async fn perform(
+        &self,
+        base_url: &str,
+        request: Request,
+    ) -> Result<Response, SqsError> {
         let action = request.action();
         let void = |()| Response::Void(action);
         match request {
@@ -217,12 +222,34 @@ impl Sqs {
             Request::SetQueueAttributes(input) => {
                 set_queue_attributes::handle(self, input).await.map(void)
             }
-            Request::StartMessageMoveTask(input) => start_message_move_task::handle(self, input)
-                .await
-                .map(Response::StartMessageMoveTask),
+            Request::StartMessageMoveTask(input) => {
+                start_message_move_task::handle(self, input, Vec::new())
+                    .await
+                    .map(Response::StartMessageMoveTask)
+            }
             Request::TagQueue(input) => tag_queue::handle(self, input).await.map(void),
             Request::UntagQueue(input) => untag_queue::handle(self, input).await.map(void),
         }
+    }
+
+    /// Starts a task that moves only the messages of these sequence numbers, under the rules of
+    /// StartMessageMoveTask.
+    pub(crate) async fn move_chosen(
+        &self,
+        input: StartMessageMoveTask,
+        chosen: Vec<u64>,
+    ) -> Result<(), SqsError> {
+        start_message_move_task::handle(self, input, chosen).await.map(|_started| ())
+    }
+
+    /// A new UUID.
+    pub(crate) fn new_id(&self) -> String {
+        self.request_ids.next()
+    }
+
+    /// Whose queues these are.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// What to answer where the request is refused for `error` before the queue was asked: that

@@ -11,9 +11,11 @@ use crate::protocol::response::StartedTask;
 use crate::protocol::{SqsError, limits};
 use crate::queues::{NewMoveTask, QueueError, QueueInfo, QueueName};
 
+/// `chosen`: the sequence numbers of the messages to move; empty: all, as SQS has it.
 pub(super) async fn handle(
     sqs: &Sqs,
     input: StartMessageMoveTask,
+    chosen: Vec<u64>,
 ) -> Result<StartedTask, SqsError> {
     let source = queue_of_arn(sqs, &input.source_arn, "SourceArn")?;
     let destination = input.destination_arn.as_deref();
@@ -43,6 +45,7 @@ pub(super) async fn handle(
         source_arn: input.source_arn.clone(),
         destination_arn: input.destination_arn,
         per_second,
+        chosen,
     };
     match sqs.queues.start_move_task(task).await {
         Ok(true) => {

@@ -18,11 +18,14 @@ pub(super) enum Failure {
     NoPage,
     /// The queue is not there, or not any more.
     NoQueue,
+    /// The message is not there, or not any more.
+    NoMessage,
     /// The mapping is not there, or not any more.
-    #[allow(dead_code, reason = "for the pages of mappings")]
     NoMapping,
     /// The invocation is not known, or not any more.
     NoInvocation,
+    /// There is something at this path, and this cannot be done with it.
+    NoMethod,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -65,7 +68,6 @@ impl IntoResponse for Failure {
 #[template(path = "failure.html")]
 struct Page<'a> {
     frame: Frame,
-    title: &'a str,
     text: &'a str,
     detail: &'a str,
 }
@@ -73,12 +75,24 @@ struct Page<'a> {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoPage | Self::NoQueue | Self::NoMapping | Self::NoInvocation => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoPage
+            | Self::NoQueue
+            | Self::NoMessage
+            | Self::NoMapping
+            | Self::NoInvocation => StatusCode::NOT_FOUND,
+            Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Redis(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What a refusal without a page means: those of the router and of what reads forms.
+    pub(super) fn of_status(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => Some(Self::NoMethod),
+            status if status.is_client_error() => Some(Self::NoPage),
+            _ => None,
         }
     }
 
@@ -88,14 +102,16 @@ impl Failure {
         let (title, text, detail) = match self {
             Self::NoPage => (t.no_page, t.no_page_text, ""),
             Self::NoQueue => (t.no_queue, t.no_queue_text, ""),
+            Self::NoMessage => (t.no_message, t.no_message_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
             Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
+            Self::NoMethod => (t.no_method, t.no_method_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),
         };
         let frame = visitor.frame(Section::None, title);
-        let mut page = html(&Page { frame, title, text, detail });
+        let mut page = html(&Page { frame, text, detail });
         *page.status_mut() = self.status();
         page
     }

@@ -1,29 +1,49 @@
 //! The admin page at `/admin`: to see what the queues, mappings and functions do, and to act on
 //! them. Design §4, "Admin".
 //!
-//! A request passes, in this order: the assets (for everybody), the session ([`session`]), the
-//! CSRF token of what changes something ([`csrf`]), and then its page. Every page is whole HTML
+//! A request passes, in this order: the assets (for everybody), the choice of a language, the gate
+//! ([`gate`]: who is let in, and whether a form is one of ours), and then its page. Every page is whole HTML
 //! that works without scripts; with them its part `#live` is fetched again now and then while
 //! somebody looks. What fails is a [`Failure`], which becomes a page like the others.
 
 mod assets;
+mod attempts;
+mod cookies;
 mod csrf;
+mod dead_letter_queues;
+mod drawing;
 mod failure;
+mod functions;
+mod gate;
+mod health;
+mod in_force;
 mod invocation;
 mod invocations;
 mod invoke_again;
+mod key;
+mod language;
+mod listing;
+mod map;
+mod mapping;
+mod mapping_state;
+mod mappings;
 mod overview;
 mod page;
 mod pretty;
+mod queues;
 mod session;
+mod settings;
 mod shown;
+mod sign_in;
 mod texts;
+mod try_filter;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -32,10 +52,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use tower::ServiceExt as _;
 
 use crate::actions::Sqs;
-use crate::admin::csrf::Csrf;
+use crate::admin::dead_letter_queues::DeadLetterQueues;
 use crate::admin::failure::Failure;
+use crate::admin::gate::{Gate, Guest};
+pub(crate) use crate::admin::in_force::InForce;
 use crate::admin::page::Visitor;
-use crate::admin::session::Sessions;
 use crate::auth::Secret;
 use crate::lambda::{self, Control};
 use crate::queues::Queues;
@@ -67,8 +88,10 @@ struct Inner {
     sqs: Sqs,
     control: Control,
     lambda: lambda::Api,
-    sessions: Sessions,
-    csrf: Csrf,
+    gate: Gate,
+    dead_letter_queues: DeadLetterQueues,
+    in_force: InForce,
+    started: Instant,
 }
 
 /// The admin page.
@@ -97,22 +120,46 @@ impl Admin {
         control: Control,
         lambda: lambda::Api,
         access: Access,
+        base_url: Option<String>,
+        in_force: InForce,
     ) -> Self {
-        let (sessions, csrf) = (Sessions::new(access), Csrf::new());
-        let state = State(Arc::new(Inner { queues, sqs, control, lambda, sessions, csrf }));
+        let gate = Gate::new(access, base_url);
+        let dead_letter_queues = DeadLetterQueues::default();
+        let started = Instant::now();
+        let state = State(Arc::new(Inner {
+            queues,
+            sqs,
+            control,
+            lambda,
+            gate,
+            dead_letter_queues,
+            in_force,
+            started,
+        }));
         let pages = Router::new()
-            .route("/admin", get(overview::show))
             .merge(invocations::routes())
             .merge(invocation::routes())
             .merge(invoke_again::routes())
+            .merge(functions::routes())
+            .merge(map::routes())
+            .merge(mapping::routes())
+            .merge(mappings::routes())
+            .merge(try_filter::routes())
+            .merge(overview::routes())
+            .merge(settings::routes())
+            .merge(sign_in::routes())
+            .merge(queues::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }
     }
 
-    /// Answers one request, whose body was read.
-    pub(crate) async fn answer(&self, parts: Parts, body: Bytes) -> Answer {
-        let mut answer = self.find(parts, body).await;
+    /// Answers one request of `peer`, whose body was read.
+    pub(crate) async fn answer(&self, parts: Parts, body: Bytes, peer: IpAddr) -> Answer {
+        let mut answer = match assets::answer(parts.uri.path()) {
+            Some(asset) => asset,
+            None => self.find(parts, body, peer).await,
+        };
         for (name, value) in &HEADERS {
             answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
@@ -121,42 +168,70 @@ impl Admin {
         answer
     }
 
-    async fn find(&self, parts: Parts, body: Bytes) -> Answer {
-        if let Some(asset) = assets::answer(parts.uri.path()) {
-            return asset;
+    async fn find(&self, parts: Parts, body: Bytes, peer: IpAddr) -> Answer {
+        let gate = &self.state.0.gate;
+        if let Some(way_back) = language::choose(&parts, gate.jar(&parts.headers)) {
+            return whole(way_back).await;
         }
-        let Inner { sessions, csrf, .. } = &*self.state.0;
-        let session = match sessions.of(&parts) {
-            Ok(session) => session,
-            Err(stranger) => return whole(stranger).await,
-        };
-        let visitor = Visitor::new(&parts, csrf.token(&session));
-        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
-        let response = if is_safe || csrf.is_given(&session, &body) {
-            let mut request = Request::from_parts(parts, Body::from(body));
-            request.extensions_mut().insert(visitor.clone());
-            let Ok(response) = self.pages.clone().oneshot(request).await;
-            response
+        let guest = gate.guest(&parts.headers).await;
+        let visitor = Visitor::new(&parts, &guest);
+        let cookie = guest.cookie.clone();
+        let response = if guest.is_let_in {
+            self.page(parts, body, guest, &visitor).await
         } else {
-            axum::response::IntoResponse::into_response(Failure::Forged)
+            sign_in::stranger(gate, &guest, &visitor, &parts, &body, peer).await
         };
-        match response.extensions().get::<Arc<Failure>>().cloned() {
-            Some(failure) => whole(failure.page(&visitor)).await,
-            None => whole(response).await,
+        let mut answer = whole(response).await;
+        if let Some(cookie) = cookie {
+            answer.headers_mut().append(header::SET_COOKIE, cookie);
         }
+        answer
     }
+
+    async fn page(
+        &self,
+        parts: Parts,
+        body: Bytes,
+        guest: Guest,
+        visitor: &Visitor,
+    ) -> Response<Body> {
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+        if !is_safe && !self.state.0.gate.is_meant(&guest, &parts.headers, &body) {
+            return Failure::Forged.page(visitor);
+        }
+        let mut request = Request::from_parts(parts, Body::from(body));
+        request.extensions_mut().insert(visitor.clone());
+        request.extensions_mut().insert(guest);
+        let Ok(response) = self.pages.clone().oneshot(request).await;
+        let told = response.extensions().get::<Arc<Failure>>().cloned();
+        // What the router refuses has no page yet.
+        let is_page = response.headers().contains_key(header::CONTENT_DISPOSITION)
+            || response.headers().get(header::CONTENT_TYPE).is_some_and(is_html);
+        let told = told.or_else(|| {
+            let untold = Failure::of_status(response.status()).filter(|_| !is_page);
+            untold.map(Arc::new)
+        });
+        let Some(failure) = told else { return response };
+        let mut page = failure.page(visitor);
+        if let Some(allowed) = response.headers().get(header::ALLOW) {
+            page.headers_mut().insert(header::ALLOW, allowed.clone());
+        }
+        page
+    }
+}
+
+fn is_html(kind: &HeaderValue) -> bool {
+    kind.as_bytes().starts_with(b"text/html")
 }
 
 /// The answer with its body in one piece.
 async fn whole(response: Response<Body>) -> Answer {
     let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => Response::from_parts(parts, Full::new(body.to_bytes())),
-        // No page of ours is made while it is sent.
-        Err(_) => {
-            let mut broken = Response::new(Full::new(Bytes::from_static(b"the page broke off")));
-            *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            broken
-        }
+    if let Ok(body) = body.collect().await {
+        return Response::from_parts(parts, Full::new(body.to_bytes()));
     }
+    // No page of ours is made while it is sent.
+    let mut broken = Response::new(Full::new(Bytes::from_static(b"the page broke off")));
+    *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    broken
 }

@@ -8,13 +8,18 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 
-use crate::admin::assets;
+use crate::admin::gate::Guest;
 use crate::admin::texts::{Lang, Texts};
+use crate::admin::{assets, language};
 
 /// The parameter of a page's URL that says what was done before it.
 const DONE: &str = "done";
+/// The first page.
+pub(super) const HOME: &str = "/admin";
+/// The longest URL of a page that is repeated in it, in bytes.
+const URL_BYTES_MAX: usize = 2_000;
 
 /// Who looks at a page, and what they asked for.
 #[derive(Debug, Clone)]
@@ -23,7 +28,12 @@ pub(super) struct Visitor {
     pub(super) lang: Lang,
     /// The token their forms must have.
     csrf: String,
-    uri: Uri,
+    is_let_in: bool,
+    is_signed_in: bool,
+    /// The page's own path and query, without what is for one time only.
+    url: String,
+    /// The code of what was done before.
+    done: Option<String>,
 }
 
 /// The parts of the admin page, as the navigation has them.
@@ -62,6 +72,10 @@ pub(super) struct Frame {
     pub(super) url: String,
     /// What was done before this page.
     pub(super) notice: Option<&'static str>,
+    /// Whether they may see more than this page.
+    pub(super) is_let_in: bool,
+    /// Whether they can sign out.
+    pub(super) is_signed_in: bool,
 }
 
 /// A page that asks before something is done that cannot be undone.
@@ -82,16 +96,32 @@ pub(super) struct Confirm {
 }
 
 impl Visitor {
-    pub(super) fn new(parts: &Parts, csrf: String) -> Self {
-        Self { lang: Lang::of(&parts.headers), csrf, uri: parts.uri.clone() }
+    pub(super) fn new(parts: &Parts, guest: &Guest) -> Self {
+        Self {
+            csrf: guest.token(),
+            is_let_in: guest.is_let_in,
+            is_signed_in: guest.is_signed_in(),
+            ..Self::unknown(parts)
+        }
+    }
+
+    fn unknown(parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let done = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == DONE);
+        let is_shown = matches!(parts.method, Method::GET | Method::HEAD);
+        Self {
+            lang: Lang::of(&parts.headers),
+            csrf: String::new(),
+            is_let_in: false,
+            is_signed_in: false,
+            // What was posted cannot be had again.
+            url: if is_shown { without(&parts.uri, DONE) } else { HOME.to_owned() },
+            done: done.map(|(_, code)| code.into_owned()),
+        }
     }
 
     /// The frame of a page of this title.
     pub(super) fn frame(&self, here: Section, title: impl Into<String>) -> Frame {
-        let query = form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
-        let done = query.into_iter().find(|(name, _)| name == DONE);
-        let notice = done.and_then(|(_, code)| (self.lang.texts().notices.of)(&code));
-        let url = self.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let t = self.lang.texts();
         Frame {
             lang: self.lang,
@@ -99,10 +129,26 @@ impl Visitor {
             title: title.into(),
             here,
             csrf: self.csrf.clone(),
-            url,
-            notice,
+            url: self.url.clone(),
+            notice: self.done.as_deref().and_then(t.notices.of),
+            is_let_in: self.is_let_in,
+            is_signed_in: self.is_signed_in,
         }
     }
+}
+
+/// Path and query without this parameter. Where they could lead elsewhere, or are too long to be
+/// repeated, the first page's.
+pub(super) fn without(uri: &Uri, parameter: &str) -> String {
+    let path = uri.path();
+    let is_own = path == HOME || path.starts_with("/admin/");
+    let query = uri.query().unwrap_or_default();
+    if !is_own || path.len() + query.len() > URL_BYTES_MAX {
+        return HOME.to_owned();
+    }
+    let named = |pair: &&str| pair.split('=').next() != Some(parameter);
+    let rest: Vec<&str> = query.split('&').filter(|p| !p.is_empty()).filter(named).collect();
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 
 impl Frame {
@@ -110,6 +156,17 @@ impl Frame {
     #[allow(clippy::unused_self, reason = "templates call methods of what they show")]
     pub(super) fn asset(&self, name: &str) -> String {
         assets::url(name)
+    }
+
+    /// The same page in the other language.
+    pub(super) fn language_url(&self) -> String {
+        language::url(&self.url, self.lang.other())
+    }
+
+    /// The version of karin.
+    #[allow(clippy::unused_self, reason = "templates call methods of what they show")]
+    pub(super) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
     }
 
     /// For `aria-current` in the navigation.
@@ -124,7 +181,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self::new(parts, String::new())))
+        Ok(known.unwrap_or_else(|| Self::unknown(parts)))
     }
 }
 

@@ -40,9 +40,52 @@ pub(super) fn when(epoch_ms: u64) -> String {
     at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
+/// A number with a comma before each three digits.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// So many bytes, in the largest unit that is not above them, to one decimal.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut units = UNITS.into_iter();
+    let (mut unit, mut tenths) = (units.next().unwrap_or_default(), u128::from(bytes) * 10);
+    for next in units {
+        if tenths < 10_240 {
+            break;
+        }
+        unit = next;
+        tenths = (tenths + 512) / 1_024;
+    }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_sizes_are_readable() {
+        let shown = [0, 999, 1_000, 1_234_567].map(number);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+        let shown = [0, 1_023, 1_024, 1_536, 5 << 20, (3 << 40) + (1 << 39), u64::MAX].map(bytes);
+        assert_eq!(
+            shown,
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 TiB", "16777216.0 TiB"]
+        );
+    }
 
     #[test]
     fn what_is_invisible_is_written_as_its_number() {

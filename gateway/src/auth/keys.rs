@@ -19,6 +19,11 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// What it may do.
+    pub fn permissions(&self) -> &Permissions {
+        &self.permissions
+    }
+
     /// Reads what `--key` says.
     ///
     /// Errors: what is wrong, in words that do not repeat the secret.

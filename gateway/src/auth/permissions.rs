@@ -51,6 +51,16 @@ impl Permissions {
         !self.actions.is_empty() || !self.queues.is_empty()
     }
 
+    /// The patterns of actions it is limited to; none: no limit.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.iter().map(|pattern| pattern.0.as_str())
+    }
+
+    /// The patterns of queues it is limited to; none: no limit.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.queues.iter().map(|pattern| pattern.0.as_str())
+    }
+
     /// Whether the action of this name is allowed on some queue.
     pub fn allow_action(&self, action: &str) -> bool {
         any(&self.actions, permitted_as(action))

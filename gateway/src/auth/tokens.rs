@@ -26,6 +26,11 @@ pub struct TokenSpec {
 }
 
 impl TokenSpec {
+    /// What it may do.
+    pub fn permissions(&self) -> &Permissions {
+        &self.permissions
+    }
+
     /// Reads what `--token` says.
     ///
     /// Errors: what is wrong, in words that do not repeat the token.

@@ -24,6 +24,7 @@ fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, St
             "map" => options.map.extend(value),
             "key" => options.key.extend(value.map(Into::into)),
             "token" => options.token.extend(value.map(Into::into)),
+            "admin-password" => options.admin_password = value.map(Into::into),
             "insecure" => options.insecure = true,
             other => panic!("{other}"),
         }
@@ -97,12 +98,28 @@ fn no_secret_is_repeated() {
         "key = \"hunter2\"\nkey = \"hunter2\"",
         "token = [[\"hunter2\"]]",
         "key = { id = \"hunter2\" }",
+        "admin-password = [\"hunter2\"]",
+        "admin-password = { is = \"hunter2\" }",
     ] {
         let error = parse_file(text).expect_err(text);
         assert!(!error.contains("hunter2"), "{error}");
     }
     assert_eq!(parse_file("key = [\"a:b\", \"c:d\"]").unwrap().key.len(), 2);
     assert_eq!(parse_file("token = \"x\"").unwrap().token.len(), 1);
+}
+
+#[test]
+fn the_password_of_the_admin_page_is_no_short_one_and_not_repeated() {
+    let error = config(&["admin-password", "hunter2"], &[]).expect_err("7 characters");
+    assert!(error.contains("--admin-password: a password has at least 8"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    let config = config(&["admin-password", "hunter22"], &[]).unwrap();
+    assert_eq!(config.admin_password.as_ref().map(Secret::reveal), Some("hunter22"));
+    assert!(!format!("{config:?}").contains("hunter22"));
+    let read = parse_file("admin-password = \"hunter22\"").unwrap();
+    assert!(read.admin_password.is_some() && !format!("{read:?}").contains("hunter22"));
+    assert!(parse_file("admin-password = 12345678").is_err());
+    assert!(parse_file("").unwrap().admin_password.is_none());
 }
 
 #[test]

@@ -31,6 +31,11 @@ impl Backoff {
         self.resume_at = None;
     }
 
+    /// The next attempt is due now; should it fail, it counts as one more.
+    pub(super) fn hurry(&mut self) {
+        self.resume_at = None;
+    }
+
     /// How long until the next attempt is due.
     pub(super) fn remaining(&self) -> Duration {
         self.resume_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))

@@ -10,6 +10,8 @@ use crate::lambda::catalog::Catalog;
 use crate::lambda::counters::Counters;
 use crate::lambda::document::MappingDocument;
 use crate::lambda::health::Health;
+use crate::lambda::limits::Gate;
+use crate::lambda::lookout::Lookout;
 use crate::lambda::mapping::{Mapping, NotServed};
 use crate::lambda::records::{Records, Runner, Source};
 use crate::lambda::sync::schedule::Asker;
@@ -23,6 +25,7 @@ pub struct Control {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
     pub(super) records: Records,
+    pub(super) lookout: Arc<Lookout>,
 }
 
 /// What the supervisor shows, renewed at each change.
@@ -63,6 +66,10 @@ pub(super) struct Served {
     pub(super) is_disabled: bool,
     /// `None`: this gateway does not serve it.
     pub(super) health: Option<Arc<Health>>,
+    /// How many invocations may run at a time here.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// It is to be stopped once its queue is empty.
+    pub(super) is_draining: bool,
     /// What it did here; `None`: this gateway has not served it.
     pub(super) counters: Option<Arc<Counters>>,
 }
@@ -74,6 +81,8 @@ pub(super) enum Request {
     Reload(oneshot::Sender<()>),
     /// To do so, and to tell the other gateways that it was changed.
     Changed(oneshot::Sender<()>),
+    /// To look at a mapping's function now, whichever gateway serves it.
+    Again(String),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
     /// Where the function of an invocation runs, and under which limits.
@@ -89,11 +98,12 @@ pub(super) struct Requests {
 }
 
 /// Both ends.
-pub(super) fn channel(records: Records) -> (Control, Requests) {
-    let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+pub(super) fn channel(lookout: Lookout, records: Records) -> (Control, Requests) {
+    let (sender, asked) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
-    let control = Control { requests: sender, view: seen, records: records.clone() };
-    (control, Requests { asked: requests, view, records })
+    let lookout = Arc::new(lookout);
+    let control = Control { requests: sender, view: seen, lookout, records: records.clone() };
+    (control, Requests { asked, view, records })
 }
 
 impl Control {
@@ -125,6 +135,11 @@ impl Control {
         let (done, found) = oneshot::channel();
         self.requests.send(Request::Runner(source, done)).await.ok()?;
         found.await.ok()
+    }
+
+    /// Has the function of a paused mapping looked at now, whichever gateway serves it.
+    pub async fn look_again(&self, uuid: &str) {
+        let _stopping = self.requests.send(Request::Again(uuid.to_owned())).await;
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

@@ -44,6 +44,33 @@ impl Counter {
     }
 }
 
+/// How many of something there are now.
+#[derive(Debug, Default)]
+pub(super) struct Gauge(AtomicU64);
+
+/// One of those a [`Gauge`] counts, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted<'a>(&'a Gauge);
+
+impl Gauge {
+    /// One more, for as long as what is returned lives.
+    pub(super) fn count(&self) -> Counted<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+
+    /// How many there are.
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How long things took.
 #[derive(Debug, Default)]
 pub(super) struct Durations {
@@ -95,4 +122,6 @@ pub(super) struct Counters {
     pub(super) throttles: Counter,
     /// Duration: of invocations, those that failed included.
     pub(super) durations: Durations,
+    /// Invocations that run now, those of a mapping that was stopped meanwhile included.
+    pub(super) running: Gauge,
 }

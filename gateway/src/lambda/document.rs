@@ -13,6 +13,8 @@ use aws_sdk_lambda::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// The State of a mapping that is switched on.
+pub(super) const ENABLED: &str = "Enabled";
 /// The State of a mapping that is switched off.
 pub(super) const DISABLED: &str = "Disabled";
 

@@ -57,6 +57,8 @@ pub(super) struct Health {
     faults: Mutex<Faults>,
     /// Told at each refusal.
     pub(super) refused: Notify,
+    /// Told when nothing is to be waited for any longer.
+    pub(super) hurried: Notify,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ impl Health {
             pause: None,
             last_result: NOTHING_PROCESSED.to_owned(),
         };
-        Self { faults: Mutex::new(faults), refused: Notify::new() }
+        Self { faults: Mutex::new(faults), refused: Notify::new(), hurried: Notify::new() }
     }
 
     /// What the mapping is doing, for people.
@@ -132,6 +134,14 @@ impl Health {
     /// How long nothing is to be taken.
     pub(super) fn remaining(&self) -> Duration {
         self.faults().remaining()
+    }
+
+    /// Ends all waits: somebody has put right what they are for, perhaps.
+    pub(super) fn look_again(&self) {
+        let mut faults = self.faults();
+        let Faults { redis, throttled, transient, lost, operator, .. } = &mut *faults;
+        [redis, throttled, transient, lost, operator].into_iter().for_each(Backoff::hurry);
+        self.hurried.notify_one();
     }
 
     /// Whether the next invocation is to find out if the function can be invoked again.

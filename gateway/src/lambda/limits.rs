@@ -38,6 +38,11 @@ impl Gate {
         })))
     }
 
+    /// How many it lets in.
+    pub(super) fn limit(&self) -> u32 {
+        self.state().limit
+    }
+
     /// Another limit. Below what is taken, nobody comes in until enough have left.
     fn set_limit(self: &Arc<Self>, limit: u32) {
         self.state().limit = limit;

@@ -17,6 +17,7 @@ mod document;
 mod event;
 mod filtered;
 mod fleet;
+mod functions;
 mod gather;
 mod handover;
 mod health;
@@ -24,6 +25,7 @@ mod inheritance;
 mod invoke;
 mod limits;
 mod local;
+mod lookout;
 mod mapping;
 mod outcome;
 mod overview;
@@ -36,9 +38,10 @@ mod report;
 mod retry;
 mod settle;
 mod split;
-mod status;
+pub mod status;
 mod store;
 mod supervisor;
+mod switching;
 mod sync;
 mod trace;
 mod visibility;
@@ -47,13 +50,19 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub(crate) use records::{
     AgainRefused, NamedMessage, Outcome, Payload, Records, Run, RunId, RunKind,
 };
-pub use status::{CounterValues, MappingStatus, StateStatus, SyncStatus, TriggerStatus};
+pub use status::{
+    CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
+    StateStatus, SyncStatus, TriggerStatus, read_fleet,
+};
+pub(crate) use switching::Wish;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +75,7 @@ use crate::config::{Config, SyncAttributes};
 use crate::identity::Identity;
 use crate::lambda::fleet::Fleet;
 use crate::lambda::local::LocalFunctions;
+use crate::lambda::lookout::Lookout;
 use crate::lambda::supervisor::Supervisor;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::{self, Stop};
@@ -78,6 +88,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 pub struct Lambda {
     stop: Stop,
     supervisor: JoinHandle<()>,
+    lookout: JoinHandle<()>,
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
@@ -85,17 +96,24 @@ pub struct Lambda {
     keeping: JoinHandle<()>,
 }
 
+/// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
+/// nothing.
+pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
+    let (folder, identity) = (config.functions_folder.as_deref(), Identity::new(None, None, None));
+    LocalFunctions::new(&config.functions, folder, &identity, "", None).problems()
+}
+
 /// Starts serving all mappings.
 ///
-/// `holder` is this instance's number, under which leases are taken that end with it; `endpoint`
-/// our own URL, which local functions use; `karin` the binary with the internal subcommands that
+/// `holder` is this instance's number, under which leases are taken that end with it; `listen` the
+/// address we listen on and `endpoint` our own URL, which local functions use; `karin` the binary with the internal subcommands that
 /// keep functions from outliving us. Errors: the system has no randomness.
 pub fn start(
     queues: Queues,
     config: &Config,
     holder: Option<u32>,
     identity: Identity,
-    endpoint: &str,
+    (listen, endpoint): (SocketAddr, &str),
     karin: Option<&Path>,
 ) -> io::Result<Lambda> {
     let (stop, stopped) = shutdown::channel();
@@ -103,7 +121,10 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let records = Records::new(queues.clone(), config.keep_payloads);
-    let (control, requests) = control::channel(records.clone());
+    let fleet = Fleet::join(&queues, holder)?;
+    let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
+    let (control, requests) = control::channel(lookout, records.clone());
+    let lookout = tokio::spawn(lookout::show_when_asked(control.clone()));
     let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
     let api = Api::new(
         queues.clone(),
@@ -112,12 +133,11 @@ pub fn start(
         control.clone(),
         knows_others,
     );
-    let fleet = Fleet::join(&queues, holder)?;
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
     let keeping = tokio::spawn(records.keep());
-    Ok(Lambda { stop, supervisor, functions, control, api, keeping })
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, keeping })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -159,6 +179,7 @@ impl Lambda {
             supervisor.abort();
             let _aborted = supervisor.await;
         }
+        self.lookout.abort();
         self.functions.stop();
         self.control.records().flush().await;
         self.keeping.abort();

@@ -44,7 +44,7 @@ fn tell_sync(sync: &SyncView) {
 }
 
 fn tell_mapping(served: &Served) {
-    let Served { mapping, is_disabled, health, counters } = served;
+    let Served { mapping, is_disabled, health, counters, .. } = served;
     let state = match health.as_ref().map(|health| health.state()) {
         _ if *is_disabled => "switched off".to_owned(),
         None => "served by another gateway".to_owned(),

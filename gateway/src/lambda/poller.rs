@@ -84,7 +84,9 @@ impl Poller {
             gatherer.probe = this.health.is_probing().then_some(probed);
             let invocation = Arc::clone(&this);
             running.spawn(async move {
+                let counted = invocation.counters.running.count();
                 invocation.invoke(batch).await;
+                drop(counted);
                 drop((permits, done));
             });
             while running.try_join_next().is_some() {}
@@ -121,7 +123,10 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
-                tokio::time::sleep(remaining).await;
+                tokio::select! {
+                    () = tokio::time::sleep(remaining) => {}
+                    () = self.health.hurried.notified() => {}
+                }
                 continue;
             }
             if self.health.wants_probe() {

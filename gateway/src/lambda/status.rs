@@ -1,17 +1,24 @@
 //! What the trigger shows of itself: plain values that can be written as JSON, so that other
 //! gateways, the admin page and the command line can read them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod fleet;
 
-use serde::{Deserialize, Serialize};
+pub use fleet::{FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, read_fleet};
+pub(super) use fleet::{Look, look_at};
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::config::FailureReport;
 use crate::lambda::control::{Control, Served, SyncView, View};
 use crate::lambda::counters::{Counters, DURATION_BUCKETS};
 use crate::lambda::health::MappingState;
-use crate::lambda::mapping::Origin;
+use crate::lambda::mapping::{Mapping, Origin};
 
 /// The trigger of one gateway, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TriggerStatus {
     /// Whether its mappings are known; before, there are none.
     pub is_loaded: bool,
@@ -27,6 +34,7 @@ pub struct TriggerStatus {
 
 /// How reading AWS fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SyncStatus {
     /// Whether AWS is read at all.
     pub is_on: bool,
@@ -39,7 +47,8 @@ pub struct SyncStatus {
 }
 
 /// A mapping, and how it fares.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MappingStatus {
     /// What tells it from others.
     pub uuid: String,
@@ -57,22 +66,33 @@ pub struct MappingStatus {
     pub window_seconds: u64,
     /// The filter patterns, as they were written.
     pub filters: Vec<String>,
+    /// What its function's answers say about single messages: `whole_batch` (nothing),
+    /// `per_message` or `auto`.
+    pub report: String,
+    /// What AWS has no word for, where it is not as AWS does: names and values of the options.
+    pub options: Vec<(String, String)>,
     /// What it is doing.
     pub state: StateStatus,
     /// Lambda's LastProcessingResult; empty where another gateway serves it.
     pub last_result: String,
+    /// It is to be stopped once its queue is empty.
+    pub is_draining: bool,
+    /// The gateway that serves it, if that is known; only where all gateways were looked at.
+    pub gateway: Option<String>,
+    /// Invocations that run now.
+    pub running: u64,
+    /// At most this many at a time; `None`: it is not served.
+    pub concurrency: Option<u32>,
     /// What it did here since this gateway began to serve it.
     pub counters: CounterValues,
 }
 
 /// What a mapping is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StateStatus {
     /// Somebody has switched it off.
     Disabled,
-    /// Another gateway serves it, or nobody yet.
-    Elsewhere,
     /// It takes messages as they come.
     Running,
     /// It waits a moment before it takes more.
@@ -91,6 +111,10 @@ pub enum StateStatus {
         /// In how long the function is looked at again, milliseconds.
         next_probe_ms: u64,
     },
+    /// Another gateway serves it, or nobody yet. Also what only a later version has a word for.
+    #[default]
+    #[serde(other)]
+    Elsewhere,
 }
 
 /// A mapping's counters, by CloudWatch's names. Source: esm-contract §6.
@@ -119,6 +143,7 @@ pub struct CounterValues {
     pub duration_sum_us: u64,
     /// How many took at most so long, by the bounds of [`DURATION_BUCKETS`], and one more for the
     /// rest; each counts once.
+    #[serde(deserialize_with = "buckets")]
     pub duration_buckets: [u64; DURATION_BUCKETS.len() + 1],
 }
 
@@ -145,7 +170,7 @@ fn sync(view: &SyncView) -> SyncStatus {
 }
 
 fn mapping(served: &Served) -> MappingStatus {
-    let Served { mapping, health, counters, .. } = served;
+    let Served { mapping, health, counters, gate, .. } = served;
     MappingStatus {
         uuid: mapping.uuid.clone(),
         origin: match mapping.origin {
@@ -160,10 +185,26 @@ fn mapping(served: &Served) -> MappingStatus {
         batch_size: mapping.batch_size,
         window_seconds: mapping.window.as_secs(),
         filters: mapping.filters.patterns().to_vec(),
+        report: match mapping.reporting {
+            FailureReport::WholeBatch => "whole_batch",
+            FailureReport::PerMessage => "per_message",
+            FailureReport::Auto => "auto",
+        }
+        .to_owned(),
+        options: options(mapping),
         state: state(served),
         last_result: health.as_ref().map(|health| health.last_result()).unwrap_or_default(),
+        is_draining: served.is_draining,
+        gateway: None,
+        running: counters.as_ref().map(|counters| counters.running.get()).unwrap_or_default(),
+        concurrency: gate.as_ref().map(|gate| gate.limit()),
         counters: counters.as_ref().map(|counters| counters.values()).unwrap_or_default(),
     }
+}
+
+fn options(mapping: &Mapping) -> Vec<(String, String)> {
+    let written = mapping.options.written().into_iter();
+    written.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn state(served: &Served) -> StateStatus {
@@ -179,6 +220,59 @@ fn state(served: &Served) -> StateStatus {
             since_ms: epoch_ms(since),
             next_probe_ms: milliseconds(next_probe),
         },
+    }
+}
+
+/// As many as we have, of however many another version has.
+fn buckets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[u64; DURATION_BUCKETS.len() + 1], D::Error> {
+    let counts = Vec::<u64>::deserialize(deserializer)?;
+    let mut buckets = [0; DURATION_BUCKETS.len() + 1];
+    for (bucket, count) in buckets.iter_mut().zip(counts) {
+        *bucket = count;
+    }
+    Ok(buckets)
+}
+
+impl CounterValues {
+    /// How long invocations took: so many of a thousand took at most so long, estimated from the
+    /// buckets. `None`: there were none. Those beyond the last bound count as having taken it.
+    pub fn duration_quantile(&self, of_thousand: u64) -> Option<Duration> {
+        let all: u64 =
+            self.duration_buckets.iter().fold(0, |all, count| all.saturating_add(*count));
+        let rank = all.saturating_mul(of_thousand).div_ceil(1_000).max(1);
+        let (mut before, mut from) = (0_u64, Duration::ZERO);
+        for (count, to) in self.duration_buckets.iter().zip(DURATION_BUCKETS) {
+            if before.saturating_add(*count) >= rank && *count > 0 {
+                let part = u32::try_from((rank - before).saturating_mul(1_000) / count);
+                return Some(from + (to - from) * part.unwrap_or(1_000) / 1_000);
+            }
+            (before, from) = (before.saturating_add(*count), to);
+        }
+        (all > 0).then_some(from)
+    }
+
+    /// What two did, together.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self { duration_buckets, .. } = other;
+        let pairs = [
+            (&mut self.polled, other.polled),
+            (&mut self.empty_polls, other.empty_polls),
+            (&mut self.filtered_out, other.filtered_out),
+            (&mut self.invoked, other.invoked),
+            (&mut self.failed, other.failed),
+            (&mut self.deleted, other.deleted),
+            (&mut self.invocations, other.invocations),
+            (&mut self.errors, other.errors),
+            (&mut self.throttles, other.throttles),
+            (&mut self.duration_sum_us, other.duration_sum_us),
+        ];
+        for (sum, more) in
+            pairs.into_iter().chain(self.duration_buckets.iter_mut().zip(*duration_buckets))
+        {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
@@ -200,10 +294,33 @@ impl Counters {
     }
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn epoch_ms(at: SystemTime) -> u64 {
+pub(super) fn epoch_ms(at: SystemTime) -> u64 {
     milliseconds(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_estimated_within_their_bucket() {
+        let mut counters = CounterValues::default();
+        assert_eq!(counters.duration_quantile(500), None);
+        // Ten from 10 to 30 ms, one that took longer than all bounds.
+        counters.duration_buckets[3] = 10;
+        let ms = |of_thousand| {
+            let counters: &CounterValues = &counters;
+            counters.duration_quantile(of_thousand).unwrap().as_millis()
+        };
+        assert_eq!((ms(0), ms(500), ms(1_000)), (12, 20, 30));
+        counters.duration_buckets[14] = 1;
+        let longest = counters.duration_quantile(990).unwrap();
+        assert_eq!(longest, Duration::from_mins(15));
+        counters.duration_buckets = [u64::MAX; 15];
+        assert!(counters.duration_quantile(500).is_some());
+    }
 }

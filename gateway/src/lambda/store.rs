@@ -15,7 +15,8 @@ const AWS: &str = "aws";
 pub(super) const MAPPING: &str = "mapping:";
 /// What the field of one of the others starts with that was switched off; its UUID follows.
 pub(super) const DISABLED: &str = "disabled:";
-
+/// What the field of one starts with that is to be stopped once its queue is empty.
+const DRAINING: &str = "draining:";
 /// What the field of a queue starts with that was made while AWS was away; its name follows.
 const UNREAD: &str = "unread:";
 
@@ -35,6 +36,8 @@ pub(super) struct Kept {
     pub(super) aws: Option<AwsMap>,
     pub(super) created: Vec<MappingDocument>,
     pub(super) disabled: HashSet<String>,
+    /// UUIDs of those that are to be stopped once their queues are empty.
+    pub(super) draining: HashSet<String>,
     /// Queues that were made while AWS was away.
     pub(super) unread: HashSet<QueueName>,
 }
@@ -49,6 +52,7 @@ pub(super) async fn read(queues: &Queues) -> Result<Kept, QueueError> {
             serde_json::from_str(&text).map(|mapping| kept.created.push(mapping))
         } else {
             kept.disabled.extend(field.strip_prefix(DISABLED).map(str::to_owned));
+            kept.draining.extend(field.strip_prefix(DRAINING).map(str::to_owned));
             kept.unread.extend(field.strip_prefix(UNREAD).and_then(QueueName::parse));
             Ok(())
         };
@@ -79,4 +83,19 @@ pub(super) async fn keep_unread(queues: &Queues, queue: &QueueName) -> Result<()
 /// Its namesake was read.
 pub(super) async fn forget_unread(queues: &Queues, queue: &QueueName) -> Result<(), QueueError> {
     queues.remove_from_map(&format!("{UNREAD}{queue}")).await.map(|_| ())
+}
+
+/// Keeps in mind that a mapping is to be stopped once its queue is empty.
+pub(super) async fn keep_drain(queues: &Queues, uuid: &str) -> Result<(), QueueError> {
+    queues.write_map(&format!("{DRAINING}{uuid}"), "").await
+}
+
+/// It is stopped, or is not to be any more.
+pub(super) async fn forget_drain(queues: &Queues, uuid: &str) -> Result<(), QueueError> {
+    queues.remove_from_map(&format!("{DRAINING}{uuid}")).await.map(|_| ())
+}
+
+/// Whether a mapping is to be stopped once its queue is empty.
+pub(super) async fn is_draining(queues: &Queues, uuid: &str) -> Result<bool, QueueError> {
+    Ok(queues.read_from_map(&format!("{DRAINING}{uuid}")).await?.is_some())
 }

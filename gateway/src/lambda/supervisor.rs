@@ -23,7 +23,7 @@ use crate::lambda::fleet::{Fleet, News};
 use crate::lambda::health::Health;
 use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
-use crate::lambda::limits::{AdaptiveLimit, Gates, Limits};
+use crate::lambda::limits::{AdaptiveLimit, Gate, Gates, Limits};
 use crate::lambda::local::{LocalFunction, LocalFunctions};
 use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine, function_name};
 use crate::lambda::poller::Poller;
@@ -31,6 +31,7 @@ use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
 use crate::lambda::records::{Records, Source};
 use crate::lambda::remarks::Remarks;
 use crate::lambda::store::AwsMap;
+use crate::lambda::switching;
 use crate::lambda::sync::call::Pace;
 use crate::lambda::sync::schedule::Schedule;
 use crate::lambda::visibility::VisibilityTimeout;
@@ -69,6 +70,8 @@ pub(super) struct Supervisor {
     counters: HashMap<String, Arc<Counters>>,
     /// UUIDs of mappings whose poller has panicked.
     broken: (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>),
+    /// Told when a mapping was stopped because its queue is empty.
+    drained: (mpsc::UnboundedSender<()>, mpsc::UnboundedReceiver<()>),
     /// Pollers that were told to stop and let their last invocations finish.
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
@@ -85,6 +88,8 @@ struct Sources {
     from_aws: Vec<Mapping>,
     /// UUIDs of those that were switched off here.
     disabled: HashSet<String>,
+    /// UUIDs of those that are to be stopped once their queues are empty.
+    draining: HashSet<String>,
     /// AWS's that are not served.
     not_served: Vec<NotServed>,
     /// The last good map.
@@ -115,6 +120,9 @@ struct Plan {
 struct Running {
     plan: Plan,
     health: Arc<Health>,
+    gate: Arc<Gate>,
+    /// Stops the mapping once its queue is empty.
+    drainer: Option<JoinHandle<()>>,
     stop: Stop,
     task: JoinHandle<()>,
 }
@@ -151,6 +159,7 @@ impl Supervisor {
             heirs: JoinSet::new(),
             pollers: HashMap::new(),
             broken: mpsc::unbounded_channel(),
+            drained: mpsc::unbounded_channel(),
             mapping_gates: Gates::default(),
             function_gates: Gates::default(),
             counters: HashMap::new(),
@@ -171,6 +180,7 @@ impl Supervisor {
                 news = self.fleet.changed() => match news {
                     News::Owners => self.reconcile(),
                     News::Map => self.loading.want(None),
+                    News::Again(uuid) => self.look_again(&uuid),
                 },
                 Some(request) = self.requests.recv() => self.answer(request),
                 // Not before it is known what was read last.
@@ -183,6 +193,10 @@ impl Supervisor {
                     tracing::error!(uuid, "a mapping's poller broke; it is started again");
                     self.pollers.remove(&uuid);
                     self.reconcile();
+                }
+                Some(()) = self.drained.1.recv() => {
+                    self.fleet.map_changed();
+                    self.loading.want(None);
                 }
                 // Those that have ended are forgotten.
                 Some(_) = self.draining.join_next() => {}
@@ -208,6 +222,17 @@ impl Supervisor {
             Request::Runner(source, done) => {
                 let _left = done.send(self.runner(&source));
             }
+            Request::Again(uuid) => {
+                self.fleet.again(&uuid);
+                self.look_again(&uuid);
+            }
+        }
+    }
+
+    /// Looks at a mapping's function now, if it is served here.
+    fn look_again(&self, uuid: &str) {
+        if let Some(running) = self.pollers.get(uuid) {
+            running.health.look_again();
         }
     }
 
@@ -250,6 +275,7 @@ impl Supervisor {
                 self.launch(plan);
             }
         }
+        self.drain_queues();
         self.limit_functions();
         self.remark(&mappings);
         self.show(mappings);
@@ -283,6 +309,8 @@ impl Supervisor {
         let served = mappings.into_iter().map(|mapping| Served {
             is_disabled: self.sources.disabled.contains(&mapping.uuid),
             health: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.health)),
+            gate: self.pollers.get(&mapping.uuid).map(|running| Arc::clone(&running.gate)),
+            is_draining: self.sources.is_draining(&mapping.uuid),
             counters: self.counters.get(&mapping.uuid).map(Arc::clone),
             mapping,
         });
@@ -327,6 +355,25 @@ impl Supervisor {
         }
     }
 
+    /// Has the mappings stopped that are to be once their queues are empty.
+    fn drain_queues(&mut self) {
+        let Self { pollers, sources, counters, queues, drained, .. } = self;
+        for (uuid, running) in pollers {
+            if !sources.is_draining(uuid) {
+                running.end_drainer();
+            } else if running.drainer.as_ref().is_none_or(JoinHandle::is_finished) {
+                let counters = counters.get(uuid).map(Arc::clone).unwrap_or_default();
+                let queue = running.plan.mapping.queue.clone();
+                let drain = switching::drain(queues.clone(), uuid.clone(), queue, counters);
+                let drained = drained.0.clone();
+                running.drainer = Some(tokio::spawn(async move {
+                    drain.await;
+                    let _stopping = drained.send(());
+                }));
+            }
+        }
+    }
+
     /// Tells the gates what is known of their functions now; no poller is replaced for that.
     fn limit_functions(&mut self) {
         for running in self.pollers.values() {
@@ -355,7 +402,7 @@ impl Supervisor {
         let gate = self.mapping_gates.named(&mapping.uuid, plan.concurrency.max(1));
         let limit = self.function_limit(mapping);
         let limits = Limits {
-            mapping: AdaptiveLimit::new(gate),
+            mapping: AdaptiveLimit::new(Arc::clone(&gate)),
             function: self.function_gates.named(mapping.function_name(), limit),
         };
         let health = Arc::new(Health::new(&target));
@@ -389,7 +436,10 @@ impl Supervisor {
                 let _stopping = broken.send(uuid);
             }
         });
-        self.pollers.insert(mapping.uuid.clone(), Running { plan, health, stop, task });
+        self.pollers.insert(
+            mapping.uuid.clone(),
+            Running { plan, health, gate, drainer: None, stop, task },
+        );
     }
 
     /// The mapping's function, if it runs here.
@@ -406,6 +456,7 @@ impl Supervisor {
     }
 
     fn drain(&mut self, mut running: Running) {
+        running.end_drainer();
         running.stop.request();
         self.draining.spawn(async move {
             let _ended = (&mut running.task).await;
@@ -413,8 +464,24 @@ impl Supervisor {
     }
 }
 
+impl Sources {
+    /// Whether the mapping is to be stopped once its queue is empty.
+    fn is_draining(&self, uuid: &str) -> bool {
+        self.draining.contains(uuid) && !self.disabled.contains(uuid)
+    }
+}
+
+impl Running {
+    fn end_drainer(&mut self) {
+        if let Some(drainer) = self.drainer.take() {
+            drainer.abort();
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
+        self.end_drainer();
         self.task.abort();
     }
 }

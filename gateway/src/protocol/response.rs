@@ -171,6 +171,9 @@ pub struct SentMessage {
     /// Of a FIFO queue's message: 20 digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
+    /// The sequence number of any queue's message; not told to clients.
+    #[serde(skip)]
+    pub sequence: u64,
 }
 
 /// A batch's answer; each Id of the request stands in one of the two.

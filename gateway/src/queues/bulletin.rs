@@ -148,14 +148,15 @@ impl Queues {
         Ok(absent.map(|(name, _)| name.clone()).collect())
     }
 
-    fn gateways(&self) -> String {
+    pub(super) fn gateways(&self) -> String {
         match self.0.client.database() {
             0 => self.0.naming.own(GATEWAYS),
             database => self.0.naming.own(&format!("{GATEWAYS}:{database}")),
         }
     }
 
-    fn gateway(&self, name: &str) -> String {
+    /// The channel of one gateway, and the key of what it shows of itself.
+    pub(super) fn gateway(&self, name: &str) -> String {
         self.0.naming.own(&format!("{GATEWAY}{name}"))
     }
 }

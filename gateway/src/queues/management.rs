@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::{QueueError, QueueInfo, QueueName, Queues, reply};
+use super::reply::{self, Row};
+use super::{QueueCounts, QueueError, QueueInfo, QueueName, Queues};
 
 /// Queues of one LIST at most (docs/commands.md).
 const LIST_PAGE_MAX: usize = 1_000;
@@ -109,6 +110,22 @@ impl Queues {
         self.page(prefix, None, after, count).await
     }
 
+    /// The same with how many messages each has.
+    pub async fn counts(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<(Vec<QueueCounts>, bool), QueueError> {
+        let (rows, more) = self.rows(prefix, None, after, count).await?;
+        let counts = rows.into_iter().map(|(queue, row)| {
+            let Row { ready, delayed, in_flight, dead, outlook, .. } = row;
+            let next_ms = outlook.next_ms;
+            QueueCounts { queue, ready, delayed, in_flight, dead, next_ms }
+        });
+        Ok((counts.collect(), more))
+    }
+
     /// The queues of [`Self::list`] whose dead letters go to `target`, if one is given.
     pub(super) async fn page(
         &self,
@@ -117,31 +134,47 @@ impl Queues {
         after: Option<&str>,
         count: usize,
     ) -> Result<(Vec<QueueName>, bool), QueueError> {
+        let target = target.map(|target| format!(":{target}"));
+        let (rows, more) = self.rows(prefix, target.as_deref(), after, count).await?;
+        Ok((rows.into_iter().map(|(queue, _row)| queue).collect(), more))
+    }
+
+    /// The same with what LIST says of each; `target` is what the ARN of their dead-letter queue
+    /// ends in.
+    pub(super) async fn rows(
+        &self,
+        prefix: &str,
+        target: Option<&str>,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<(Vec<(QueueName, Row)>, bool), QueueError> {
         let naming = &self.0.naming;
-        let mut names = Vec::new();
+        let mut rows = Vec::new();
         let mut after = after.map(|name| format!("{}}}", naming.key_start(name)).into_bytes());
         // One more tells whether more follow.
-        while names.len() <= count {
+        while rows.len() <= count {
             let mut command = redis::cmd("KARIN.LIST");
             command.arg("PREFIX").arg(naming.key_start(prefix));
-            command.arg("COUNT").arg((count + 1 - names.len()).min(LIST_PAGE_MAX));
+            command.arg("COUNT").arg((count + 1 - rows.len()).min(LIST_PAGE_MAX));
             if let Some(target) = target {
-                command.arg("TARGET").arg(format!(":{target}"));
+                command.arg("TARGET").arg(target);
             }
             if let Some(after) = &after {
                 command.arg("AFTER").arg(after);
             }
             let page = reply::page(self.0.client.call_idempotent(&command).await?)?;
-            let keys = page.rows.into_iter().filter_map(|row| String::from_utf8(row.key).ok());
-            names.extend(keys.filter_map(|key| naming.queue_of_key(&key)));
+            rows.extend(page.rows.into_iter().filter_map(|row| {
+                let queue = naming.queue_of_key(std::str::from_utf8(&row.key).ok()?)?;
+                Some((queue, row))
+            }));
             match page.after {
                 Some(next) => after = Some(next),
                 None => break,
             }
         }
-        let more = names.len() > count;
-        names.truncate(count);
-        Ok((names, more))
+        let more = rows.len() > count;
+        rows.truncate(count);
+        Ok((rows, more))
     }
 
     /// Drops all messages, and remembers for so long that it did, for

@@ -6,8 +6,8 @@ use redis::Cmd;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Demand, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues, ReceiptOutcome,
-    Sent,
+    Demand, DropOutcome, OutgoingMessage, PopOptions, Popped, QueueError, QueueName, Queues,
+    ReceiptOutcome, ReceivedMessage, Sent,
     pipeline::Large,
     reply::{self, Outlook},
     unclaimed::Unclaimed,
@@ -15,6 +15,8 @@ use super::{
 
 /// What one RELEASE by holder gives back at most (docs/commands.md).
 const RELEASE_HOLDER_PAGE: u64 = 1_000;
+/// What one REDRIVE gives back at most (docs/commands.md).
+const REDRIVE_PAGE: u64 = 1_000;
 
 /// A body of so many bytes goes to the socket on its own: below that a copy costs less than a
 /// write more.
@@ -206,6 +208,52 @@ impl Queues {
                 self.returned(queue, Duration::ZERO);
             }
             if released < RELEASE_HOLDER_PAGE {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Deletes messages by their sequence numbers; those in flight only with `force`. The answers
+    /// stand in the order of the numbers, at most 1,000.
+    pub async fn drop_messages(
+        &self,
+        queue: &QueueName,
+        sequences: &[u64],
+        force: bool,
+    ) -> Result<Vec<DropOutcome>, QueueError> {
+        let mut command = self.command("KARIN.DROP", queue);
+        if force {
+            command.arg("FORCE");
+        }
+        command.arg(sequences);
+        reply::drops(self.0.client.call_idempotent(&command).await?)
+    }
+
+    /// Receives the message of a sequence number, whoever's turn it is; `None`: it is in flight, a
+    /// dead letter, or not there.
+    pub async fn lease(
+        &self,
+        queue: &QueueName,
+        sequence: u64,
+        seconds: u32,
+    ) -> Result<Option<ReceivedMessage>, QueueError> {
+        let mut command = self.command("KARIN.LEASE", queue);
+        command.arg("VISIBILITY").arg(seconds).arg(sequence);
+        let leased = reply::leased(self.0.client.call(&command).await?)?;
+        Ok(leased.into_iter().next())
+    }
+
+    /// Gives all letters of the dead list another life in the same queue. Returns how many.
+    pub async fn revive(&self, queue: &QueueName) -> Result<u64, QueueError> {
+        let mut total = 0;
+        loop {
+            let command = self.command("KARIN.REDRIVE", queue);
+            let revived = reply::number(&self.0.client.call(&command).await?)?;
+            total += revived;
+            if revived > 0 {
+                self.returned(queue, Duration::ZERO);
+            }
+            if revived < REDRIVE_PAGE {
                 return Ok(total);
             }
         }

@@ -21,6 +21,8 @@ mod redrive;
 mod reply;
 mod resp;
 mod runs;
+mod server;
+mod snapshots;
 mod table;
 mod types;
 mod unclaimed;
@@ -29,11 +31,15 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::Peeked;
-pub use move_tasks::{MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask};
+pub use looking::{Glance, Peeked, Seen, ServerFacts};
+pub use move_tasks::{
+    CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
+};
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
 pub use runs::KeptRun;
+pub use server::ServerInfo;
+pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use redis::{ServerError, Value};
 
 use super::{
-    Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome, ReceivedMessage, Sent, StoredMessage,
+    DropOutcome, MessageState, Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome,
+    ReceivedMessage, Seen, SeenMessage, Sent, StoredMessage,
 };
 
 /// What an error means for a queue. Its class is its first word (docs/commands.md).
@@ -73,6 +74,12 @@ pub(super) struct Row {
     pub(super) key: Vec<u8>,
     /// When to look there.
     pub(super) outlook: Outlook,
+    /// Receivable now.
+    pub(super) ready: u64,
+    /// Delayed, never received.
+    pub(super) delayed: u64,
+    /// Received and not yet visible again.
+    pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
 }
@@ -174,7 +181,8 @@ pub(super) fn looked_at(value: Value) -> Result<Peeked, QueueError> {
     for (name, value) in map(value)? {
         match name.as_slice() {
             b"messages" => {
-                peeked.messages = array(value)?.into_iter().map(seen).collect::<Result<_, _>>()?;
+                peeked.messages =
+                    array(value)?.into_iter().map(looked_at_message).collect::<Result<_, _>>()?;
             }
             b"after" if value != Value::Nil => peeked.after = Some(number(&value)?),
             _ => {}
@@ -183,8 +191,53 @@ pub(super) fn looked_at(value: Value) -> Result<Peeked, QueueError> {
     Ok(peeked)
 }
 
+/// The same for who shows their states, too.
+pub(super) fn seen(value: Value) -> Result<Seen, QueueError> {
+    let mut seen = Seen::default();
+    for (name, value) in map(value)? {
+        match name.as_slice() {
+            b"messages" => {
+                let messages = array(value)?.into_iter().map(seen_message);
+                seen.messages = messages.collect::<Result<_, _>>()?;
+            }
+            b"after" if value != Value::Nil => seen.after = Some(number(&value)?),
+            _ => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn seen_message(value: Value) -> Result<SeenMessage, QueueError> {
+    const STATE_AT: usize = 1;
+    const BYTES_AT: usize = 13;
+    let Value::Array(fields) = &value else { return Err(unexpected("an array", &value)) };
+    let (state, body_bytes) = (fields.get(STATE_AT), fields.get(BYTES_AT));
+    let state = text(state.cloned().unwrap_or(Value::Nil))?;
+    let state = MessageState::of_word(&state).ok_or(QueueError::Unexpected(state))?;
+    let body_bytes = number(body_bytes.unwrap_or(&Value::Nil))?;
+    Ok(SeenMessage { message: looked_at_message(value)?, state, body_bytes })
+}
+
+/// What became of messages that were to be deleted by their sequence numbers.
+pub(super) fn drops(value: Value) -> Result<Vec<DropOutcome>, QueueError> {
+    let outcomes = array(value)?.into_iter().map(|value| match value {
+        Value::Int(1) => Ok(DropOutcome::Done),
+        Value::Int(0) => Ok(DropOutcome::Gone),
+        other => match text(other)?.as_str() {
+            "KARININFLIGHT" => Ok(DropOutcome::InFlight),
+            word => Err(QueueError::Unexpected(word.to_owned())),
+        },
+    });
+    outcomes.collect()
+}
+
+/// LEASE's array.
+pub(super) fn leased(value: Value) -> Result<Vec<ReceivedMessage>, QueueError> {
+    array(value)?.into_iter().map(message).collect()
+}
+
 /// The same fields as a received message's, but for the state in the receipt's place.
-fn seen(value: Value) -> Result<ReceivedMessage, QueueError> {
+fn looked_at_message(value: Value) -> Result<ReceivedMessage, QueueError> {
     Ok(ReceivedMessage { receipt: String::new(), ..message(value)? })
 }
 
@@ -254,10 +307,14 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
             b"ready" => info.ready = number(&value)?,
             b"delayed" => info.delayed = number(&value)?,
             b"in_flight" => info.in_flight = number(&value)?,
+            b"sequence" => info.sequence = number(&value)?,
+            b"oldest_sent_ms" => info.oldest_sent_ms = number_or_none(&value)?,
             b"created_ms" => info.created_ms = number(&value)?,
             b"modified_ms" => info.modified_ms = number(&value)?,
             b"fifo" => info.is_fifo = number(&value)? > 0,
             b"dead" => info.dead = number(&value)?,
+            b"bytes" => info.bytes = number(&value)?,
+            b"next_due_ms" => info.next_due_ms = number_or_none(&value)?,
             b"uid" => info.uid = text(value)?,
             b"watermarks" => info.watermarks = numbers(value)?,
             _ => {}
@@ -294,9 +351,16 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, _ready, _delayed, _in_flight, dead, next, hint, _wait] = first_of(value)?;
+    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = first_of(value)?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row { key: bytes(key)?, outlook, dead: number(&dead)? })
+    Ok(Row {
+        key: bytes(key)?,
+        outlook,
+        ready: number(&ready)?,
+        delayed: number(&delayed)?,
+        in_flight: number(&in_flight)?,
+        dead: number(&dead)?,
+    })
 }
 
 /// A number that counts something.

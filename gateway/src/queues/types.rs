@@ -145,6 +145,61 @@ pub struct ReceivedMessage {
     pub source_arn: String,
 }
 
+/// What a message is to a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// Receivable now.
+    Ready,
+    /// Not yet due.
+    Delayed,
+    /// Received and not yet visible again.
+    InFlight,
+    /// In the dead list.
+    Dead,
+}
+
+impl MessageState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::Delayed, Self::InFlight, Self::Dead];
+
+    /// The module's word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Delayed => "delayed",
+            Self::InFlight => "inflight",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A message somebody looked at.
+#[derive(Debug, Clone)]
+pub struct SeenMessage {
+    /// The message, without a receipt; its body may be cut.
+    pub message: ReceivedMessage,
+    /// What it is now.
+    pub state: MessageState,
+    /// How long the whole body is.
+    pub body_bytes: u64,
+}
+
+/// What became of a message that was to be deleted by its sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropOutcome {
+    /// It is gone.
+    Done,
+    /// It was not there.
+    Gone,
+    /// Somebody has received it; it stays.
+    InFlight,
+}
+
 /// A message as KARIN.DEAD and KARIN.PEEK show it, all bytes verbatim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct StoredMessage {
@@ -211,6 +266,10 @@ pub struct QueueInfo {
     pub delayed: u64,
     /// Received and not yet visible again.
     pub in_flight: u64,
+    /// The last sequence number given; 0: none.
+    pub sequence: u64,
+    /// When the message at the head of the queue was sent, epoch milliseconds.
+    pub oldest_sent_ms: Option<u64>,
     /// CreatedTimestamp, epoch milliseconds.
     pub created_ms: u64,
     /// LastModifiedTimestamp, epoch milliseconds.
@@ -219,10 +278,32 @@ pub struct QueueInfo {
     pub is_fifo: bool,
     /// Messages in the dead list.
     pub dead: u64,
+    /// Bodies and attributes, in bytes.
+    pub bytes: u64,
+    /// When the next message can be received, epoch milliseconds, maybe in the past; `None`:
+    /// nothing is waiting.
+    pub next_due_ms: Option<u64>,
     /// The queue's uid, 16 hex digits.
     pub uid: String,
     /// The number of the last letter taken, by the uid of the queue it came from.
     pub watermarks: Vec<(String, u64)>,
+}
+
+/// How many messages a queue has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// The queue.
+    pub queue: QueueName,
+    /// Receivable now.
+    pub ready: u64,
+    /// Delayed, never received.
+    pub delayed: u64,
+    /// Received and not yet visible again.
+    pub in_flight: u64,
+    /// Messages in the dead list: they wait for their dead-letter queue.
+    pub dead: u64,
+    /// Milliseconds until the next message is due; `None`: nothing is waiting.
+    pub next_ms: Option<u64>,
 }
 
 impl QueueInfo {

@@ -37,7 +37,7 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
         let reply = Reply(ctx);
         reply.array(views.len());
         for view in &views {
-            reply_look(reply, queue, view, State::Dead);
+            reply_look(reply, queue, view, State::Dead, u64::MAX);
         }
         Ok(())
     })

@@ -28,14 +28,24 @@ pub(super) fn reply_delivery(reply: Reply<'_>, queue: &Queue, view: &MessageView
     reply_rest(reply, view);
 }
 
-/// A message that was looked at.
-pub(super) fn reply_look(reply: Reply<'_>, queue: &Queue, view: &MessageView<'_>, state: State) {
+/// A message that was looked at: of its body and its attributes at most `bytes_max` each.
+pub(super) fn reply_look(
+    reply: Reply<'_>,
+    queue: &Queue,
+    view: &MessageView<'_>,
+    state: State,
+    bytes_max: u64,
+) {
     let word = STATES.into_iter().find(|&(other, _)| other == state).map_or("", |(_, word)| word);
-    reply.array(13);
+    let most = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    let begin = |bytes| <[u8]>::get(bytes, ..most).unwrap_or(bytes);
+    let cut = MessageView { body: begin(view.body), attributes: begin(view.attributes), ..*view };
+    reply.array(14);
     reply.bulk(&queue.message_id(view.sequence));
     reply.bulk(word.as_bytes());
-    reply_rest(reply, view);
+    reply_rest(reply, &cut);
     reply.number(view.dead_number);
+    reply.count(view.body.len());
 }
 
 /// What both have.

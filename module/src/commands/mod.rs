@@ -5,9 +5,11 @@ pub(crate) mod create;
 pub(crate) mod dead;
 pub(crate) mod deadack;
 pub(crate) mod debug;
+pub(crate) mod drop;
 pub(crate) mod extend;
 pub(crate) mod info;
 pub(crate) mod internal;
+pub(crate) mod lease;
 pub(crate) mod list;
 mod message;
 pub(crate) mod peek;
@@ -23,6 +25,7 @@ pub(crate) mod untag;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use karin_core::limits::BATCH_MAX;
 use karin_core::{Outcome, Queue, Receipt};
 use redis_module::{Context, KeyMode, RedisResult, RedisString, RedisValue};
 
@@ -70,6 +73,17 @@ fn with_queue<T>(
 
 /// The mode for changing a key. With NO_IMPLICIT_SIGNAL_MODIFIED, opening so changes nothing yet.
 pub(crate) const WRITE: KeyMode = KeyMode::READ.union(KeyMode::WRITE);
+
+/// All that is left of a command's arguments, as sequence numbers; 1 to [`BATCH_MAX`].
+fn parse_sequences(arguments: &mut Args<'_>) -> Result<Vec<u64>, Failure> {
+    match arguments.remaining() {
+        0 => Err(Failure::Syntax),
+        1..=BATCH_MAX => {
+            (0..arguments.remaining()).map(|_| arguments.sequence("sequence")).collect()
+        }
+        _ => Err(Failure::Refused("too many sequence numbers, at most 1000 a command")),
+    }
+}
 
 /// What became of one receipt of a client; `None`: it is no receipt.
 type Answer = Option<Outcome>;

@@ -1,5 +1,5 @@
-//! `KARIN.PEEK key [STATE state] [AFTER sequence] [COUNT n]`: looks at messages without touching
-//! them.
+//! `KARIN.PEEK key [STATE state] [AFTER sequence] [COUNT n] [BYTES n]`: looks at messages without
+//! touching them.
 
 use karin_core::State;
 use redis_module::{Context, KeyMode, RedisString};
@@ -22,6 +22,7 @@ pub(crate) const DOC: Doc = Doc {
         Arg::string(c"state").token(c"STATE").optional(),
         Arg::integer(c"sequence").token(c"AFTER").optional(),
         Arg::integer(c"count").token(c"COUNT").optional(),
+        Arg::integer(c"bytes").token(c"BYTES").optional(),
     ],
 };
 
@@ -33,6 +34,7 @@ struct Input<'a> {
     state: Option<State>,
     after: u64,
     count: usize,
+    bytes_max: u64,
 }
 
 pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
@@ -47,7 +49,7 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
         reply.map(2);
         reply.field("messages").array(views.len());
         for (view, state) in &views {
-            reply_look(reply, queue, view, *state);
+            reply_look(reply, queue, view, *state, input.bytes_max);
         }
         match page.after {
             Some(after) => reply.field("after").number(after),
@@ -59,14 +61,15 @@ pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let key = arguments.string()?;
-    let (mut state, mut after, mut count) = (None, None, None);
+    let (mut state, mut after, mut count, mut bytes_max) = (None, None, None, None);
     while arguments.option("STATE", &mut state, |rest, _| state_argument(rest))?
         || arguments.option("AFTER", &mut after, Args::sequence)?
         || arguments.option("COUNT", &mut count, Args::count)?
+        || arguments.option("BYTES", &mut bytes_max, Args::byte_count)?
     {}
     arguments.finish()?;
     let (after, count) = (after.unwrap_or(0), count.unwrap_or(COUNT_DEFAULT));
-    Ok(Input { key, state, after, count })
+    Ok(Input { key, state, after, count, bytes_max: bytes_max.unwrap_or(u64::MAX) })
 }
 
 fn state_argument(arguments: &mut Args<'_>) -> Result<State, Failure> {

@@ -181,7 +181,10 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
 }
 
 /// How long a message is hidden, which no receive may overdo.
-fn visibility_timeout(arguments: &mut Args<'_>, what: &'static str) -> Result<u64, Failure> {
+pub(super) fn visibility_timeout(
+    arguments: &mut Args<'_>,
+    what: &'static str,
+) -> Result<u64, Failure> {
     let maximum = VISIBILITY_TIMEOUT_MS_MAX / 1_000;
     let given_ms = arguments.seconds_ms(what)?;
     (given_ms <= VISIBILITY_TIMEOUT_MS_MAX)

@@ -17,6 +17,7 @@ mod overview;
 mod refusals;
 mod restarts;
 mod runtimes;
+mod snapshots;
 mod soak;
 mod sync;
 

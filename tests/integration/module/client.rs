@@ -145,7 +145,7 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    fn read(value: &Value) -> Self {
+    pub(super) fn read(value: &Value) -> Self {
         let [id, receipt, rest @ ..] = items(value) else { panic!("{value:?}") };
         let [body, attributes, receive_count, sent, first_received, due, rest @ ..] = rest else {
             panic!("{value:?}");

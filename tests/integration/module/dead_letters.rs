@@ -22,7 +22,7 @@ struct Look {
 impl Look {
     fn read(value: &Value) -> Self {
         let fields = items(value);
-        assert_eq!(fields.len(), 13, "{value:?}");
+        assert_eq!(fields.len(), 14, "{value:?}");
         let string = |at: usize| String::from_utf8(bytes(&fields[at])).unwrap();
         Self {
             id: string(0),

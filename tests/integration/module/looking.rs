@@ -12,7 +12,7 @@ fn peek(client: &mut Client, arguments: &str) -> (Vec<(String, String)>, Option<
     let reply = fields(&client.ok(&format!("KARIN.PEEK {arguments}")));
     let look = |message: &Value| {
         let fields = items(message);
-        assert_eq!(fields.len(), 13);
+        assert_eq!(fields.len(), 14);
         (String::from_utf8(bytes(&fields[2])).unwrap(), text(&fields[1]))
     };
     let after = &reply["after"];
@@ -74,6 +74,25 @@ fn peek_looks_at_no_more_than_a_thousand_messages_and_says_where_to_go_on() {
     let (page, after) = peek(&mut client, "q STATE delayed AFTER 1000");
     assert_eq!((page.len(), after), (1, None));
     assert_eq!(peek(&mut client, "q COUNT 1000").0.len(), 1_000);
+}
+
+#[test]
+fn peek_brings_no_more_of_each_message_than_was_asked_for() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SENDM q 2 MSG hello ATTRS attributes MSG hi");
+    let mut look = |bytes: &str| -> Vec<(String, String, i64)> {
+        let reply = fields(&client.ok(&format!("KARIN.PEEK q BYTES {bytes}")));
+        let messages = items(&reply["messages"]).iter().map(|message| {
+            let fields = items(message);
+            (text(&fields[2]), text(&fields[3]), integer(&fields[13]))
+        });
+        messages.collect()
+    };
+    let row = |body: &str, attributes: &str, bytes| (body.to_owned(), attributes.to_owned(), bytes);
+    assert_eq!(look("3"), [row("hel", "att", 5), row("hi", "", 2)]);
+    assert_eq!(look("0"), [row("", "", 5), row("", "", 2)]);
+    assert_eq!(look("10"), [row("hello", "attributes", 5), row("hi", "", 2)]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The module on a real redis-server: what docs/commands.md promises.
 
 mod blocking;
+mod chosen;
 mod citizen;
 mod client;
 mod clock;

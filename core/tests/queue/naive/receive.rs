@@ -189,7 +189,44 @@ impl Naive {
         self.place(group);
     }
 
-    fn lease(&mut self, sequence: u64, now_ms: u64, timeout_ms: u64, holder: u32, lease: u32) {
+    /// Which of the messages a person chose are leased.
+    pub(crate) fn choose(
+        &self,
+        now_ms: u64,
+        sequences: &[u64],
+        options: &PopOptions<'_>,
+    ) -> Vec<u64> {
+        let in_flight = self.messages.iter().filter(|m| m.is_in_flight(now_ms)).count() as u64;
+        let free = options.in_flight_max.saturating_sub(in_flight) as usize;
+        let (mut chosen, mut bytes) = (Vec::new(), 0);
+        for sequence in sequences {
+            let Some(message) = self.messages.iter().find(|m| m.sequence == *sequence) else {
+                continue;
+            };
+            let is_free = !message.is_dead()
+                && !message.is_in_flight(now_ms)
+                && !self.is_expired(message, now_ms);
+            if !is_free || chosen.contains(sequence) {
+                continue;
+            }
+            bytes += (message.body.len() + message.attributes.len()) as u64;
+            let fits = chosen.is_empty() || options.max_bytes.is_none_or(|max| bytes <= max);
+            if !fits || chosen.len() == free {
+                break;
+            }
+            chosen.push(*sequence);
+        }
+        chosen
+    }
+
+    pub(crate) fn lease(
+        &mut self,
+        sequence: u64,
+        now_ms: u64,
+        timeout_ms: u64,
+        holder: u32,
+        lease: u32,
+    ) {
         let message = self.get(sequence);
         message.due_ms = now_ms + timeout_ms;
         message.since_ms = message.due_ms - timeout_ms.next_multiple_of(1_000);

@@ -10,6 +10,9 @@ pub(in crate::admin) struct Texts {
     pub(in crate::admin) functions: &'static str,
     pub(in crate::admin) invocations: &'static str,
     pub(in crate::admin) settings: &'static str,
+    pub(in crate::admin) sign_out: &'static str,
+    pub(in crate::admin) lost: &'static str,
+    pub(in crate::admin) redis_away: &'static str,
 }
 
 pub(super) const EN: Texts = Texts {
@@ -21,6 +24,9 @@ pub(super) const EN: Texts = Texts {
     functions: "Functions",
     invocations: "Invocations",
     settings: "Settings",
+    sign_out: "Sign out",
+    lost: "karin does not answer. What you see is from before; it goes on by itself.",
+    redis_away: "Redis is away. What you see is from before; it goes on by itself.",
 };
 
 pub(super) const KO: Texts = Texts {
@@ -32,4 +38,7 @@ pub(super) const KO: Texts = Texts {
     functions: "함수",
     invocations: "호출",
     settings: "설정",
+    sign_out: "로그아웃",
+    lost: "karin이 응답하지 않습니다. 보이는 내용은 그 전의 것이며, 연결되면 저절로 이어집니다.",
+    redis_away: "Redis에 연결할 수 없습니다. 보이는 내용은 그 전의 것이며, 연결되면 저절로 이어집니다.",
 };

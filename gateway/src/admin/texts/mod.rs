@@ -5,12 +5,23 @@
 
 mod failures;
 mod frame;
+mod functions;
 mod invocations;
+mod map;
+mod mappings;
+mod messages;
 mod notices;
-mod overview;
+pub(super) mod overview;
+mod queue;
+mod queues;
+pub(super) mod settings;
+mod sign_in;
+mod try_filter;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
+
+use crate::admin::{cookies, language};
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,28 +38,58 @@ pub(super) struct Texts {
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
     pub(super) invocations: invocations::Texts,
+    pub(super) functions: functions::Texts,
+    pub(super) map: map::Texts,
+    pub(super) mappings: mappings::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
+    pub(super) try_filter: try_filter::Texts,
+    pub(super) settings: settings::Texts,
+    pub(super) sign_in: sign_in::Texts,
+    pub(super) messages: messages::Texts,
+    pub(super) queue: queue::Texts,
+    pub(super) queues: queues::Texts,
 }
 
 static EN: Texts = Texts {
     failures: failures::EN,
     frame: frame::EN,
     invocations: invocations::EN,
+    functions: functions::EN,
+    map: map::EN,
+    mappings: mappings::EN,
     notices: notices::EN,
     overview: overview::EN,
+    try_filter: try_filter::EN,
+    settings: settings::EN,
+    sign_in: sign_in::EN,
+    messages: messages::EN,
+    queue: queue::EN,
+    queues: queues::EN,
 };
 static KO: Texts = Texts {
     failures: failures::KO,
     frame: frame::KO,
     invocations: invocations::KO,
+    functions: functions::KO,
+    map: map::KO,
+    mappings: mappings::KO,
     notices: notices::KO,
     overview: overview::KO,
+    try_filter: try_filter::KO,
+    settings: settings::KO,
+    sign_in: sign_in::KO,
+    messages: messages::KO,
+    queue: queue::KO,
+    queues: queues::KO,
 };
 
 impl Lang {
-    /// The first of ours that a browser prefers.
+    /// The one that was chosen, else the first of ours that the browser prefers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        if let Some(chosen) = cookies::read(headers, language::COOKIE).and_then(Self::parse) {
+            return chosen;
+        }
         let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let mut wanted = wanted.unwrap_or_default().split(',').map(str::trim_start);
         let known = wanted.find_map(|wanted| match wanted.get(..2) {
@@ -57,6 +98,27 @@ impl Lang {
             _ => None,
         });
         known.unwrap_or(Self::En)
+    }
+
+    /// The language of this code.
+    pub(super) fn parse(code: &str) -> Option<Self> {
+        [Self::En, Self::Ko].into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// The one to change to.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::En => Self::Ko,
+            Self::Ko => Self::En,
+        }
+    }
+
+    /// What it calls itself.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Ko => "한국어",
+        }
     }
 
     /// For the `lang` of the page.

@@ -7,10 +7,10 @@ use crate::config::Filtered;
 use crate::lambda::api::changes::ensure_visibility;
 use crate::lambda::api::error::{ApiError, ErrorKind};
 use crate::lambda::api::settings::{Given, check_tags};
-use crate::lambda::api::show::{ENABLED, render};
+use crate::lambda::api::show::render;
 use crate::lambda::api::{Answer, Api, Ask, epoch_seconds, json_answer};
 use crate::lambda::created::{self, Written};
-use crate::lambda::document::{DISABLED, MappingDocument};
+use crate::lambda::document::{DISABLED, ENABLED, MappingDocument};
 use crate::lambda::mapping::{Origin, function_name};
 
 /// What a new mapping's state is called at first. Source: esm-contract §7.3.

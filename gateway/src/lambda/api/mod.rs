@@ -41,7 +41,8 @@ use crate::lambda::api::json::Query;
 use crate::lambda::api::operation::Route;
 use crate::lambda::control::Control;
 use crate::lambda::local::LocalFunctions;
-use crate::queues::Queues;
+use crate::lambda::switching::{self, Wish};
+use crate::queues::{QueueError, Queues};
 
 /// The header with the request's id.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -158,6 +159,15 @@ impl Api {
         Err(ApiError::unavailable("the mappings were not read from Redis yet"))
     }
 
+    /// Starts, stops or drains a mapping, whoever serves it. Returns once this gateway has taken
+    /// notice.
+    pub(crate) async fn switch(&self, uuid: &str, wish: Wish) -> Result<(), QueueError> {
+        let _writing = self.0.writing.lock().await;
+        switching::switch(&self.0.queues, uuid, wish).await?;
+        self.changed().await;
+        Ok(())
+    }
+
     async fn perform(&self, ask: Ask<'_>) -> Result<Answer, ApiError> {
         if !ask.operation.is_about_function() {
             self.load().await?;
@@ -227,7 +237,7 @@ fn json_answer(status: u16, body: &serde_json::Value) -> Answer {
 }
 
 /// Epoch seconds with milliseconds.
-fn epoch_seconds(time: SystemTime) -> f64 {
+pub(super) fn epoch_seconds(time: SystemTime) -> f64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs_f64() * 1_000.0).floor() / 1_000.0
 }

@@ -6,13 +6,12 @@ use crate::config::FailureReport;
 use crate::lambda::api::{Api, epoch_seconds};
 use crate::lambda::control::{Served, View};
 use crate::lambda::document::{
-    DISABLED, FilterCriteriaDocument, FilterDocument, MappingDocument, ScalingConfigDocument,
+    DISABLED, ENABLED, FilterCriteriaDocument, FilterDocument, MappingDocument,
+    ScalingConfigDocument,
 };
 use crate::lambda::health::{Health, MappingState};
 use crate::lambda::mapping::{Mapping, Origin, REPORT_RESPONSE_TYPE};
 
-/// The State of a mapping that is switched on.
-pub(super) const ENABLED: &str = "Enabled";
 /// Why a mapping has its state. Source: esm-contract §7.1.
 const TRANSITION_REASON: &str = "USER_INITIATED";
 

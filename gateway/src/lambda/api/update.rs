@@ -6,18 +6,23 @@ use crate::lambda::api::create::{no_such_function, refuse_a_second_one};
 use crate::lambda::api::error::ApiError;
 use crate::lambda::api::list::find;
 use crate::lambda::api::settings::Given;
-use crate::lambda::api::show::{ENABLED, render};
+use crate::lambda::api::show::render;
 use crate::lambda::api::{Answer, Api, Ask, json_answer};
 use crate::lambda::control::{Served, View};
 use crate::lambda::created;
-use crate::lambda::document::{DISABLED, MappingDocument};
+use crate::lambda::document::{DISABLED, ENABLED, MappingDocument};
 use crate::lambda::mapping::{Origin, function_name};
+use crate::lambda::store;
 
 pub(super) async fn handle(api: &Api, ask: &Ask<'_>) -> Result<Answer, ApiError> {
     let given = Given::read(&ask.body, false)?;
     let (view, served) = find(api, ask).await?;
     given.check_kinds()?;
     let _writing = api.0.writing.lock().await;
+    if given.enabled.is_some() {
+        // A drain was somebody's other wish.
+        store::forget_drain(&api.0.queues, &served.mapping.uuid).await?;
+    }
     let document = if served.mapping.origin == Origin::Created {
         change(api, &view, &served, &given).await?
     } else {

@@ -155,6 +155,13 @@ impl Membership {
         }
     }
 
+    /// A mapping's function is to be looked at now.
+    pub(super) fn again(&mut self, uuid: &str) {
+        if !matches!(self.stage, Stage::Alone | Stage::Leaving) {
+            self.tell(Says::Again(uuid.to_owned()));
+        }
+    }
+
     /// From now on others are heard.
     pub(super) fn subscribed(&mut self, now: Instant) {
         (self.subscribed, self.deaf) = (true, None);
@@ -223,7 +230,7 @@ impl Membership {
             }
             Says::Ask(whose) if whose == self.id => self.list_soon(now),
             Says::Bye => self.lose(from, Leaving::Bye),
-            Says::Ask(_) | Says::Map => {}
+            Says::Ask(_) | Says::Map | Says::Look | Says::Again(_) => {}
         }
     }
 
@@ -302,6 +309,11 @@ impl Membership {
     /// Whether [`Self::owns`] may answer otherwise than at the last call of this.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)
+    }
+
+    /// What this gateway is called.
+    pub(super) fn id(&self) -> GatewayId {
+        self.id
     }
 
     /// How many others live.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// A gateway: drawn at each start, so that one that comes back is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct GatewayId(u64);
+pub(in crate::lambda) struct GatewayId(u64);
 
 /// Something said, with its number: each gateway counts what it says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub(super) enum Says {
     Bye,
     /// What is kept of the mappings in Redis was changed.
     Map,
+    /// Look at the function of the mapping with this UUID now.
+    Again(String),
+    /// Somebody looks: show yourselves. It may be no gateway that says it.
+    Look,
 }
 
 /// What others know of a gateway.
@@ -68,14 +72,14 @@ pub(super) enum Skill {
 
 impl GatewayId {
     /// A new one. Errors: the system has no randomness.
-    pub(super) fn random() -> io::Result<Self> {
+    pub(in crate::lambda) fn random() -> io::Result<Self> {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Self(u64::from_ne_bytes(bytes)))
     }
 
     /// What `Display` wrote.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::lambda) fn parse(text: &str) -> Option<Self> {
         u64::from_str_radix(text, 16).ok().map(Self)
     }
 
@@ -167,6 +171,8 @@ mod tests {
             Says::Ask(other),
             Says::Bye,
             Says::Map,
+            Says::Look,
+            Says::Again("u".into()),
         ] {
             let message = Message { from, number: 1, says };
             let text = serde_json::to_string(&message).unwrap();

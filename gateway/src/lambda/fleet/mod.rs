@@ -10,6 +10,7 @@ mod membership;
 mod message;
 mod peers;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,11 +20,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::membership::{Membership, Order};
-use self::message::{GatewayId, Message, Skills};
+pub(super) use self::message::GatewayId;
+use self::message::{Message, Says, Skills};
 use crate::queues::{Bulletin, Notice, Queues, TellError};
 
 /// Orders that wait for Redis at most; what is said while it does not answer is soon out of date.
 const ORDERS_MAX: usize = 16;
+/// Mappings to be looked at that wait for the supervisor at most.
+const AGAIN_MAX: usize = 100;
 /// How long a gateway that stops tries to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -36,17 +40,23 @@ pub(super) struct Fleet {
 }
 
 /// What there is to do about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
     /// [`Fleet::owns`] may answer otherwise than before.
     Owners,
     /// What is kept of the mappings in Redis may be another.
     Map,
+    /// The function of the mapping with this UUID is to be looked at now.
+    Again(String),
 }
 
 /// Knows whether messages may be taken now. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
+
+/// Knows the others, and hears it when somebody looks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Company(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -55,6 +65,8 @@ struct Shared {
     stirred: Notify,
     /// Told when there is news.
     changed: Notify,
+    /// Told when somebody looks.
+    looked: Notify,
 }
 
 #[derive(Debug)]
@@ -62,6 +74,10 @@ struct Members {
     membership: Membership,
     owners_changed: bool,
     map_changed: bool,
+    /// When somebody else looked last.
+    looked_at: Option<Instant>,
+    /// UUIDs of mappings whose functions are to be looked at now.
+    again: VecDeque<String>,
 }
 
 impl Fleet {
@@ -73,11 +89,14 @@ impl Fleet {
             membership: Membership::new(id, holder),
             owners_changed: false,
             map_changed: false,
+            looked_at: None,
+            again: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
             members: Mutex::new(members),
             stirred: Notify::new(),
             changed: Notify::new(),
+            looked: Notify::new(),
         });
         let bulletin = queues.bulletin(&id.to_string());
         let (orders, received) = mpsc::channel(ORDERS_MAX);
@@ -110,9 +129,19 @@ impl Fleet {
         Licence(Arc::clone(&self.shared))
     }
 
+    /// What those need who look at all gateways.
+    pub(super) fn company(&self) -> Company {
+        Company(Arc::clone(&self.shared))
+    }
+
     /// Tells the others that what is kept of the mappings in Redis was changed.
     pub(super) fn map_changed(&self) {
         self.shared.with(|members, _| members.membership.map_changed());
+    }
+
+    /// Tells the others to look at the function of the mapping with this UUID.
+    pub(super) fn again(&self, uuid: &str) {
+        self.shared.with(|members, _| members.membership.again(uuid));
     }
 
     /// Returns once there is news.
@@ -125,6 +154,9 @@ impl Fleet {
                 }
                 if std::mem::take(&mut members.owners_changed) {
                     return News::Owners;
+                }
+                if let Some(uuid) = members.again.pop_front() {
+                    return News::Again(uuid);
                 }
             }
             self.shared.changed.notified().await;
@@ -155,6 +187,33 @@ impl Licence {
     }
 }
 
+impl Company {
+    /// What this gateway is called.
+    pub(super) fn id(&self) -> GatewayId {
+        self.0.lock().membership.id()
+    }
+
+    /// How many others live.
+    pub(super) fn others(&self) -> usize {
+        self.0.lock().membership.others()
+    }
+
+    /// Returns once somebody looks.
+    pub(super) async fn asked(&self) {
+        self.0.looked.notified().await;
+    }
+
+    /// Whether somebody has looked within this time.
+    pub(super) fn was_asked_within(&self, time: Duration) -> bool {
+        self.0.lock().looked_at.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+/// Has all gateways show themselves for a while. `from` is who asks.
+pub(super) async fn look(queues: &Queues, from: GatewayId) -> Result<(), TellError> {
+    queues.tell(&text(&Message { from, number: 0, says: Says::Look })).await.map(|_| ())
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Members> {
         // No change leaves the membership half done, so a panic elsewhere does not spoil it.
@@ -169,12 +228,18 @@ impl Shared {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Members, Instant) -> T) -> T {
-        let (result, news) = {
+        let (result, news, looked) = {
             let mut members = self.lock();
+            let before = members.looked_at;
             let result = change(&mut members, Instant::now());
             members.owners_changed |= members.membership.take_changed();
-            (result, members.owners_changed || members.map_changed)
+            let has_again = !members.again.is_empty();
+            let news = members.owners_changed || members.map_changed || has_again;
+            (result, news, members.looked_at != before)
         };
+        if looked {
+            self.looked.notify_one();
+        }
         if news {
             self.changed.notify_one();
         }
@@ -186,6 +251,18 @@ impl Members {
     fn take(&mut self, notice: Notice, now: Instant) {
         match notice {
             Notice::Said(payload) => match serde_json::from_slice::<Message>(&payload) {
+                Ok(Message { from, says: Says::Look, .. }) => {
+                    // Who looks itself knows itself.
+                    if from != self.membership.id() {
+                        self.looked_at = Some(now);
+                    }
+                }
+                Ok(Message { from, says: Says::Again(uuid), .. }) => {
+                    let is_new = from != self.membership.id() && !self.again.contains(&uuid);
+                    if is_new && self.again.len() < AGAIN_MAX {
+                        self.again.push_back(uuid);
+                    }
+                }
                 Ok(message) => {
                     self.map_changed |= self.membership.is_map_of_another(&message);
                     self.membership.heard(message, now);

@@ -101,6 +101,13 @@ impl LocalFunction {
         self.0.processes
     }
 
+    /// Processes that run now, and how many of them wait for an event.
+    pub(in crate::lambda) fn at_work(&self) -> (u32, u32) {
+        let waiting = u32::try_from(self.state().waiting.len()).unwrap_or(u32::MAX);
+        let free = u32::try_from(self.0.slots.available_permits()).unwrap_or(u32::MAX);
+        (self.0.processes.saturating_sub(free).saturating_add(waiting), waiting)
+    }
+
     /// Why it cannot run, if that can be seen.
     pub(in crate::lambda) fn problem(&self) -> Option<String> {
         self.spec().problem()

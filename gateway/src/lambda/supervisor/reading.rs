@@ -92,6 +92,7 @@ impl Supervisor {
         self.sources.remarks.put(Topic::Created, broken);
         let off = kept.created.iter().filter(|document| document.is_disabled());
         self.sources.disabled = kept.disabled;
+        self.sources.draining = kept.draining;
         self.sources.disabled.extend(off.map(|document| document.uuid.clone()));
         self.sources.created_documents = kept.created;
         self.maker.remember(kept.unread);

@@ -68,6 +68,7 @@ fn check_error(error: SqsError, status: u16, kind: &str, legacy: &str, texts: [&
 
 fn sent() -> SentMessage {
     SentMessage {
+        sequence: 1,
         message_id: "6c7a1f0e-2b54-4b0d-9b6e-0d5f5a3e9c11".into(),
         md5_of_message_body: "5d41402abc4b2a76b9719d911017c592".into(),
         md5_of_message_attributes: None,

@@ -27,6 +27,7 @@ fn messages(messages: Vec<ReceivedMessage>, names: &[&str]) -> Response {
 #[test]
 fn a_sent_message_shows_null_for_what_it_has_not() {
     let sent = SentMessage {
+        sequence: 1,
         message_id: "id".into(),
         md5_of_message_body: "md5".into(),
         md5_of_message_attributes: None,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::record::{Batch, MoveTaskFailure};
 use crate::queues::carrier::{Carrier, Parcel, Waybill};
 use crate::queues::reply::{self, Outlook};
-use crate::queues::{Popped, QueueError, QueueName, ReceiptOutcome, StoredMessage};
+use crate::queues::{
+    Popped, QueueError, QueueName, ReceiptOutcome, ReceivedMessage, StoredMessage,
+};
 
 /// Bytes of one batch at most, unless a single message has more.
 const BATCH_BYTES: u64 = 4 * 1_048_576;
@@ -111,6 +113,17 @@ impl Ferry {
         let popped = reply::popped(self.carrier.call(&command).await?)?;
         self.carrier.table.popped(&self.source, Outlook::of(&popped));
         Ok(popped)
+    }
+
+    /// Receives chosen messages, as far as they are there and nobody else has them.
+    pub(super) async fn receive_chosen(
+        &self,
+        sequences: &[u64],
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let mut command = self.carrier.command("KARIN.LEASE", &self.source);
+        command.arg("VISIBILITY").arg(RECEIVED_SECONDS).arg("MAXBYTES").arg(BATCH_BYTES);
+        command.arg(sequences);
+        reply::leased(self.carrier.call(&command).await?)
     }
 
     /// The messages of a batch somebody kept, as far as they are still there.

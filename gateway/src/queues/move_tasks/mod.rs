@@ -27,6 +27,8 @@ use crate::shutdown::Shutdown;
 
 /// Tasks received at once.
 const TASKS_AT_ONCE: u32 = 10;
+/// Messages one task can be told to move: they are kept in its record.
+pub const CHOSEN_MAX: usize = 1_000;
 
 /// A task to start.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct NewMoveTask {
     pub destination_arn: Option<String>,
     /// Messages a second; `None`: as we like.
     pub per_second: Option<u32>,
+    /// The sequence numbers of the messages to move, at most [`CHOSEN_MAX`]; empty: all.
+    pub chosen: Vec<u64>,
 }
 
 /// Where a task stands.
@@ -89,14 +93,18 @@ impl Queues {
         if tasks.active_of(&info.uid).is_some() {
             return Ok(false);
         }
+        let all = info.ready + info.delayed + info.in_flight;
+        let chosen = u64::try_from(new.chosen.len()).unwrap_or(u64::MAX);
+        let (to_move, limit) = if chosen == 0 { (info.ready, all) } else { (chosen, chosen) };
         let record = Record {
             id: new.id,
             uid: info.uid,
             source_arn: new.source_arn,
             destination_arn: new.destination_arn,
             per_second: new.per_second,
-            to_move: info.ready,
-            limit: info.ready + info.delayed + info.in_flight,
+            chosen: new.chosen,
+            to_move,
+            limit,
             started_ms: now_ms(),
             end: None,
         };

@@ -47,6 +47,9 @@ pub(super) struct Record {
     pub(super) source_arn: String,
     pub(super) destination_arn: Option<String>,
     pub(super) per_second: Option<u32>,
+    /// The sequence numbers of the messages to move; empty: all there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) chosen: Vec<u64>,
     /// Receivable messages at the start.
     pub(super) to_move: u64,
     /// No more than so many are moved: all there were at the start. Else a queue whose messages
@@ -196,6 +199,7 @@ mod tests {
             source_arn: "arn:aws:sqs:us-east-1:000000000000:dlq".to_owned(),
             destination_arn: None,
             per_second: Some(7),
+            chosen: Vec::new(),
             to_move: 3,
             limit: 4,
             started_ms,

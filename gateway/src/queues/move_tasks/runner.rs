@@ -117,6 +117,7 @@ async fn attempt(
         batches: 0,
         moved,
         next_message: 1,
+        next_chosen: 0,
         next_at: Instant::now(),
         patient_until: None,
     };
@@ -160,6 +161,8 @@ struct Run {
     moved: u64,
     /// The number of the next message.
     next_message: u64,
+    /// Of the chosen messages the first one this run has not come to.
+    next_chosen: usize,
     /// When the rate allows the next batch.
     next_at: Instant,
     /// Until then messages may come back that a run before had received and not kept.
@@ -202,6 +205,9 @@ impl Run {
             return Ok(Step::Ended(End::Completed));
         }
         let count = batch_size(self.per_second()).min(u32::try_from(left).unwrap_or(u32::MAX));
+        if !self.record.chosen.is_empty() {
+            return self.step_chosen(usize::try_from(count).unwrap_or(usize::MAX)).await;
+        }
         let popped = match self.ferry.receive(count).await {
             Err(QueueError::NoQueue) => return Ok(Step::Ended(End::Completed)),
             popped => popped?,
@@ -214,6 +220,30 @@ impl Run {
         }
         self.pace(popped.messages.len());
         self.board(popped.messages).await
+    }
+
+    /// Moves the next of the chosen messages. Those that somebody has received stay.
+    async fn step_chosen(&mut self, count: usize) -> Result<Step, QueueError> {
+        let rest = self.record.chosen.get(self.next_chosen..).unwrap_or_default();
+        let next: Vec<u64> = rest.iter().take(count).copied().collect();
+        if next.is_empty() {
+            // A run before may have received some and not kept them; they come back.
+            let patient = self.patient_until.is_some_and(|until| Instant::now() < until);
+            self.next_chosen = 0;
+            return Ok(if patient { Step::Pause(IDLE_PAUSE) } else { Step::Ended(End::Completed) });
+        }
+        let messages = match self.ferry.receive_chosen(&next).await {
+            Err(QueueError::NoQueue) => return Ok(Step::Ended(End::Completed)),
+            messages => messages?,
+        };
+        let last = messages.last().map(|message| message.sequence);
+        let done = last.and_then(|last| next.iter().position(|sequence| *sequence == last));
+        self.next_chosen += done.map_or(next.len(), |last| last + 1);
+        if messages.is_empty() {
+            return Ok(Step::Again);
+        }
+        self.pace(messages.len());
+        self.board(messages).await
     }
 
     /// What to do when nothing is due.

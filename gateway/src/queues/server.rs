@@ -1,0 +1,123 @@
+//! What there is to know of the server itself, and of who else uses it.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use redis::Value;
+
+use super::{QueueError, QueueName, Queues, redrive, reply};
+
+/// INFO commands on their way at a time.
+const ASKED_AT_ONCE: usize = 32;
+
+/// What INFO says.
+#[derive(Debug, Clone, Default)]
+pub struct ServerInfo(HashMap<String, String>);
+
+impl ServerInfo {
+    pub(crate) fn parse(text: &str) -> Self {
+        // Each module is a line of its own, all under one name.
+        let field = |line: &'_ str| match line.trim_end().strip_prefix("module:name=") {
+            Some(module) => {
+                module.split_once(',').map(|(n, v)| (format!("module:{n}"), v.to_owned()))
+            }
+            None => line.trim_end().split_once(':').map(|(n, v)| (n.to_owned(), v.to_owned())),
+        };
+        Self(text.lines().filter_map(field).collect())
+    }
+
+    /// The text of a field.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.0.get(field).map(String::as_str)
+    }
+
+    /// The number in a field.
+    pub fn number(&self, field: &str) -> Option<u64> {
+        self.text(field)?.parse().ok()
+    }
+
+    /// Redis or one of its descendants, and its version.
+    pub fn version(&self) -> Option<String> {
+        match self.text("valkey_version") {
+            Some(version) => Some(format!("Valkey {version}")),
+            None => self.text("redis_version").map(|version| format!("Redis {version}")),
+        }
+    }
+}
+
+impl ServerInfo {
+    /// The version of karin's module there.
+    pub fn module_version(&self) -> Option<String> {
+        let fields = self.text("module:karin")?.split(',');
+        let mut versions = fields.filter_map(|field| field.strip_prefix("ver="));
+        let version: u32 = versions.next()?.parse().ok()?;
+        Some(format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100))
+    }
+}
+
+impl Queues {
+    /// What the server says of itself. Errors: `Unavailable` also if we may not ask.
+    pub async fn server_info(&self) -> Result<ServerInfo, QueueError> {
+        match self.0.client.call_idempotent(&redis::cmd("INFO")).await? {
+            Value::BulkString(text) => Ok(ServerInfo::parse(&String::from_utf8_lossy(&text))),
+            Value::VerbatimString { text, .. } => Ok(ServerInfo::parse(&text)),
+            other => Err(QueueError::Unexpected(format!("no text: {other:?}"))),
+        }
+    }
+
+    /// How many gateways share the queues, this one included. Errors: `Unavailable` also if we may
+    /// not ask.
+    pub async fn gateways_count(&self) -> Result<u64, QueueError> {
+        let mut command = redis::cmd("PUBSUB");
+        command.arg("NUMSUB").arg(self.gateways());
+        match self.0.client.call_idempotent(&command).await? {
+            Value::Array(answer) => answer.last().map_or(Ok(0), reply::number),
+            other => Err(QueueError::Unexpected(format!("no list: {other:?}"))),
+        }
+    }
+
+    /// The queues to which dead letters of others go, each once; of at most so many others, which
+    /// cost a command each.
+    pub async fn dead_letter_queues(
+        &self,
+        sources_max: usize,
+    ) -> Result<Vec<QueueName>, QueueError> {
+        let (sources, _more) = self.rows("", Some(""), None, sources_max).await?;
+        let targets = stream::iter(sources).map(|(source, _row)| async move {
+            match self.info(&source).await {
+                Ok(info) => Ok(info.attribute(redrive::TARGET).and_then(QueueName::of_arn)),
+                // It was deleted meanwhile.
+                Err(QueueError::NoQueue) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let targets: Vec<Option<QueueName>> =
+            targets.buffer_unordered(ASKED_AT_ONCE).try_collect().await?;
+        let mut targets: Vec<QueueName> = targets.into_iter().flatten().collect();
+        targets.sort_unstable();
+        targets.dedup();
+        Ok(targets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_names() {
+        let text = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.0\r\n\r\n# Memory\r\n\
+                    used_memory:1024\r\nmaxmemory_policy:noeviction\r\nexecutable:a:b\r\n";
+        let info = ServerInfo::parse(text);
+        assert_eq!(info.version().as_deref(), Some("Valkey 8.1.0"));
+        assert_eq!(info.number("used_memory"), Some(1_024));
+        assert_eq!(info.text("executable"), Some("a:b"));
+        assert_eq!(info.number("maxmemory_policy"), None);
+        assert_eq!(ServerInfo::parse("redis_version:7.0.0").version().unwrap(), "Redis 7.0.0");
+        assert_eq!(ServerInfo::parse("nonsense").version(), None);
+        let info =
+            "module:name=other,ver=3,api=1\r\nmodule:name=karin,ver=10203,api=1,filters=0\r\n";
+        assert_eq!(ServerInfo::parse(info).module_version().as_deref(), Some("1.2.3"));
+        assert_eq!(ServerInfo::parse("").module_version(), None);
+    }
+}
