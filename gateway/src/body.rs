@@ -67,6 +67,11 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Bytes that are taken now, of bodies that are not small.
+    pub(crate) fn held_bytes(&self) -> usize {
+        ROOM_BYTES.saturating_sub(self.0.available_permits())
+    }
+
     /// Reads a body; one frame's bytes are not copied. The place is to be kept as long as the
     /// bytes. `is_wanted` is asked once, of a body that is not small.
     ///

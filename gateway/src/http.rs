@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -29,13 +29,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use tracing::Instrument as _;
+
 use crate::{
-    actions::{SERVICE as SQS_SERVICE, Sqs},
+    actions::{RequestIds, Sqs},
     admin::Admin,
-    auth::{self, Auth, Entrance, Moment, Refused},
+    auth::{self, Auth, Entrance},
     body::{BodyError, Room},
     browser::BrowserRule,
     lambda,
+    metrics::{Metrics, Requests, Server},
     shutdown::Shutdown,
 };
 
@@ -64,6 +67,9 @@ const FRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after the system refused a connection for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The header with the id that the log has of a request for the admin page.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 type Answer = Response<Full<Bytes>>;
 
 /// What answers requests.
@@ -72,9 +78,15 @@ pub(crate) struct App {
     sqs: Sqs,
     lambda: lambda::Api,
     admin: Admin,
+    /// Requests for the admin page.
+    admin_requests: Arc<Requests>,
+    request_ids: RequestIds,
+    metrics: Metrics,
     auth: Auth,
     browsers: Option<BrowserRule>,
     room: Room,
+    /// Connections that may still come.
+    free: Arc<Semaphore>,
 }
 
 impl App {
@@ -83,12 +95,25 @@ impl App {
     pub(crate) fn new(
         sqs: Sqs,
         lambda: lambda::Api,
-        admin: Admin,
+        (admin, admin_requests): (Admin, Arc<Requests>),
+        metrics: Metrics,
         auth: Auth,
         browsers: BrowserRule,
     ) -> Self {
         let browsers = auth.is_open().then_some(browsers);
-        Self { sqs, lambda, admin, auth, browsers, room: Room::default() }
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Self {
+            sqs,
+            lambda,
+            admin,
+            admin_requests,
+            request_ids: RequestIds::seeded(),
+            metrics,
+            auth,
+            browsers,
+            room: Room::default(),
+            free,
+        }
     }
 
     async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
@@ -109,26 +134,11 @@ impl App {
         let entrance = self.auth.entrance(token.as_ref());
         match part_of(parts.uri.path()) {
             Part::Lambda => self.lambda(entrance, &parts, body).await,
-            Part::Admin => self.admin(parts, body, peer).await,
-            Part::Nobody => self.nothing_here(entrance, &parts, body).await,
+            Part::Admin => self.admin_counted(parts, body, peer).await,
+            Part::Metrics => {
+                self.metrics.answer(&self.auth, entrance, (&parts, peer), self.load()).await
+            }
             Part::Sqs => self.sqs(entrance, &parts, body).await,
-        }
-    }
-
-    /// The answer at a reserved path: who has no credentials does not learn what is there.
-    async fn nothing_here(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
-        let mut seen = entrance.before_body(SQS_SERVICE, parts, Moment::now());
-        if let (Ok(()), Entrance::Signature(_)) = (&seen, entrance) {
-            seen = match self.room.read(body, || true).await {
-                Ok((body, _place)) => {
-                    entrance.caller(SQS_SERVICE, parts, &body, Moment::now()).map(|_caller| ())
-                }
-                Err(_) => Err(Refused::NoCredentials),
-            };
-        }
-        match seen {
-            Ok(()) => plain(StatusCode::NOT_FOUND, "not found"),
-            Err(_) => plain(StatusCode::FORBIDDEN, "access denied"),
         }
     }
 
@@ -141,6 +151,30 @@ impl App {
             }
             Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer"),
         }
+    }
+
+    fn load(&self) -> Server {
+        Server {
+            connections: CONNECTIONS_MAX.saturating_sub(self.free.available_permits()),
+            connections_max: CONNECTIONS_MAX,
+            body_bytes: self.room.held_bytes(),
+        }
+    }
+
+    async fn admin_counted(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
+        let (method, begun) = (parts.method.clone(), Instant::now());
+        let request_id = self.request_ids.next();
+        // What is logged meanwhile bears it, too.
+        let span = tracing::info_span!("admin", request_id);
+        let mut answer = self.admin(parts, body, peer).instrument(span).await;
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            answer.headers_mut().insert(&REQUEST_ID, id);
+        }
+        let status = answer.status();
+        let refused = (status.is_client_error() || status.is_server_error())
+            .then(|| status.canonical_reason().unwrap_or("Error"));
+        self.admin_requests.answered_by_name(method.as_str(), refused, begun.elapsed());
+        answer
     }
 
     /// Who asks is the admin page's own business.
@@ -199,7 +233,7 @@ fn too_slow() -> Answer {
 /// Serves until `shutdown`, then lets running requests finish within a bound.
 pub(crate) async fn serve(listener: TcpListener, app: App, shutdown: Shutdown) {
     let app = Arc::new(app);
-    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let free = Arc::clone(&app.free);
     loop {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
@@ -298,8 +332,8 @@ enum Part {
     Lambda,
     /// The admin page.
     Admin,
-    /// Metrics, which are not there yet, so that no queue's URL can take their place.
-    Nobody,
+    /// The metrics.
+    Metrics,
     /// SQS.
     Sqs,
 }
@@ -307,7 +341,7 @@ enum Part {
 fn part_of(path: &str) -> Part {
     match path.trim_start_matches('/').split('/').next() {
         Some("admin") => Part::Admin,
-        Some("metrics") => Part::Nobody,
+        Some("metrics") => Part::Metrics,
         _ if lambda::is_api_path(path) => Part::Lambda,
         _ => Part::Sqs,
     }
@@ -354,7 +388,7 @@ mod tests {
         for path in ["/admin", "/admin/queues"] {
             assert_eq!(part_of(path), Part::Admin, "{path}");
         }
-        assert_eq!(part_of("/metrics"), Part::Nobody);
+        assert_eq!(part_of("/metrics"), Part::Metrics);
         assert_eq!(part_of("/2015-03-31/functions/f/invocations"), Part::Lambda);
         for path in ["/", "/000000000000/orders", "/queue/orders", "/administration", "/2015-3-31"]
         {

@@ -1,24 +1,20 @@
 //! The `karin` binary: reads what it was told, and runs.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
 use karin_gateway::cli::{self, Task};
-use tracing_subscriber::EnvFilter;
+use karin_gateway::config::LogFormat;
+use karin_gateway::logging;
 
 fn main() -> ExitCode {
     let config = match cli::begin(std::env::args_os().collect()) {
         Task::Serve(config) => config,
         Task::Done(code) => return code,
     };
-    let filter = match EnvFilter::try_new(&config.log) {
-        Ok(filter) => filter,
-        Err(error) => return cli::usage(&format_args!("--log: {error}")),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    if let Err(error) = logging::start(&config) {
+        return cli::usage(&format_args!("--log: {error}"));
+    }
+    let is_json = config.log_format == LogFormat::Json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error),
@@ -26,9 +22,18 @@ fn main() -> ExitCode {
     // As a task, so that all children are started by workers, which live as long as karin.
     match runtime.block_on(async { tokio::spawn(karin_gateway::run(*config)).await }) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failure(&error),
-        Err(error) => failure(&error),
+        Ok(Err(error)) => ended(&error, is_json),
+        Err(error) => ended(&error, is_json),
     }
+}
+
+/// Why karin ended, in the way of its log.
+fn ended(error: &dyn std::fmt::Display, is_json: bool) -> ExitCode {
+    if !is_json {
+        return failure(error);
+    }
+    tracing::error!(%error, "karin ended");
+    ExitCode::FAILURE
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

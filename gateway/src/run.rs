@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,6 +28,7 @@ use crate::{
     http::{self, App},
     identity::Identity,
     lambda,
+    metrics::{Metrics, Requests, Sources},
     queues::{ArnMaker, ConnectError, MoveTasks, Queues, QueuesOptions, RedisAddress},
     shutdown::{self, Shutdown, Stop},
     systemd::{self, Manager},
@@ -165,6 +167,14 @@ async fn start(
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let sqs = Sqs::new(queues.clone(), identity, config.queue_cooldown);
+    let admin_requests = Arc::new(Requests::new("admin", ["GET", "POST"]));
+    let sources = Sources {
+        queues: queues.clone(),
+        control: lambda.control().clone(),
+        census: lambda.census().clone(),
+        requests: Sources::requests(&sqs, lambda.api(), &admin_requests),
+    };
+    let metrics = Metrics::new(sources, config.admin_password.as_ref());
     let admin = Admin::new(
         queues,
         sqs.clone(),
@@ -174,7 +184,8 @@ async fn start(
         config.base_url.clone(),
         in_force,
     );
-    let app = App::new(sqs, lambda.api().clone(), admin, auth, browsers);
+    let admin = (admin, admin_requests);
+    let app = App::new(sqs, lambda.api().clone(), admin, metrics, auth, browsers);
     let ready =
         format!("karin is listening on http://{address}\nA message from Redis's side: {hint}\n");
     // Nobody may be reading it; karin works all the same.

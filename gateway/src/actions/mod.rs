@@ -42,7 +42,7 @@ mod tags;
 mod untag_queue;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -52,6 +52,7 @@ use hyper::http::request::Parts;
 use crate::auth::Entrance;
 use crate::body::Place;
 use crate::identity::Identity;
+use crate::metrics::Requests;
 use crate::protocol::request::{Action, Request, StartMessageMoveTask};
 use crate::protocol::response::Response;
 use crate::protocol::{self, Incoming, SqsError, limits};
@@ -72,13 +73,20 @@ pub struct Sqs {
     /// all.
     queue_cooldown: Duration,
     request_ids: Arc<RequestIds>,
+    requests: Arc<Requests>,
 }
 
 impl Sqs {
     /// SQS on these queues, in the name of `identity`.
     pub fn new(queues: Queues, identity: Identity, queue_cooldown: Duration) -> Self {
         let request_ids = Arc::new(RequestIds::seeded());
-        Self { queues, identity, queue_cooldown, request_ids }
+        let requests = Arc::new(Requests::new("sqs", Action::ALL.map(Action::name)));
+        Self { queues, identity, queue_cooldown, request_ids, requests }
+    }
+
+    /// The requests that were answered, for the metrics.
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
+        &self.requests
     }
 
     /// Whether requests can be answered: whether Redis can do the work.
@@ -98,10 +106,11 @@ impl Sqs {
         body: Bytes,
         place: Place,
     ) -> hyper::Response<Full<Bytes>> {
+        let begun = Instant::now();
         let request_id = self.request_ids.next();
         let incoming = Incoming::new(parts, &body).only_account(self.identity.only_account());
         let protocol = incoming.protocol();
-        let action = incoming.action().map_or("-", Action::name);
+        let action = incoming.action().ok();
         let (queue, answer) = match self.read(entrance, parts, &body, incoming) {
             Ok(request) => {
                 // A long poll need not hold what it has read; a message is part of the body.
@@ -115,7 +124,7 @@ impl Sqs {
             }
             Err(error) => (None, Err(error)),
         };
-        log(action, queue.as_ref(), &request_id, &answer);
+        self.note(action, queue.as_ref(), &request_id, &answer, begun.elapsed());
         protocol::write(protocol, &request_id, &answer)
     }
 
@@ -139,7 +148,7 @@ impl Sqs {
             _ => failure::message_too_large(*limits::MAXIMUM_MESSAGE_SIZE_BYTES.end()),
         };
         let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or(error));
-        log(action.map_or("-", Action::name), None, &request_id, &answer);
+        self.note(action, None, &request_id, &answer, Duration::ZERO);
         protocol::write(protocol, &request_id, &answer)
     }
 
@@ -153,8 +162,22 @@ impl Sqs {
         let request_id = self.request_ids.next();
         let crowded = || SqsError::ServiceUnavailable("too many large requests".to_owned());
         let answer = Err(self.refusal_before_body(entrance, parts).unwrap_or_else(crowded));
-        log("-", None, &request_id, &answer);
+        self.note(None, None, &request_id, &answer, Duration::ZERO);
         protocol::write(protocol::protocol_of(parts), &request_id, &answer)
+    }
+
+    /// Counts a request and logs how it ended.
+    fn note(
+        &self,
+        action: Option<Action>,
+        queue: Option<&QueueName>,
+        request_id: &str,
+        answer: &Result<Response, SqsError>,
+        took: Duration,
+    ) {
+        let refused = answer.as_ref().err().map(|error| error.code().json);
+        self.requests.answered(action.map(|action| action as usize), refused, took);
+        log(action.map_or("-", Action::name), queue, request_id, answer);
     }
 
     /// Does what a request asks for, whoever may ask. `base_url`: what URLs of queues begin with.

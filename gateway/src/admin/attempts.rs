@@ -35,7 +35,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Whose attempts are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Who {
+pub(crate) enum Who {
     /// Those from one address, or one /64 of IPv6.
     Address(IpAddr),
     /// Those of a browser somebody has signed in with: the id in its cookie.
@@ -45,7 +45,7 @@ pub(super) enum Who {
 impl Who {
     /// Who comes from this address. A proxy beside us (on this machine or a private network) speaks
     /// for others, of whom it names the last.
-    pub(super) fn at(peer: IpAddr, headers: &HeaderMap) -> Self {
+    pub(crate) fn at(peer: IpAddr, headers: &HeaderMap) -> Self {
         let peer = peer.to_canonical();
         let is_near = match peer {
             IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
@@ -67,7 +67,7 @@ impl Who {
 
 /// All attempts of late.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Attempts(Arc<Mutex<Lines>>);
+pub(crate) struct Attempts(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -86,16 +86,16 @@ struct Line {
 
 /// A place in the line, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     attempts: Attempts,
     who: Who,
     /// How long to wait before the password is looked at.
-    pub(super) wait: Duration,
+    pub(crate) wait: Duration,
 }
 
 impl Attempts {
     /// A place for an attempt. Errors: in how long to try again.
-    pub(super) fn admit(&self, who: Who, now: Instant) -> Result<Place, Duration> {
+    pub(crate) fn admit(&self, who: Who, now: Instant) -> Result<Place, Duration> {
         let wait = self.lines().admit(&who, now)?;
         Ok(Place { attempts: self.clone(), who, wait })
     }
@@ -107,7 +107,7 @@ impl Attempts {
 
 impl Place {
     /// The password was right: nothing is held against them any more.
-    pub(super) fn succeeded(&self) {
+    pub(crate) fn succeeded(&self) {
         self.attempts.lines().of.remove(&self.who);
     }
 }

@@ -22,10 +22,10 @@ pub(super) enum Failure {
     NoMessage,
     /// The mapping is not there, or not any more.
     NoMapping,
-    /// The invocation is not known, or not any more.
-    NoInvocation,
     /// There is something at this path, and this cannot be done with it.
     NoMethod,
+    /// The invocation is not known, or not any more.
+    NoInvocation,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -98,14 +98,17 @@ impl Failure {
 
     /// The page that tells.
     pub(super) fn page(&self, visitor: &Visitor) -> Response<Body> {
+        if let Self::Redis(cause) = self {
+            tracing::warn!(cause, "an admin page failed");
+        }
         let t = &visitor.lang.texts().failures;
         let (title, text, detail) = match self {
             Self::NoPage => (t.no_page, t.no_page_text, ""),
             Self::NoQueue => (t.no_queue, t.no_queue_text, ""),
             Self::NoMessage => (t.no_message, t.no_message_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
-            Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
             Self::NoMethod => (t.no_method, t.no_method_text, ""),
+            Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),

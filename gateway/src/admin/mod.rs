@@ -7,7 +7,7 @@
 //! somebody looks. What fails is a [`Failure`], which becomes a page like the others.
 
 mod assets;
-mod attempts;
+pub(crate) mod attempts;
 mod cookies;
 mod csrf;
 mod dead_letter_queues;
@@ -137,9 +137,6 @@ impl Admin {
             started,
         }));
         let pages = Router::new()
-            .merge(invocations::routes())
-            .merge(invocation::routes())
-            .merge(invoke_again::routes())
             .merge(functions::routes())
             .merge(map::routes())
             .merge(mapping::routes())
@@ -149,6 +146,9 @@ impl Admin {
             .merge(settings::routes())
             .merge(sign_in::routes())
             .merge(queues::routes())
+            .merge(invocations::routes())
+            .merge(invocation::routes())
+            .merge(invoke_again::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 
 pub use keys::{AccessKey, AccessKeys, KeySpec};
 pub use moment::Moment;
-pub use permissions::{Permissions, permitted_as};
+pub use permissions::{GET_METRICS, Permissions, permitted_as};
 pub use secret::Secret;
 pub use sigv4::Claim;
 pub use tokens::{Token, TokenSpec, Tokens, take_from};
@@ -59,6 +59,11 @@ impl Auth {
     /// Whether there are neither keys nor tokens.
     pub fn is_open(&self) -> bool {
         self.keys.is_empty() && self.tokens.is_empty()
+    }
+
+    /// Whether this is the text of a token, and one that may read the metrics; `None`: of no token.
+    pub fn token_allows_metrics(&self, given: &str) -> Option<bool> {
+        self.tokens.find(given).map(|token| token.permissions().allow_metrics())
     }
 
     /// How a request comes in that had this token in front of its path. With a wrong one nothing

@@ -3,6 +3,9 @@
 use crate::lambda::Operation;
 use crate::protocol::request::Action;
 
+/// What may be done that is no action of SQS or Lambda: to read the metrics.
+pub const GET_METRICS: &str = "GetMetrics";
+
 /// The actions and queues a key or token is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
@@ -32,10 +35,12 @@ impl Permissions {
         for pattern in &permissions.actions {
             let sqs = Action::ALL.iter().map(|action| permitted_as(action.name()));
             let lambda = Operation::ALL.iter().map(|operation| operation.permission());
-            if !sqs.chain(lambda).any(|name| pattern.matches(name)) {
+            let ours = [GET_METRICS].into_iter();
+            if !sqs.chain(lambda).chain(ours).any(|name| pattern.matches(name)) {
                 return Err(format!(
                     "actions={} permits nothing: it is no action of SQS (SendMessage permits \
-                     SendMessageBatch too) or Lambda (InvokeFunction permits Invoke)",
+                     SendMessageBatch too) or Lambda (InvokeFunction permits Invoke), and not \
+                     {GET_METRICS}",
                     pattern.0
                 ));
             }
@@ -64,6 +69,14 @@ impl Permissions {
     /// Whether the action of this name is allowed on some queue.
     pub fn allow_action(&self, action: &str) -> bool {
         any(&self.actions, permitted_as(action))
+    }
+
+    /// Whether the metrics may be read, which show all queues: by who may do everything, or whose
+    /// actions name that and whose queues are not limited. A pattern that happens to fit, such as
+    /// `Get*`, is not enough: it was meant for queues.
+    pub fn allow_metrics(&self) -> bool {
+        let is_named = |pattern: &Pattern| [GET_METRICS, "*"].contains(&pattern.0.as_str());
+        !self.are_limited() || self.actions.iter().any(is_named) && self.allow_queue(None)
     }
 
     /// Whether something is allowed on this queue; `None`: on none, on several, or on one that
@@ -147,6 +160,23 @@ mod tests {
         }
         assert!(permissions("actions=ListQueues").allow("ListQueues", None));
         assert!(permissions("queues=*").allow("ListQueues", None));
+    }
+
+    #[test]
+    fn the_metrics_are_for_who_may_do_all_and_whose_actions_name_them() {
+        for (written, allowed) in [
+            ("actions=GetMetrics", true),
+            ("actions=SendMessage|GetMetrics", true),
+            ("actions=*", true),
+            ("queues=*,actions=GetMetrics", true),
+            ("actions=Get*", false),
+            ("actions=SendMessage", false),
+            ("queues=*", false),
+            ("queues=orders,actions=GetMetrics", false),
+        ] {
+            assert_eq!(permissions(written).allow_metrics(), allowed, "{written}");
+        }
+        assert!(Permissions::default().allow_metrics());
     }
 
     #[test]

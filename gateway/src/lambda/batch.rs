@@ -40,6 +40,8 @@ pub(super) struct Held {
     pub(super) sequence: u64,
     /// ApproximateReceiveCount, this receive included.
     pub(super) receive_count: u64,
+    /// SentTimestamp, epoch milliseconds.
+    pub(super) sent_ms: u64,
     /// When the lease ends, epoch milliseconds on Redis's clock; another number there means that
     /// somebody changed the message's visibility.
     pub(super) due_ms: u64,
@@ -59,6 +61,7 @@ impl Held {
             receipt: message.receipt.clone(),
             sequence: message.sequence,
             receive_count: message.receive_count,
+            sent_ms: message.sent_ms,
             due_ms: message.due_ms,
             group: message.group.clone(),
             received_at,

@@ -24,8 +24,8 @@ const REQUESTS_MAX: usize = 64;
 pub struct Control {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
-    pub(super) records: Records,
     pub(super) lookout: Arc<Lookout>,
+    pub(super) records: Records,
 }
 
 /// What the supervisor shows, renewed at each change.
@@ -99,11 +99,11 @@ pub(super) struct Requests {
 
 /// Both ends.
 pub(super) fn channel(lookout: Lookout, records: Records) -> (Control, Requests) {
-    let (sender, asked) = mpsc::channel(REQUESTS_MAX);
+    let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
     let lookout = Arc::new(lookout);
     let control = Control { requests: sender, view: seen, lookout, records: records.clone() };
-    (control, Requests { asked, view, records })
+    (control, Requests { asked: requests, view, records })
 }
 
 impl Control {
@@ -130,16 +130,16 @@ impl Control {
         }
     }
 
+    /// Has the function of a paused mapping looked at now, whichever gateway serves it.
+    pub async fn look_again(&self, uuid: &str) {
+        let _stopping = self.requests.send(Request::Again(uuid.to_owned())).await;
+    }
+
     /// Where the function of an invocation runs; `None`: karin is stopping.
     pub(super) async fn runner(&self, source: Arc<Source>) -> Option<Runner> {
         let (done, found) = oneshot::channel();
         self.requests.send(Request::Runner(source, done)).await.ok()?;
         found.await.ok()
-    }
-
-    /// Has the function of a paused mapping looked at now, whichever gateway serves it.
-    pub async fn look_again(&self, uuid: &str) {
-        let _stopping = self.requests.send(Request::Again(uuid.to_owned())).await;
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

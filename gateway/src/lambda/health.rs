@@ -136,6 +136,11 @@ impl Health {
         self.faults().remaining()
     }
 
+    /// How long nothing is to be taken because too many invocations ran.
+    pub(super) fn remaining_throttle(&self) -> Duration {
+        self.faults().throttled.remaining()
+    }
+
     /// Ends all waits: somebody has put right what they are for, perhaps.
     pub(super) fn look_again(&self) {
         let mut faults = self.faults();

@@ -27,6 +27,7 @@ mod limits;
 mod local;
 mod lookout;
 mod mapping;
+mod measures;
 mod outcome;
 mod overview;
 mod poller;
@@ -50,8 +51,10 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
+pub(crate) use fleet::Census;
 pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
+pub(crate) use measures::{MappingCounts, MappingMeasures};
 pub(crate) use records::{
     AgainRefused, NamedMessage, Outcome, Payload, Records, Run, RunId, RunKind,
 };
@@ -92,6 +95,7 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
+    census: Census,
     /// Writes what fails to Redis.
     keeping: JoinHandle<()>,
 }
@@ -120,9 +124,10 @@ pub fn start(
     let folder = config.functions_folder.as_deref();
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
-    let records = Records::new(queues.clone(), config.keep_payloads);
     let fleet = Fleet::join(&queues, holder)?;
+    let census = fleet.census();
     let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
+    let records = Records::new(queues.clone(), config.keep_payloads);
     let (control, requests) = control::channel(lookout, records.clone());
     let lookout = tokio::spawn(lookout::show_when_asked(control.clone()));
     let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
@@ -137,7 +142,7 @@ pub fn start(
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
     let keeping = tokio::spawn(records.keep());
-    Ok(Lambda { stop, supervisor, lookout, functions, control, api, keeping })
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census, keeping })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -166,6 +171,11 @@ impl Lambda {
     /// What others may ask of the trigger.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// What knows how many gateways are alive.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Stops: nothing more is taken, what was taken and not begun is given back, running

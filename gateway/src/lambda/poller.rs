@@ -3,7 +3,7 @@
 //! Source: esm-contract §§2-4 and 7.4; design §4, "Lambda side".
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -123,10 +123,12 @@ impl Poller {
             }
             let remaining = self.health.remaining();
             if !remaining.is_zero() {
+                let (since, throttle) = (Instant::now(), self.health.remaining_throttle());
                 tokio::select! {
                     () = tokio::time::sleep(remaining) => {}
                     () = self.health.hurried.notified() => {}
                 }
+                self.counters.waited_for_throttle(throttle.min(since.elapsed()));
                 continue;
             }
             if self.health.wants_probe() {

@@ -2,10 +2,11 @@
 //!
 //! Source: esm-contract §3 (outcomes), §7.4 (errors of Invoke).
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
+use crate::lambda::counters::FailureReason;
 use crate::lambda::invoke::{Call, too_late};
 use crate::lambda::outcome::{Answer, Fault, Reading, Told, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
@@ -96,6 +97,11 @@ impl Poller {
             kind: self.kind(),
             wants_log: false,
         };
+        self.counters.batch_sizes.add(part.messages.len().try_into().unwrap_or(u64::MAX));
+        self.counters.batch_bytes.add(part.event.len().try_into().unwrap_or(u64::MAX));
+        for message in &part.messages {
+            self.counters.receive_counts.add(message.receive_count);
+        }
         let told = self.target.invoke(call).await;
         let trail = Trail::since(begun, trace);
         self.count(&told.answer, part.messages.len(), begun);
@@ -131,7 +137,7 @@ impl Poller {
                 "a loop: the function is not invoked with a message that came through it too often"
             );
         }
-        self.counters.failed_invoke.add(looping.len());
+        self.counters.failed(FailureReason::Loop, looping.len());
         self.come_again(&looping.iter().collect::<Vec<_>>(), lease.ends).await;
         !looping.is_empty()
     }
@@ -157,13 +163,13 @@ impl Poller {
             // Tried again in halves; a single one counts when it is settled.
             Answer::Refused(refusal) if refusal.fault == Fault::Payload => {}
             Answer::Refused(refusal) => {
-                counters.failed_invoke.add(messages);
+                counters.failed(reason(refusal.fault), messages);
                 if refusal.fault == Fault::Throttled {
                     counters.throttles.one();
                     self.limits.mapping.throttled(begun);
                 }
             }
-            Answer::Unknown { .. } => counters.failed_invoke.add(messages),
+            Answer::Unknown { .. } => counters.failed(FailureReason::Unknown, messages),
         }
     }
 
@@ -206,7 +212,12 @@ impl Poller {
     fn note(&self, ran: bool, function_failed: bool, remark: Option<&str>, delete: &[bool]) {
         let deleted = delete.iter().filter(|&&delete| delete).count();
         let left = delete.len() - deleted;
-        self.counters.failed_invoke.add(left);
+        let reason = match (ran, function_failed) {
+            (true, true) => FailureReason::FunctionError,
+            (true, false) => FailureReason::Reported,
+            (false, _) => FailureReason::EventRefused,
+        };
+        self.counters.failed(reason, left);
         if function_failed {
             self.counters.errors.one();
         }
@@ -227,7 +238,7 @@ impl Poller {
         let mut failed = Vec::new();
         for (message, &delete) in messages.iter().zip(delete) {
             if delete {
-                done.push(message.receipt.as_str());
+                done.push(message);
             } else {
                 failed.push(message);
             }
@@ -241,10 +252,11 @@ impl Poller {
     }
 
     /// Deletes, and tries again while the lease lasts if Redis is away.
-    async fn acknowledge(&self, receipts: &[&str], lease_ends: Instant) {
+    async fn acknowledge(&self, done: &[&Held], lease_ends: Instant) {
         let queue = &self.mapping.queue;
-        for chunk in receipts.chunks(RECEIPTS_MAX) {
-            let delete = || self.queues.acknowledge(queue, chunk, Demand::Current);
+        for chunk in done.chunks(RECEIPTS_MAX) {
+            let receipts: Vec<&str> = chunk.iter().map(|held| held.receipt.as_str()).collect();
+            let delete = || self.queues.acknowledge(queue, &receipts, Demand::Current);
             let outcomes = match while_leased(lease_ends, delete).await {
                 Ok(outcomes) => outcomes,
                 Err(QueueError::NoQueue) => return,
@@ -255,10 +267,23 @@ impl Poller {
             };
             let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
             self.counters.deleted.add(count(ReceiptOutcome::Done));
+            self.note_lifetimes(chunk, &outcomes);
             // Gone is fine: the function may have deleted its message itself.
             let late = count(ReceiptOutcome::Stale);
             if late > 0 {
                 tracing::warn!(%queue, late, "messages were done after somebody else got them");
+            }
+        }
+    }
+
+    /// How long those that were deleted had been on their way, by the clocks of Redis's machine
+    /// and of ours.
+    fn note_lifetimes(&self, messages: &[&Held], outcomes: &[ReceiptOutcome]) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        for (message, outcome) in messages.iter().zip(outcomes) {
+            if *outcome == ReceiptOutcome::Done {
+                let sent = Duration::from_millis(message.sent_ms);
+                self.counters.lifetimes.add_us(now.saturating_sub(sent));
             }
         }
     }
@@ -330,6 +355,16 @@ impl Poller {
     /// Gives back without counting the receive. If it fails, the leases end by themselves.
     pub(super) async fn release(&self, messages: &[Held]) {
         self.give_back(messages, Instant::now()).await;
+    }
+}
+
+/// What messages count as that were refused with this fault.
+fn reason(fault: Fault) -> FailureReason {
+    match fault {
+        Fault::Throttled => FailureReason::Throttled,
+        Fault::Transient => FailureReason::Transient,
+        Fault::Operator => FailureReason::Refused,
+        Fault::Payload => FailureReason::EventRefused,
     }
 }
 

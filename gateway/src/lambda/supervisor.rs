@@ -219,12 +219,12 @@ impl Supervisor {
                 self.loading.want(Some(done));
             }
             Request::Sync(asker) => self.ask(asker),
-            Request::Runner(source, done) => {
-                let _left = done.send(self.runner(&source));
-            }
             Request::Again(uuid) => {
                 self.fleet.again(&uuid);
                 self.look_again(&uuid);
+            }
+            Request::Runner(source, done) => {
+                let _left = done.send(self.runner(&source));
             }
         }
     }

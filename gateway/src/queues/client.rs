@@ -5,7 +5,10 @@
 //! those that change nothing when they run twice ([`Client::call_idempotent`]).
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ use super::{
     QueueError,
     pipeline::{Large, Lost, Pipeline},
     reply,
+    traffic::CommandTimes,
 };
 
 /// How long a command may take before Redis counts as away (design §4).
@@ -71,6 +75,8 @@ pub(super) struct Client {
     target: ConnectionInfo,
     /// What to do about a missing module; part of that error's text.
     remedy: String,
+    times: Arc<CommandTimes>,
+    connections: AtomicU64,
     link: watch::Sender<Link>,
 }
 
@@ -81,9 +87,9 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    pub(super) fn new(target: ConnectionInfo, remedy: String) -> Self {
+    pub(super) fn new(target: ConnectionInfo, remedy: String, times: Arc<CommandTimes>) -> Self {
         let (link, _) = watch::channel(Link::Down { why: "not connected yet".into() });
-        Self { target, remedy, link }
+        Self { target, remedy, times, connections: AtomicU64::new(0), link }
     }
 
     /// Connects for the first time, so that a Redis that will not do is told at the start.
@@ -229,6 +235,16 @@ impl Client {
         let _ = self.link.subscribe().wait_for(is_other).await;
     }
 
+    /// Whether there is a connection.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.link.borrow(), Link::Up { .. })
+    }
+
+    /// How often Redis was connected to.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// The number of the database.
     pub(super) fn database(&self) -> i64 {
         self.target.redis_settings().db()
@@ -320,13 +336,15 @@ impl Client {
     async fn connect_untimed(self: &Arc<Self>, generation: u64) -> Result<Pipeline, ConnectError> {
         let socket = self.open().await.map_err(|error| self.away(&error))?;
         let client: Weak<Self> = Arc::downgrade(self);
-        let connection = Pipeline::start(socket, RESPONSE_TIMEOUT, move |why| {
-            if let Some(client) = client.upgrade() {
-                client.lost(generation, &why.to_string());
-            }
-        });
+        let connection =
+            Pipeline::start(socket, RESPONSE_TIMEOUT, Arc::clone(&self.times), move |why| {
+                if let Some(client) = client.upgrade() {
+                    client.lost(generation, &why.to_string());
+                }
+            });
         self.sign_in(&connection).await?;
         self.check(&connection).await?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
         Ok(connection)
     }
 

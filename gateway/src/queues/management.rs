@@ -208,6 +208,7 @@ impl Queues {
         let command = self.command("UNLINK", queue);
         let deleted = reply::number(&self.0.client.call(&command).await?)?;
         self.0.table.with(|lines, now| lines.deleted(queue, now));
+        self.0.traffic.forget(queue);
         if deleted == 0 {
             return Err(QueueError::NoQueue);
         }
@@ -215,7 +216,8 @@ impl Queues {
         // the worst is that this one can, too.
         tokio::join!(
             self.remember(queue, GONE, remember_for),
-            self.forget(queue, PURGED, remember_for)
+            self.forget(queue, PURGED, remember_for),
+            self.forget_history(queue)
         );
         Ok(())
     }

@@ -36,6 +36,7 @@ impl Queues {
         let answer = self.0.client.call_with(&command, large.as_slice()).await;
         let (sent, hint) = self.heard(queue, answer).and_then(reply::sent)?;
         self.sent(queue, hint, message.delay_seconds);
+        self.0.traffic.sent(queue, 1);
         Ok(sent)
     }
 
@@ -58,6 +59,7 @@ impl Queues {
         let answer = self.heard(queue, answer)?;
         let (hint, results) = reply::sent_batch(answer, messages.len())?;
         let accepted = messages.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        self.0.traffic.sent(queue, accepted.clone().count());
         if let Some(soonest) = accepted.map(|(m, _)| m.delay_seconds.unwrap_or(0)).min() {
             self.sent(queue, hint, Some(soonest));
         }
@@ -71,6 +73,12 @@ impl Queues {
         queue: &QueueName,
         options: PopOptions,
     ) -> Result<Popped, QueueError> {
+        let popped = self.take(queue, options).await?;
+        self.0.traffic.popped(queue, &popped);
+        Ok(popped)
+    }
+
+    async fn take(&self, queue: &QueueName, options: PopOptions) -> Result<Popped, QueueError> {
         let (sender, receiver) = oneshot::channel();
         let (queues, queue) = (self.clone(), queue.clone());
         let repeatable = options.attempt.is_some();
@@ -96,21 +104,33 @@ impl Queues {
         wait: Option<Duration>,
     ) -> Result<Popped, QueueError> {
         let start = Instant::now();
-        let mut popped = self.pop_due(queue, options.clone()).await?;
+        let mut popped = self.take(queue, options.clone()).await?;
         let wait = wait.unwrap_or(Duration::from_millis(popped.wait_ms));
-        if !popped.messages.is_empty() || wait.is_zero() {
-            return Ok(popped);
+        if popped.messages.is_empty() && !wait.is_zero() {
+            self.wait_for(queue, options, start + wait, &mut popped).await?;
         }
-        let deadline = start + wait;
-        let place = self.0.table.join(queue, Some(Outlook::of(&popped)));
+        self.0.traffic.popped(queue, &popped);
+        Ok(popped)
+    }
+
+    /// Waits until messages come, or for nothing until the deadline.
+    async fn wait_for(
+        &self,
+        queue: &QueueName,
+        options: PopOptions,
+        deadline: Instant,
+        popped: &mut Popped,
+    ) -> Result<(), QueueError> {
+        let _present = self.0.long_polls.enter();
+        let place = self.0.table.join(queue, Some(Outlook::of(popped)));
         while popped.messages.is_empty() {
             tokio::select! {
-                () = place.woken() => popped = self.pop_due(queue, options.clone()).await?,
+                () = place.woken() => *popped = self.take(queue, options.clone()).await?,
                 () = tokio::time::sleep_until(deadline) => break,
                 () = self.0.shutdown.requested() => break,
             }
         }
-        Ok(popped)
+        Ok(())
     }
 
     /// Returns when a message of the queue may be due (or at once, if one is), for pollers that
@@ -132,7 +152,10 @@ impl Queues {
         let mut command = self.command("KARIN.ACK", queue);
         demand_option(&mut command, demand);
         command.arg(receipts);
-        reply::outcomes(self.0.client.call_idempotent(&command).await?, receipts.len())
+        let answer = self.0.client.call_idempotent(&command).await?;
+        let outcomes = reply::outcomes(answer, receipts.len())?;
+        self.0.traffic.deleted(queue, &outcomes);
+        Ok(outcomes)
     }
 
     /// Makes messages due `seconds` from now (0: now), each (receipt, seconds).

@@ -9,6 +9,7 @@ mod carrier;
 mod client;
 mod dead_letters;
 mod hints;
+mod history;
 mod looking;
 mod management;
 mod map;
@@ -23,7 +24,10 @@ mod resp;
 mod runs;
 mod server;
 mod snapshots;
+mod statistics;
+mod sweep;
 mod table;
+mod traffic;
 mod types;
 mod unclaimed;
 mod waiting;
@@ -31,6 +35,7 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
+pub(crate) use history::QueueNow;
 pub use looking::{Glance, Peeked, Seen, ServerFacts};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
@@ -40,12 +45,14 @@ pub use redrive::RedrivePolicy;
 pub use runs::KeptRun;
 pub use server::ServerInfo;
 pub use snapshots::SNAPSHOT_BYTES_MAX;
+pub(crate) use statistics::{QueueStatistics, RedisMemory, Statistics};
+pub(crate) use traffic::QueueTraffic;
 pub use types::*;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::shutdown::Shutdown;
 use bulletin::Board;
@@ -53,8 +60,11 @@ use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
 use hints::Listener;
+use history::ServerClock;
 use naming::Naming;
+use sweep::Sweeper;
 use table::Table;
+use traffic::{CommandTimes, Present, Traffic};
 
 /// Which Redis to talk to.
 #[derive(Debug)]
@@ -90,6 +100,11 @@ struct Inner {
     board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
+    clock: Arc<ServerClock>,
+    swept: watch::Sender<u64>,
+    traffic: Traffic,
+    long_polls: Present,
+    command_times: Arc<CommandTimes>,
     shutdown: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -99,17 +114,37 @@ impl Inner {
     fn new(options: QueuesOptions, shutdown: Shutdown) -> Result<Self, ConnectError> {
         let refused = |error: &dyn std::fmt::Display| ConnectError::Refused(error.to_string());
         let target = connection_info(&options.address).map_err(|e| refused(&e))?;
-        let client = Arc::new(Client::new(target, remedy(&options.module)));
+        let command_times = Arc::<CommandTimes>::default();
+        let times = Arc::clone(&command_times);
+        let client = Arc::new(Client::new(target, remedy(&options.module), times));
         let table = Arc::new(Table::start().map_err(|e| refused(&e))?);
         let board = Arc::default();
         let naming = Naming::new(&options.key_prefix);
         let carrier = carrier(&client, &table, &naming);
         let dead_letters = Arc::new(DeadLetters::new(carrier, options.arns));
-        Ok(Self { client, table, board, naming, dead_letters, shutdown, tasks: Vec::new() })
+        Ok(Self {
+            client,
+            table,
+            board,
+            naming,
+            dead_letters,
+            clock: Arc::default(),
+            swept: watch::Sender::default(),
+            traffic: Traffic::default(),
+            long_polls: Present::default(),
+            command_times,
+            shutdown,
+            tasks: Vec::new(),
+        })
     }
 
     fn carrier(&self) -> Carrier {
         carrier(&self.client, &self.table, &self.naming)
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        let dead_letters = Arc::clone(&self.dead_letters);
+        Sweeper::new(self.carrier(), dead_letters, Arc::clone(&self.clock), self.swept.clone())
     }
 }
 
@@ -145,7 +180,7 @@ impl Queues {
         inner.tasks = vec![
             tokio::spawn(Arc::clone(&inner.client).keep()),
             tokio::spawn(listener.listen()),
-            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(&inner.dead_letters))),
+            tokio::spawn(inner.sweeper().sweep()),
         ];
         Ok(Self(Arc::new(inner)))
     }

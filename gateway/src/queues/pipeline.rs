@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::resp;
+use super::{resp, traffic::CommandTimes};
 
 /// Room for what is read or written at once; buffers that a large message made larger are given
 /// back.
@@ -56,6 +56,7 @@ impl Drop for Handle {
 
 #[derive(Debug, Default)]
 struct Shared {
+    times: Arc<CommandTimes>,
     calls: Mutex<Calls>,
     /// Told of every call.
     called: Notify,
@@ -74,6 +75,8 @@ struct Calls {
 #[derive(Debug)]
 struct Waiting {
     answer: oneshot::Sender<Value>,
+    /// Where the command's time is counted.
+    place: usize,
     since: Instant,
 }
 
@@ -135,23 +138,25 @@ impl Calls {
     fn add(&mut self, command: &Cmd, large: &[Large]) -> oneshot::Receiver<Value> {
         let (answer, receiver) = oneshot::channel();
         self.output.push(command, large);
-        self.waiting.push_back(Waiting { answer, since: Instant::now() });
+        let place = CommandTimes::place(command);
+        self.waiting.push_back(Waiting { answer, place, since: Instant::now() });
         receiver
     }
 }
 
 impl Pipeline {
     /// Takes a connection into use. `patience`: after how long without an answer it counts as
-    /// lost. When it is lost, `lost` hears why.
+    /// lost. How long commands take is counted in `times`. When it is lost, `lost` hears why.
     pub(super) fn start<S>(
         socket: S,
         patience: Duration,
+        times: Arc<CommandTimes>,
         lost: impl FnOnce(Lost) + Send + 'static,
     ) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { times, ..Shared::default() });
         let ours = Arc::clone(&shared);
         let driver = tokio::spawn(async move { lost(ours.drive(socket, patience).await) });
         Self(Arc::new(Handle { shared, driver }))
@@ -234,6 +239,7 @@ impl Shared {
                         let Some(first) = self.lock().waiting.pop_front() else {
                             return broken("an answer that nobody asked for");
                         };
+                        self.times.answered(first.place, first.since.elapsed());
                         // The caller may be gone.
                         let _ = first.answer.send(value);
                     }
@@ -296,7 +302,9 @@ mod tests {
     fn started(patience: Duration) -> (Pipeline, DuplexStream, oneshot::Receiver<Lost>) {
         let (ours, server) = duplex(1_024);
         let (told, lost) = oneshot::channel();
-        let pipeline = Pipeline::start(ours, patience, |lost| told.send(lost).unwrap());
+        let pipeline = Pipeline::start(ours, patience, Arc::default(), |lost| {
+            told.send(lost).unwrap();
+        });
         (pipeline, server, lost)
     }
 

@@ -2,6 +2,8 @@
 
 mod configuration;
 mod embedded;
+mod logs;
+mod metrics;
 mod moved_once;
 mod never_twice;
 mod redis_away;

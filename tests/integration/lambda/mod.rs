@@ -10,6 +10,7 @@ mod functions;
 mod gateways;
 mod handover;
 mod local;
+mod metrics;
 mod ministack;
 mod oracle;
 mod outcomes;

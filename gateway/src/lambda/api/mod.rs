@@ -22,7 +22,7 @@ mod update;
 pub(crate) use operation::{Operation, is_api_path};
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -42,6 +42,7 @@ use crate::lambda::api::operation::Route;
 use crate::lambda::control::Control;
 use crate::lambda::local::LocalFunctions;
 use crate::lambda::switching::{self, Wish};
+use crate::metrics::Requests;
 use crate::queues::{QueueError, Queues};
 
 /// The header with the request's id.
@@ -65,6 +66,7 @@ struct Inner {
     /// Whether functions may be on AWS, or behind an endpoint, that nothing was read of.
     knows_others: bool,
     request_ids: RequestIds,
+    requests: Arc<Requests>,
     started: SystemTime,
     /// Held while a mapping is read, changed and written.
     writing: Mutex<()>,
@@ -101,9 +103,15 @@ impl Api {
             control,
             knows_others,
             request_ids: RequestIds::seeded(),
+            requests: Arc::new(Requests::new("lambda", Operation::ALL.map(Operation::permission))),
             started: SystemTime::now(),
             writing: Mutex::new(()),
         }))
+    }
+
+    /// The requests that were answered, for the metrics.
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
+        &self.0.requests
     }
 
     /// Answers one request that came in by `entrance`; its body takes `place`.
@@ -114,11 +122,12 @@ impl Api {
         body: Bytes,
         place: Place,
     ) -> Answer {
+        let begun = Instant::now();
         let (action, answer) = match self.read(entrance, parts, body, place) {
             Ok(ask) => (ask.operation.permission(), self.perform(ask).await),
             Err((action, error)) => (action, Err(error)),
         };
-        self.finish(action, answer)
+        self.finish(action, answer, begun.elapsed())
     }
 
     /// Answers a request whose body is larger than any may be.
@@ -127,7 +136,7 @@ impl Api {
         let is_invoke = Route::of(&parts.method, parts.uri.path())
             .is_some_and(|route| route.operation == Operation::Invoke);
         let error = error.unwrap_or_else(|| too_large(is_invoke, parts));
-        self.finish("-", Err(error))
+        self.finish("-", Err(error), Duration::ZERO)
     }
 
     /// Answers a request whose body was not read, because its sender may not do anything or there
@@ -135,7 +144,7 @@ impl Api {
     pub fn body_refused(&self, entrance: Entrance<'_>, parts: &Parts) -> Answer {
         let crowded = || ApiError::unavailable("too many large requests");
         let error = access::refusal_before_body(entrance, parts).unwrap_or_else(crowded);
-        self.finish("-", Err(error))
+        self.finish("-", Err(error), Duration::ZERO)
     }
 
     /// Whether a request's body is worth reading.
@@ -191,30 +200,40 @@ impl Api {
         }
     }
 
-    /// One event a request in the log; never bodies.
-    fn finish(&self, action: &str, answer: Result<Answer, ApiError>) -> Answer {
-        let mut response = match answer {
-            Ok(response) => {
-                tracing::debug!(action, "done");
-                response
-            }
-            Err(error) => {
-                let (code, cause) = (error.name(), error.cause.as_deref().unwrap_or("-"));
-                if error.is_user_fault() {
-                    tracing::info!(action, code, "refused");
-                } else {
-                    tracing::warn!(action, code, cause, "failed");
-                }
-                error.response()
-            }
-        };
-        let headers = response.headers_mut();
-        if !headers.contains_key(&REQUEST_ID)
-            && let Ok(id) = HeaderValue::from_str(&self.0.request_ids.next())
-        {
-            headers.insert(&REQUEST_ID, id);
+    /// Counts a request; one event in the log, never with bodies.
+    fn finish(&self, action: &str, answer: Result<Answer, ApiError>, took: Duration) -> Answer {
+        let refused = answer.as_ref().err().map(ApiError::name);
+        self.0.requests.answered_by_name(action, refused, took);
+        let mut response = answer.unwrap_or_else(|error| {
+            let request_id = self.0.request_ids.next();
+            log_refusal(action, &request_id, &error);
+            let mut response = error.response();
+            name(&mut response, &request_id);
+            response
+        });
+        if !response.headers().contains_key(&REQUEST_ID) {
+            name(&mut response, &self.0.request_ids.next());
+        }
+        if refused.is_none() {
+            let id = response.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
+            tracing::debug!(action, request_id = id.unwrap_or("-"), "done");
         }
         response
+    }
+}
+
+fn log_refusal(action: &str, request_id: &str, error: &ApiError) {
+    let (code, cause) = (error.name(), error.cause.as_deref().unwrap_or("-"));
+    if error.is_user_fault() {
+        tracing::info!(action, request_id, code, "refused");
+    } else {
+        tracing::warn!(action, request_id, code, cause, "failed");
+    }
+}
+
+fn name(response: &mut Answer, request_id: &str) {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(&REQUEST_ID, id);
     }
 }
 

@@ -54,6 +54,9 @@ pub(super) enum News {
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
 
+/// Knows how many gateways are alive. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Census(Arc<Shared>);
 /// Knows the others, and hears it when somebody looks. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Company(Arc<Shared>);
@@ -139,6 +142,11 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.map_changed());
     }
 
+    /// What tells how many there are.
+    pub(super) fn census(&self) -> Census {
+        Census(Arc::clone(&self.shared))
+    }
+
     /// Tells the others to look at the function of the mapping with this UUID.
     pub(super) fn again(&self, uuid: &str) {
         self.shared.with(|members, _| members.membership.again(uuid));
@@ -184,6 +192,13 @@ impl Licence {
     /// another gateway may have taken over.
     pub(super) fn holds(&self) -> bool {
         !self.0.lock().membership.is_asleep(Instant::now())
+    }
+}
+
+impl Census {
+    /// How many gateways are alive, this one included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().membership.others() + 1
     }
 }
 
