@@ -13,6 +13,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use crate::admin::State;
 use crate::admin::failure::Failure;
 use crate::admin::invocations::{badge, took};
+use crate::admin::mapping::function_url;
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::pretty::pretty;
 use crate::admin::shown;
@@ -52,6 +53,7 @@ struct Facts {
     mapping: String,
     queue: String,
     function: String,
+    function_url: String,
     request_id: String,
     trace: String,
     repeats: String,
@@ -149,6 +151,7 @@ impl Facts {
             mapping: text(&run.source.mapping),
             queue: text(&run.source.queue),
             function: text(&run.source.function),
+            function_url: function_url(run.source.function_name()),
             request_id: text(&run.request_id),
             trace: text(&run.trace),
             repeats: run.repeats.map(|id| id.to_string()).unwrap_or_default(),

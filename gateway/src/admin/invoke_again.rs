@@ -19,6 +19,8 @@ use crate::lambda::{AgainRefused, RunId};
 
 /// The largest event Invoke takes, bytes. Source: esm-contract §1.
 const EVENT_BYTES_MAX: usize = 6_291_456;
+/// Characters of an event that is shown in lines; a longer one stays as it is.
+const SHOWN_CHARACTERS: usize = 128 * 1_024;
 /// Characters of a function's name.
 const NAME_CHARACTERS: usize = 300;
 
@@ -51,7 +53,9 @@ async fn ask(
         return Err(Failure::Refused(why.to_owned()));
     }
     let t = &visitor.lang.texts().invocations;
-    let event = pretty(&earlier.event.content, EVENT_BYTES_MAX);
+    let event = pretty(&earlier.event.content, SHOWN_CHARACTERS);
+    // One that is longer ends somewhere.
+    let event = event.filter(|event| event.len() <= SHOWN_CHARACTERS);
     let event = event.unwrap_or_else(|| String::from_utf8_lossy(&earlier.event.content).into());
     Ok(html(&Page {
         frame: visitor.frame(Section::Invocations, t.again),

@@ -7,10 +7,13 @@ use serde::de::IgnoredAny;
 
 use crate::admin::shown::is_plain;
 
-/// The text over several lines; it ends where it has `characters_max`, so that deep nesting makes
-/// nothing huge of it. `None`: it is no JSON.
+/// The text over several lines. Deep nesting makes nothing huge of it: it ends some way after
+/// `characters_max`. `None`: it is no JSON of objects or arrays.
 pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
     let text = std::str::from_utf8(json).ok()?;
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let mut out = String::new();
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
@@ -88,8 +91,8 @@ mod tests {
         let expected = "{\n  \"b\": [\n    1.0e5,\n    {},\n    []\n  ],\n  \
                         \"a\": \"{\\\"x\\\",:\\\\\",\n  \"c\": {\n    \"d\": null\n  }\n}";
         assert_eq!(pretty(json, 1_000).unwrap(), expected);
-        assert_eq!(pretty(b"null", 10).unwrap(), "null");
-        for bad in [&b"{"[..], b"", b"\"\xff\"", b"{} {}"] {
+        let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+        for bad in [&b"{"[..], b"", b"7", b"[\"\xff\"]", b"{} {}", deep.as_bytes()] {
             assert_eq!(pretty(bad, 10), None);
         }
     }

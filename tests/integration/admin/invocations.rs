@@ -63,19 +63,24 @@ fn field(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-fn post(gateway: &Gateway, id: &str, fields: &[(&str, &str)]) -> Response {
+/// Sends the form of a page that was got so.
+fn post(gateway: &Gateway, id: &str, asked: &Response, run: &str) -> Response {
     let path = format!("/admin/invocations/{id}/again");
-    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
-    gateway.http().request("POST", &path, &headers, form(fields).as_bytes())
+    let cookies = asked.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let cookies: Vec<&str> = cookies.filter_map(|(_, cookie)| cookie.split(';').next()).collect();
+    let cookies = cookies.join("; ");
+    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", &cookies)];
+    let csrf = field(asked.text(), "csrf");
+    let form = form(&[("csrf", &csrf), ("run", run)]);
+    gateway.http().request("POST", &path, &headers, form.as_bytes())
 }
 
 /// Invokes again as the button does. Returns the new one's id.
 #[track_caller]
 fn invoke_again(gateway: &Gateway, id: &str) -> String {
-    let asked = page(gateway, &format!("/admin/invocations/{id}/again"));
-    let fields = [("csrf", field(&asked, "csrf")), ("run", field(&asked, "run"))];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let response = post(gateway, id, &fields);
+    let asked = gateway.http().get(&format!("/admin/invocations/{id}/again"));
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    let response = post(gateway, id, &asked, &field(asked.text(), "run"));
     assert_eq!(response.status, 303, "{}", response.text());
     let location = response.header("location").unwrap();
     location.strip_prefix("/admin/invocations/").unwrap().to_owned()
@@ -199,10 +204,8 @@ fn a_long_event_is_kept_cut_and_cannot_be_invoked_again() {
     send(&gateway, "q", "please-fail");
     let both = wait_for(&gateway, "function_error", 2);
     let small = both.iter().find(|other| **other != id).unwrap();
-    let asked = super::invocations::page(&gateway, &format!("/admin/invocations/{small}/again"));
-    let csrf = field(&asked, "csrf");
-    let fields = [("csrf", csrf.as_str()), ("run", "00000000000000ab-1")];
-    let refused = post(&gateway, &id, &fields);
+    let asked = gateway.http().get(&format!("/admin/invocations/{small}/again"));
+    let refused = post(&gateway, &id, &asked, "00000000000000ab-1");
     assert_eq!(refused.status, 400, "{}", refused.text());
     assert_eq!(function.events().len(), 2);
 }

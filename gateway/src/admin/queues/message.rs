@@ -11,12 +11,12 @@ use karin_core::sequence_text;
 
 use super::messages::badge;
 use super::outgoing::{Draft, LineEnds};
-use super::pretty::pretty;
 use super::show::now_ms;
 use super::{NamedMessage, message_page, page_of, under, words};
 use crate::admin::State;
 use crate::admin::failure::Failure;
 use crate::admin::page::{Frame, Section, Visitor, html};
+use crate::admin::pretty::pretty;
 use crate::admin::shown;
 use crate::queues::attributes;
 use crate::queues::{MessageState, QueueName, SeenMessage};
@@ -136,7 +136,10 @@ pub(super) async fn page(
         body: shown::text(&text, BODY_BYTES_MAX).0,
         is_utf8: whole.is_ok(),
         line_ends: LineEnds::of(&text),
-        pretty: whole.ok().and_then(pretty).map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
+        pretty: whole
+            .ok()
+            .and_then(|whole| pretty(whole.as_bytes(), BODY_BYTES_MAX))
+            .map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
         attributes: stored.user.iter().map(attribute).collect(),
         trace: trace.unwrap_or_default(),
         can_edit: Draft::of(&seen.message, String::new).is_some(),

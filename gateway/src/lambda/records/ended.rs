@@ -195,7 +195,7 @@ mod tests {
     use crate::lambda::outcome::Refusal;
     use crate::queues::ReceivedMessage;
 
-    fn ended(told: Told, verdict: &Verdict, messages: usize, keep: KeepPayloads) -> Run {
+    fn ended(told: &Told, verdict: &Verdict, messages: usize, keep: KeepPayloads) -> Run {
         let held = |n: usize| {
             let message = ReceivedMessage { id: n.to_string(), ..ReceivedMessage::default() };
             Held::new(&message, Instant::now())
@@ -208,7 +208,7 @@ mod tests {
             repeats: None,
             trail: Trail::since(Instant::now(), Some("Root=1".into())),
             event: &Bytes::from_static(b"{secret}"),
-            told: &told,
+            told,
             verdict: Some(verdict),
             messages: &messages,
         };
@@ -250,15 +250,15 @@ mod tests {
             (Told::from(lost), Verdict::Keep { reason: "why".into() }, Outcome::Lost, "why", 2),
             (Told::from(Answer::HandedOver), Verdict::HandedOver, Outcome::HandedOver, "", 0),
         ] {
-            let run = ended(told.clone(), &verdict, 2, KeepPayloads::All);
+            let run = ended(&told, &verdict, 2, KeepPayloads::All);
             assert_eq!((run.outcome, run.failed), (outcome, failed), "{told:?}");
             let expected =
                 if reason == "?" { "the function failed (Unhandled): x" } else { reason };
             assert_eq!(run.reason, expected, "{told:?}");
             assert!(run.event.is_whole(), "{told:?}");
-            let discreet = ended(told.clone(), &verdict, 2, KeepPayloads::None);
+            let discreet = ended(&told, &verdict, 2, KeepPayloads::None);
             assert!(!format!("{discreet:?}").contains("secret"), "{discreet:?}");
-            let of_failures = ended(told.clone(), &verdict, 2, KeepPayloads::Failed);
+            let of_failures = ended(&told, &verdict, 2, KeepPayloads::Failed);
             assert_eq!(of_failures.event.is_whole(), outcome.is_failure(), "{told:?}");
         }
     }
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn long_words_are_cut() {
         let long = "é".repeat(1_000);
-        let run = ended(ran(None, ""), &settled(&[false], Some(&long)), 1, KeepPayloads::Failed);
+        let run = ended(&ran(None, ""), &settled(&[false], Some(&long)), 1, KeepPayloads::Failed);
         assert_eq!(run.reason.chars().count(), REASON_CHARACTERS_MAX);
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lambda::batch::Held;
+use crate::lambda::mapping::function_name;
 
 /// What is kept of an event and of an answer, bytes.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 64 * 1_024;
@@ -174,6 +175,13 @@ impl Outcome {
     /// it comes right by itself.
     pub(crate) fn is_failure(self) -> bool {
         matches!(self, Self::FunctionError | Self::Reported | Self::Refused | Self::Lost)
+    }
+}
+
+impl Source {
+    /// The function's bare name.
+    pub(crate) fn function_name(&self) -> &str {
+        function_name(&self.function)
     }
 }
 

@@ -17,18 +17,15 @@ impl Supervisor {
             None => self.sources.aws.catalog.reserved_for(function).unwrap_or(u32::MAX),
         };
         let gate = self.function_gates.named(name, limit);
-        match local {
-            Some(local) => Runner { timeout: local.timeout(), target: Target::Local(local), gate },
-            None => {
-                let mapping_says = self.view.borrow().mappings.iter().find_map(|served| {
-                    let is_its = served.mapping.uuid == source.mapping;
-                    served.mapping.timeout.filter(|_| is_its)
-                });
-                let known = mapping_says.or_else(|| self.sources.catalog.timeout_of(function));
-                let (aws, function) = (Arc::clone(&self.aws), function.clone());
-                let timeout = known.unwrap_or(TIMEOUT_UNKNOWN);
-                Runner { timeout, target: Target::Aws { aws, function }, gate }
-            }
+        if let Some(local) = local {
+            return Runner { timeout: local.timeout(), target: Target::Local(local), gate };
         }
+        let mapping_says = self.view.borrow().mappings.iter().find_map(|served| {
+            let is_its = served.mapping.uuid == source.mapping;
+            served.mapping.timeout.filter(|_| is_its)
+        });
+        let known = mapping_says.or_else(|| self.sources.catalog.timeout_of(function));
+        let target = Target::Aws { aws: Arc::clone(&self.aws), function: function.clone() };
+        Runner { timeout: known.unwrap_or(TIMEOUT_UNKNOWN), target, gate }
     }
 }
