@@ -17,6 +17,9 @@ mod functions;
 mod gate;
 mod health;
 mod in_force;
+mod invocation;
+mod invocations;
+mod invoke_again;
 mod key;
 mod language;
 mod listing;
@@ -26,6 +29,7 @@ mod mapping_state;
 mod mappings;
 mod overview;
 mod page;
+mod pretty;
 mod queues;
 mod session;
 mod settings;
@@ -142,6 +146,9 @@ impl Admin {
             .merge(settings::routes())
             .merge(sign_in::routes())
             .merge(queues::routes())
+            .merge(invocations::routes())
+            .merge(invocation::routes())
+            .merge(invoke_again::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -1,6 +1,7 @@
 //! The admin page in a real browser: the scripts of `tests/clients/browser`, each on a real
 //! gateway. What they do there is read back through boto3.
 
+mod invocations;
 mod mappings;
 
 use karin_tests::clients::{Packages, run};
