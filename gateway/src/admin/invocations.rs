@@ -98,7 +98,6 @@ pub(super) fn routes() -> Router<State> {
 }
 
 /// The last invocations of a mapping, at most `count`.
-#[allow(dead_code, reason = "for the page of a mapping")]
 pub(super) async fn recent(state: &State, lang: Lang, mapping: &str, count: usize) -> Rows {
     let (runs, error) = state.0.control.records().all(Some(mapping)).await;
     let rows = runs.iter().take(count).map(|run| Row::of(run, lang)).collect();

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 
 use crate::admin::State;
 use crate::admin::failure::Failure;
+use crate::admin::invocations::{Rows, recent};
 use crate::admin::mapping_state::{self, ShownState, duration, plain};
 use crate::admin::mappings::{Fleet, origin};
 use crate::admin::page::{Confirm, Frame, Section, Visitor, done, html};
@@ -17,6 +18,9 @@ use crate::admin::shown;
 use crate::admin::texts::Texts;
 use crate::lambda::{FleetStatus, MappingStatus, StateStatus, Wish};
 use crate::queues::{QueueError, QueueInfo, QueueName};
+
+/// Invocations that are shown, the last ones.
+const INVOCATIONS_MAX: usize = 10;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -50,6 +54,7 @@ struct Page {
     messages: Option<QueueInfo>,
     counters: Vec<(&'static str, u64)>,
     durations: Vec<(&'static str, String)>,
+    invocations: Rows,
     fleet: Fleet,
 }
 
@@ -86,6 +91,7 @@ async fn show(
         messages,
         counters: counters(&status),
         durations: durations(&status, frame.t),
+        invocations: recent(&state, visitor.lang, &uuid, INVOCATIONS_MAX).await,
         fleet: Fleet::of(&fleet),
         status,
         frame,
