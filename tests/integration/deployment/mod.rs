@@ -97,6 +97,7 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     for page in ["/admin", "/admin/settings", "/admin/queues", "/admin/mappings"] {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
+    remembers(&gateway, &redis);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -122,6 +123,19 @@ fn gateways_share_mappings_as_the_user_of_redis_conf() {
     until(PATIENCE, "the loss", || second.log().contains("its connection is gone"));
     until(PATIENCE, "its mapping", || second.log().contains("mapped queue=q"));
     assert_eq!(redis.cli(&["ACL", "LOG"]), "", "what their user may not do");
+}
+
+/// Writes what happened, and shows it.
+#[track_caller]
+fn remembers(gateway: &Gateway, redis: &RedisServer) {
+    redis.cli(&["KARIN.SEND", "karin:{charted}", "x"]);
+    // Each new connection begins with a sweep.
+    redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let length = || redis.cli(&["STRLEN", "karin:{charted}:hist"]);
+    until(PATIENCE, "a record", || length() != "0");
+    for page in ["/admin/charts", "/admin/queues/charted/charts"] {
+        assert_eq!(gateway.http().get(page).status, 200, "{page}");
+    }
 }
 
 /// Makes a mapping, changes it and deletes it.
