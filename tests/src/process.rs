@@ -15,6 +15,7 @@ use crate::wait;
 pub struct Output(Arc<Mutex<String>>);
 
 impl Output {
+    /// All of it so far.
     pub fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -64,6 +65,7 @@ impl Process {
         }
     }
 
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -73,6 +75,7 @@ impl Process {
         self.child.try_wait().expect("waiting for our own child")
     }
 
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let _gone_is_fine = kill_process(Pid::from_child(&self.child), signal);
     }
