@@ -33,7 +33,7 @@ test: ## what CI runs: all tests on real parts, with the time of each phase
 	@scripts/test
 
 test-clients: ## the tests with every client, runtime and Lambda endpoint, those slow to install too
-	@KARIN_TEST_CLIENTS=all scripts/test "clients:: lambda::runtimes lambda::endpoints lambda::api"
+	@KARIN_TEST_CLIENTS=all scripts/test "clients:: examples:: lambda::runtimes lambda::endpoints lambda::api"
 
 test-long: ## the tests that take their time: twenty kills, long runs of the properties and fuzzers
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test

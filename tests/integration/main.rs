@@ -12,6 +12,8 @@ mod admin;
 mod cli;
 mod clients;
 mod deployment;
+mod docs;
+mod examples;
 mod faults;
 mod gateway;
 mod golden;

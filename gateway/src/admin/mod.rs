@@ -2,9 +2,9 @@
 //! them. Design §4, "Admin".
 //!
 //! A request passes, in this order: the assets (for everybody), the choice of a language, the gate
-//! ([`gate`]: who is let in, and whether a form is one of ours), and then its page. Every page is whole HTML
-//! that works without scripts; with them its part `#live` is fetched again now and then while
-//! somebody looks. What fails is a [`Failure`], which becomes a page like the others.
+//! ([`gate`]: who is let in, and whether a form is one of ours), and then its page. Every page is
+//! whole HTML that works without scripts; with them its part `#live` is fetched again now and then
+//! while somebody looks. What fails is a [`Failure`], which becomes a page like the others.
 
 mod assets;
 pub(crate) mod attempts;
@@ -17,6 +17,9 @@ mod functions;
 mod gate;
 mod health;
 mod in_force;
+mod invocation;
+mod invocations;
+mod invoke_again;
 mod key;
 mod language;
 mod listing;
@@ -26,6 +29,7 @@ mod mapping_state;
 mod mappings;
 mod overview;
 mod page;
+mod pretty;
 mod queues;
 mod session;
 mod settings;
@@ -142,6 +146,9 @@ impl Admin {
             .merge(settings::routes())
             .merge(sign_in::routes())
             .merge(queues::routes())
+            .merge(invocations::routes())
+            .merge(invocation::routes())
+            .merge(invoke_again::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }

@@ -21,6 +21,7 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod runs;
 mod server;
 mod snapshots;
 mod statistics;
@@ -41,6 +42,7 @@ pub use move_tasks::{
 };
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub use runs::KeptRun;
 pub use server::ServerInfo;
 pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub(crate) use statistics::{QueueStatistics, RedisMemory, Statistics};

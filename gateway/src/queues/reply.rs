@@ -407,6 +407,7 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
     if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
 }
 
+/// Bytes of any kind; nil is none.
 pub(super) fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
@@ -421,7 +422,6 @@ fn text(value: Value) -> Result<String, QueueError> {
     bytes(value).and_then(utf8)
 }
 
-/// Text anybody may have written with redis-cli.
 /// A text; nil is none.
 pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     match value {
@@ -430,6 +430,7 @@ pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     }
 }
 
+/// Text anybody may have written with redis-cli.
 fn lossy(value: Value) -> Result<String, QueueError> {
     bytes(value).map(lossy_utf8)
 }

@@ -6,6 +6,7 @@
 mod failures;
 mod frame;
 mod functions;
+mod invocations;
 mod map;
 mod mappings;
 mod messages;
@@ -39,6 +40,7 @@ pub(super) struct Texts {
     pub(super) functions: functions::Texts,
     pub(super) map: map::Texts,
     pub(super) mappings: mappings::Texts,
+    pub(super) invocations: invocations::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
     pub(super) try_filter: try_filter::Texts,
@@ -55,6 +57,7 @@ static EN: Texts = Texts {
     functions: functions::EN,
     map: map::EN,
     mappings: mappings::EN,
+    invocations: invocations::EN,
     notices: notices::EN,
     overview: overview::EN,
     try_filter: try_filter::EN,
@@ -70,6 +73,7 @@ static KO: Texts = Texts {
     functions: functions::KO,
     map: map::KO,
     mappings: mappings::KO,
+    invocations: invocations::KO,
     notices: notices::KO,
     overview: overview::KO,
     try_filter: try_filter::KO,

@@ -1,0 +1,34 @@
+//! Where a function runs that somebody wants to run by hand.
+
+use std::sync::Arc;
+
+use crate::lambda::invoke::Target;
+use crate::lambda::mapping::function_name;
+use crate::lambda::records::{Runner, Source};
+use crate::lambda::supervisor::{Supervisor, TIMEOUT_UNKNOWN};
+
+impl Supervisor {
+    /// As the mapping has it, served here or not; if it is gone, as its function is known.
+    pub(super) fn runner(&mut self, source: &Source) -> Runner {
+        let (name, function) = (function_name(&source.function), &source.function);
+        let local = self.local_function(function);
+        let limit = match &local {
+            Some(local) => local.processes(),
+            None => self.sources.aws.catalog.reserved_for(function).unwrap_or(u32::MAX),
+        };
+        let gate = self.function_gates.named(name, limit);
+        match local {
+            Some(local) => Runner { timeout: local.timeout(), target: Target::Local(local), gate },
+            None => {
+                let mapping_says = self.view.borrow().mappings.iter().find_map(|served| {
+                    let is_its = served.mapping.uuid == source.mapping;
+                    served.mapping.timeout.filter(|_| is_its)
+                });
+                let known = mapping_says.or_else(|| self.sources.catalog.timeout_of(function));
+                let (aws, function) = (Arc::clone(&self.aws), function.clone());
+                let timeout = known.unwrap_or(TIMEOUT_UNKNOWN);
+                Runner { timeout, target: Target::Aws { aws, function }, gate }
+            }
+        }
+    }
+}
