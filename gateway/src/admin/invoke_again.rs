@@ -37,8 +37,9 @@ struct Page {
 
 pub(super) fn routes() -> Router<State> {
     // How large a form may be is decided before it is read.
-    let page = get(ask).post(run).layer(DefaultBodyLimit::disable());
-    Router::new().route("/admin/invocations/{id}/again", page)
+    Router::new()
+        .route("/admin/invocations/{id}/again", get(ask).post(run))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Says what will happen.

@@ -24,6 +24,9 @@ esac"#;
 
 const MAP: &str = "q=f,batch_size=1,report_batch_item_failures=true";
 
+/// What ties the forms of an open page to one browser.
+const BROWSER: (&str, &str) = ("Cookie", "karin_visit=00112233445566778899aabbccddeeff");
+
 fn start(redis: &RedisServer, function: &Function, more: &[&str]) -> Gateway {
     let option = function.option("f");
     let arguments = [&["--function", &option, "--map", MAP], more].concat();
@@ -33,7 +36,7 @@ fn start(redis: &RedisServer, function: &Function, more: &[&str]) -> Gateway {
 /// A page, which is there.
 #[track_caller]
 fn page(gateway: &Gateway, path: &str) -> String {
-    let response = gateway.http().get(path);
+    let response = gateway.http().request("GET", path, &[BROWSER], b"");
     assert_eq!(response.status, 200, "{path}: {}", response.text());
     response.text().to_owned()
 }
@@ -69,7 +72,7 @@ fn post(gateway: &Gateway, id: &str, asked: &Response, run: &str) -> Response {
     let cookies = asked.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
     let cookies: Vec<&str> = cookies.filter_map(|(_, cookie)| cookie.split(';').next()).collect();
     let cookies = cookies.join("; ");
-    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", &cookies)];
+    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", &cookies), BROWSER];
     let csrf = field(asked.text(), "csrf");
     let form = form(&[("csrf", &csrf), ("run", run)]);
     gateway.http().request("POST", &path, &headers, form.as_bytes())

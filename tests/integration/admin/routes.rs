@@ -97,9 +97,15 @@ fn route(arguments: &str, constants: &HashMap<&str, &str>) -> Route {
 
 #[test]
 fn routes_are_read_from_the_source() {
-    let source = "const QUEUES: &str = \"/admin/queues\";\nRouter::new()\n    .route(QUEUES, get(list))\n\
-                  .route(\n \"/admin/queues/{name}/x/{id}\",\n get(a::page).post(async || b(\"\")),\n)\n\
-                  .route(\"/admin/y\", post(c))";
+    let source = r#"
+const QUEUES: &str = "/admin/queues";
+Router::new()
+    .route(QUEUES, get(list))
+    .route(
+        "/admin/queues/{name}/x/{id}",
+        get(a::page).post(async || b("")),
+    )
+    .route("/admin/y", post(c))"#;
     let told = of(source).into_iter().map(|r| (r.path(), r.has_get, r.has_post));
     let expected = [
         ("/admin/queues", true, false),

@@ -134,8 +134,8 @@ pub(super) const EN: Texts = Texts {
     with_password: "needs the password",
     without_password: "is open to everybody who reaches it",
     options: "Configuration in force",
-    options_text: "Each option can be given on the command line (--name), in the environment \
-                   (KARIN_NAME) or in karin.toml.",
+    options_text: "Each option can be given on the command line, in the environment (like \
+                   KARIN_LISTEN) or in karin.toml.",
     option: "Option",
     value: "Value",
     not_set: "not set",
@@ -207,7 +207,7 @@ pub(super) const KO: Texts = Texts {
     with_password: "비밀번호가 있어야 볼 수 있습니다",
     without_password: "닿는 누구나 볼 수 있습니다",
     options: "적용된 설정",
-    options_text: "각 옵션은 명령줄(--이름), 환경 변수(KARIN_이름), karin.toml에서 줄 수 있습니다.",
+    options_text: "각 옵션은 명령줄, 환경 변수(예: KARIN_LISTEN), karin.toml에서 줄 수 있습니다.",
     option: "옵션",
     value: "값",
     not_set: "설정 안 함",
