@@ -5,15 +5,19 @@ use serde::de::IgnoredAny;
 
 /// JSON that is longer stays as it is, in bytes.
 const BYTES_MAX: usize = 64 * 1024;
+/// JSON that would become longer stays as it is, too, in bytes.
+const SHOWN_BYTES_MAX: usize = 4 * BYTES_MAX;
+/// As does what is nested deeper: each level makes each of its lines longer, so a short hostile text
+/// would take gigabytes.
+const DEPTH_MAX: usize = 64;
 const INDENT: &str = "  ";
 
-/// The text with line ends; `None`: it is no JSON of objects or arrays, or too long.
+/// The text with line ends; `None`: it is no JSON of objects or arrays, too long or too deep.
 pub(super) fn pretty(text: &str) -> Option<String> {
     let is_compound = text.trim_start().starts_with(['{', '[']);
     if !is_compound || text.len() > BYTES_MAX {
         return None;
     }
-    // Its depth is bounded there, too.
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let mut out = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
@@ -24,6 +28,9 @@ pub(super) fn pretty(text: &str) -> Option<String> {
             in_string = is_escaped || character != '"';
             is_escaped = character == '\\' && !is_escaped;
             continue;
+        }
+        if depth > DEPTH_MAX || out.len() > SHOWN_BYTES_MAX {
+            return None;
         }
         match character {
             ' ' | '\t' | '\n' | '\r' => {}
@@ -78,8 +85,9 @@ mod tests {
     fn what_is_no_json_stays_as_it_is() {
         let deep = "[".repeat(1_000) + &"]".repeat(1_000);
         let long = format!("[\"{}\"]", "x".repeat(BYTES_MAX));
-        for text in ["", "7", "\"x\"", "{", "{a:1}", "[1,]", "[1] 2", &deep, &long] {
-            assert_eq!(pretty(text), None, "{}", &text[..text.len().min(9)]);
+        let wide = format!("{}{}1{}", "[".repeat(60), "1,".repeat(20_000), "]".repeat(60));
+        for text in ["", "7", "\"x\"", "{", "{a:1}", "[1,]", "[1] 2", &deep, &long, &wide] {
+            assert!(pretty(text).is_none(), "{}", &text[..text.len().min(9)]);
         }
     }
 }
