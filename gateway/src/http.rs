@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
@@ -179,17 +179,19 @@ impl App {
 
     /// Who asks is the admin page's own business.
     async fn admin(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
-        match self.room.read(body, || true).await {
-            Ok((body, _place)) => self.admin.answer(parts, body, peer).await,
-            Err(BodyError::Broken) => closing(incomplete()),
-            Err(BodyError::Slow) => closing(too_slow()),
-            Err(BodyError::TooLarge) => {
-                closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))
-            }
-            Err(BodyError::Crowded | BodyError::Unwanted) => {
-                closing(plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"))
-            }
-        }
+        // Memory is for those who may come in.
+        let is_let_in = body.is_end_stream() || self.admin.lets_in(&parts).await;
+        let error = match self.room.read(body, || is_let_in).await {
+            Ok((body, _place)) => return self.admin.answer(parts, body, peer).await,
+            Err(error) => error,
+        };
+        Admin::protected(closing(match error {
+            BodyError::Broken => incomplete(),
+            BodyError::Slow => too_slow(),
+            BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"),
+            BodyError::Unwanted => plain(StatusCode::FORBIDDEN, "access denied"),
+            BodyError::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"),
+        }))
     }
 
     async fn sqs(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {

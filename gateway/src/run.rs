@@ -19,12 +19,13 @@ use tokio::{
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin, InForce},
+    admin::{Access, Admin, InForce, Inside},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
     data_dir::{DataDir, DataDirError},
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
+    history::Recorder,
     http::{self, App},
     identity::Identity,
     lambda,
@@ -117,6 +118,7 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
     lambda: lambda::Lambda,
     move_tasks: MoveTasks,
+    history: Recorder,
     embedded: Option<Embedded>,
     _data: Option<DataDir>,
 }
@@ -167,6 +169,8 @@ async fn start(
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let sqs = Sqs::new(queues.clone(), identity, config.queue_cooldown);
+    let history = Recorder::new(queues.clone(), lambda.control().clone());
+    history.start();
     let admin_requests = Arc::new(Requests::new("admin", ["GET", "POST"]));
     let sources = Sources {
         queues: queues.clone(),
@@ -175,15 +179,16 @@ async fn start(
         requests: Sources::requests(&sqs, lambda.api(), &admin_requests),
     };
     let metrics = Metrics::new(sources, config.admin_password.as_ref());
-    let admin = Admin::new(
+    let inside = Inside {
         queues,
-        sqs.clone(),
-        lambda.control().clone(),
-        lambda.api().clone(),
-        Access::new(config.admin_password.clone(), auth.is_open()),
-        config.base_url.clone(),
+        sqs: sqs.clone(),
+        control: lambda.control().clone(),
+        lambda: lambda.api().clone(),
+        history: history.clone(),
         in_force,
-    );
+    };
+    let access = Access::new(config.admin_password.clone(), auth.is_open());
+    let admin = Admin::new(inside, access, config.base_url.clone());
     let admin = (admin, admin_requests);
     let app = App::new(sqs, lambda.api().clone(), admin, metrics, auth, browsers);
     let ready =
@@ -191,7 +196,7 @@ async fn start(
     // Nobody may be reading it; karin works all the same.
     let _ = io::stdout().write_all(ready.as_bytes()).and_then(|()| io::stdout().flush());
     let server = tokio::spawn(http::serve(listener, app, shutdown));
-    Ok(Running { server, lambda, move_tasks, embedded, _data: data })
+    Ok(Running { server, lambda, move_tasks, history, embedded, _data: data })
 }
 
 impl Running {
@@ -205,9 +210,10 @@ impl Running {
     /// First functions finish, which may send to us until then, and clients get `grace` to find
     /// another gateway; then requests and move tasks; then their Redis.
     async fn stop(self, stop: &Stop, grace: Duration) {
-        let Self { server, lambda, move_tasks, embedded, _data } = self;
+        let Self { server, lambda, move_tasks, history, embedded, _data } = self;
         stop.announce();
         join!(lambda.stop(), sleep(grace));
+        history.finish().await;
         stop.request();
         if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");

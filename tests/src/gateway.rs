@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Signal;
@@ -26,6 +26,7 @@ pub struct Gateway {
     port: u16,
     /// Handed over at each start, as systemd does it; karin binds its own where there is none.
     socket: Option<TcpListener>,
+    program: PathBuf,
     output: Output,
     process: Option<Process>,
     errors_tolerated: bool,
@@ -52,6 +53,24 @@ impl Gateway {
     /// `--data-dir`), and these variables in its environment.
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::start_at(port::free(), None, arguments, environment)
+    }
+
+    /// Starts this karin, which has all it needs where it is, with a Redis of its own.
+    pub fn start_installed(program: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut gateway = Self {
+            directory,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            port: port::free(),
+            socket: None,
+            program: program.to_owned(),
+            output: Output::default(),
+            process: None,
+            errors_tolerated: false,
+        };
+        gateway.launch();
+        gateway
     }
 
     /// The same on a socket of ours, which stays open while it is down.
@@ -81,6 +100,7 @@ impl Gateway {
             environment,
             port,
             socket,
+            program: artifact::gateway(),
             output: Output::default(),
             process: None,
             errors_tolerated: false,
@@ -170,7 +190,7 @@ impl Gateway {
         let start = self.log().len();
         let (mut command, stdin) = match &self.socket {
             None => {
-                let mut command = command(self.directory.path());
+                let mut command = clean(Command::new(&self.program), self.directory.path());
                 command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
                 (command, Stdio::null())
             }

@@ -3,11 +3,13 @@
 //! [`Options`] is what was written, every option as text, whichever of the three it came from.
 //! [`Config`] is what it means. Nothing below reads the environment or the file again.
 
+mod file;
 mod lambda_profile;
 mod mapping_options;
 mod options;
 pub(crate) mod specs;
 
+pub(crate) use file::parse_toml;
 pub use lambda_profile::LambdaProfile;
 pub use mapping_options::{
     Acknowledge, FifoFailure, Filtered, MalformedReport, MappingOptions, Retry,
@@ -185,7 +187,7 @@ impl Config {
 
     /// `given`, and what the file has besides.
     pub(crate) fn with_file(given: Options) -> Result<Options, ConfigError> {
-        let file = read_file(given.config.as_deref())?;
+        let file = file::read(given.config.as_deref())?;
         Ok(given.or(file))
     }
 
@@ -221,7 +223,7 @@ impl Config {
     /// The configuration as far as it says where the queues are, for who only looks at them:
     /// `given`, and the file it names. Nothing else of the file is checked for what it means.
     pub fn of_queues(given: Options) -> Result<Self, ConfigError> {
-        let file = read_file(given.config.as_deref())?;
+        let file = file::read(given.config.as_deref())?;
         let Options { redis_url, data_dir, key_prefix, .. } = given.or(file);
         let options = Options { redis_url, data_dir, key_prefix, ..Options::default() };
         Self::from_options(options, |_| None)
@@ -300,36 +302,6 @@ fn unprotected(listen: SocketAddr) -> ConfigError {
              could read and delete messages; --key or --token protects them, --insecure allows it"
         ),
     )
-}
-
-/// The file's options; none if no file was named and the default one does not exist.
-fn read_file(named: Option<&str>) -> Result<Options, ConfigError> {
-    let path = Path::new(named.filter(|n| !n.is_empty()).unwrap_or(CONFIG_FILE_DEFAULT));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Options::default());
-        }
-        Err(error) => {
-            return Err(ConfigError::value("config", format_args!("{}: {error}", path.display())));
-        }
-    };
-    parse_file(&text)
-        .map_err(|error| ConfigError::value("config", format_args!("{}: {error}", path.display())))
-}
-
-fn parse_file(text: &str) -> Result<Options, String> {
-    parse_toml(text)
-}
-
-/// Errors: one line, with the number of the line that is wrong.
-pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| {
-            1 + text.get(..span.start).unwrap_or_default().bytes().filter(|&b| b == b'\n').count()
-        });
-        format!("line {line}: {}", error.message().replace('\n', " "))
-    })
 }
 
 fn optional<T>(

@@ -75,7 +75,7 @@ pub(crate) fn write_number(mut number: u64, out: &mut Vec<u8>) {
         out.push(0x80 | (number & 0x7f) as u8);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push((number & 0x7f) as u8);
 }
 
 /// One record.
@@ -120,7 +120,7 @@ pub(crate) fn thin<R: Record>(records: &[R], now_s: u64) -> Vec<R> {
         let Some(slot) = slot(record.at_s(), now_s) else { continue };
         match thinned.last_mut() {
             Some((step_s, number, last)) if (*step_s, *number) == slot => {
-                *last = last.join(*record)
+                *last = last.join(*record);
             }
             _ => thinned.push((slot.0, slot.1, *record)),
         }

@@ -1,7 +1,7 @@
 //! What a mapping did over time, and the series made of it.
 
 use crate::history::log::{Reader, Record, write_number};
-use crate::history::{Grid, Span};
+use crate::history::{Grid, Span, real};
 use crate::lambda::{CounterValues, DURATION_BUCKETS};
 
 /// The buckets of durations, the last of which has no bound.
@@ -151,13 +151,13 @@ fn percentile_ms(buckets: &[u64; BUCKETS], share: f64) -> Option<f64> {
     if total == 0 {
         return None;
     }
-    let wanted = total as f64 * share;
+    let wanted = real(total) * share;
     let mut counted = 0.0;
     let mut lower_ms = 0.0;
     for (number, count) in buckets.iter().enumerate() {
         let Some(bound) = DURATION_BUCKETS.get(number) else { break };
         let upper_ms = bound.as_secs_f64() * 1_000.0;
-        let count = *count as f64;
+        let count = real(*count);
         if count > 0.0 && counted + count >= wanted {
             let within = ((wanted - counted) / count).clamp(0.0, 1.0);
             let ratio: f64 = if lower_ms > 0.0 { upper_ms / lower_ms } else { 1.0 };

@@ -12,6 +12,7 @@ pub(crate) mod mapping;
 pub(crate) mod queue;
 mod recorder;
 #[cfg(test)]
+#[allow(clippy::float_cmp, clippy::cast_precision_loss, reason = "exact here")]
 mod tests;
 
 pub(crate) use mapping::{MappingRecord, MappingSeries, MappingStep};
@@ -70,6 +71,12 @@ impl Span {
     pub(crate) fn length_s(self) -> u64 {
         self.step_s() * self.steps() as u64
     }
+}
+
+/// A count as what charts are drawn of.
+#[allow(clippy::cast_precision_loss, reason = "no picture is that fine")]
+pub(crate) fn real(count: u64) -> f64 {
+    count as f64
 }
 
 /// The steps of a span, the last of which goes on now. They begin at multiples of their length.

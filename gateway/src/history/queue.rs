@@ -1,7 +1,7 @@
 //! A queue's states over time, and the series made of them.
 
 use crate::history::log::{Reader, Record, write_number};
-use crate::history::{Grid, Span};
+use crate::history::{Grid, Span, real};
 
 /// When a state was changed, it was within so many seconds before its record: queues are looked at
 /// each minute, and a change is seen for so long (`KARIN.LIST TOUCHED`).
@@ -235,6 +235,8 @@ pub(crate) struct QueueSeries {
     pub(crate) grid: Grid,
     /// The steps; `None`: nobody knows.
     pub(crate) steps: Vec<Option<QueueStep>>,
+    /// The queue as it is, with the rates of the last step.
+    pub(crate) now: QueueStep,
 }
 
 impl QueueSeries {
@@ -258,19 +260,19 @@ impl QueueSeries {
             first.is_unwatched = false;
             records.insert(0, made);
         }
-        let mut series = Self { grid, steps: vec![None; span.steps()] };
+        let mut series = Self { grid, steps: vec![None; span.steps()], now: QueueStep::default() };
         for (index, record) in records.iter().enumerate() {
             series.paint(record, records.get(index + 1));
         }
         for (before, after) in records.iter().zip(records.iter().skip(1)) {
             series.add_flow(before, after);
         }
+        series.now = QueueStep {
+            ready: state.ready,
+            age_s: now.age_s.unwrap_or(0),
+            ..series.steps.last().copied().flatten().unwrap_or_default()
+        };
         series
-    }
-
-    /// The last step, which is now.
-    pub(crate) fn last(&self) -> QueueStep {
-        self.steps.last().copied().flatten().unwrap_or_default()
     }
 
     /// From a record to the next the queue was as the record says.
@@ -314,16 +316,16 @@ impl QueueSeries {
         }
         let grid = self.grid;
         let (from_s, until_s) = (changed_from(before, after), after.at_s);
-        let length_s = until_s.saturating_sub(from_s).max(1) as f64;
+        let length_s = real(until_s.saturating_sub(from_s).max(1));
         // A second belongs to the step in which it ends.
         for number in grid.steps_of(from_s + 1, until_s + 1) {
             let (start_s, end_s) = (grid.step_start_s(number), grid.step_end_s(number));
             let within_s = (until_s + 1).min(end_s).saturating_sub((from_s + 1).max(start_s));
-            let share = within_s as f64 / length_s;
-            let minutes = end_s.saturating_sub(start_s).max(1) as f64 / 60.0;
+            let share = real(within_s) / length_s;
+            let minutes = real(end_s.saturating_sub(start_s).max(1)) / 60.0;
             let Some(Some(step)) = self.steps.get_mut(number) else { continue };
-            step.sent += sent as f64 * share / minutes;
-            step.gone += gone as f64 * share / minutes;
+            step.sent += real(sent) * share / minutes;
+            step.gone += real(gone) * share / minutes;
         }
     }
 }

@@ -110,8 +110,9 @@ pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
 /// Starts serving all mappings.
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `listen` the
-/// address we listen on and `endpoint` our own URL, which local functions use; `karin` the binary with the internal subcommands that
-/// keep functions from outliving us. Errors: the system has no randomness.
+/// address we listen on and `endpoint` our own URL, which local functions use; `karin` the binary
+/// with the internal subcommands that keep functions from outliving us. Errors: the system has no
+/// randomness.
 pub fn start(
     queues: Queues,
     config: &Config,

@@ -307,3 +307,25 @@ pub(super) const TOUCHED_SECONDS: u64 = WATCHED_S;
 pub(super) fn is_too_old(error: &QueueError) -> bool {
     matches!(error, QueueError::Unexpected(text) if text.contains("syntax"))
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{ServerError, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_module_that_does_not_know_what_it_is_asked_for_is_told_by_its_answer() {
+        let answer = |line: &str| {
+            let bytes = &mut bytes::BytesMut::from(format!("-{line}\r\n").as_str());
+            match super::super::resp::take(bytes) {
+                Ok(Some(Value::ServerError(error))) => reply::error(&error as &ServerError),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_too_old(&answer("ERR syntax error")));
+        for other in ["ERR unknown command 'KARIN.LIST'", "NOPERM no", "LOADING yes"] {
+            assert!(!is_too_old(&answer(other)), "{other}");
+        }
+    }
+}

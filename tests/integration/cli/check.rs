@@ -61,6 +61,8 @@ fn what_is_missing_is_told_and_the_code_is_1() {
         let [("problem", text)] = found(&report, subject)[..] else { panic!("{report}") };
         assert!(text.contains(words), "{text}");
     }
+    let unloadable = karin(&["check", "--module", file.path().to_str().unwrap()]);
+    assert!(out(&unloadable).contains("is not executable"), "{unloadable:?}");
 }
 
 #[test]

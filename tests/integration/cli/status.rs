@@ -81,8 +81,8 @@ fn it_can_be_watched_and_outlives_a_redis_that_goes_and_comes() {
     let watch = Follower::start(&["status", "--watch", "1", "--json", "--redis-url", &url]);
     let sees = |name: &str| {
         let output = watch.output();
-        let last =
-            output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).last();
+        let mut lines = output.lines().rev();
+        let last = lines.find_map(|line| serde_json::from_str::<Value>(line).ok());
         last.is_some_and(|status| {
             status["queues"].as_array().unwrap().iter().any(|queue| queue["name"] == name)
         })

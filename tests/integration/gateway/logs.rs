@@ -1,10 +1,10 @@
 //! The log: one line a failure, with its cause and the request's id, for people or for programs.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use karin_tests::artifact;
 use karin_tests::gateway::Gateway;
-use karin_tests::process::{Output, Process};
 use karin_tests::redis::RedisServer;
 use karin_tests::wait::{PATIENCE, until, until_some};
 use serde_json::Value;
@@ -107,13 +107,14 @@ fn on_a_terminal(variables: &[(&str, &str)]) -> String {
     command.current_dir(home.path()).env_clear().env("HOME", home.path()).env("TERM", "xterm");
     command.env("PATH", std::env::var_os("PATH").unwrap());
     command.envs(variables.iter().copied());
-    let output = Output::default();
-    let _process = Process::spawn(&mut command, &output);
-    until_some(PATIENCE, "the warning", || {
-        let text = output.text();
-        let line = text.lines().find(|line| line.contains("no Redis yet"))?;
-        Some(line.to_owned())
-    })
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("script");
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    // It says so at once, or ends.
+    let warning = lines.map_while(Result::ok).find(|line| line.contains("no Redis yet"));
+    // Its terminal goes with it, and so does karin.
+    process.kill().unwrap();
+    process.wait().unwrap();
+    warning.expect("the warning")
 }
 
 #[test]

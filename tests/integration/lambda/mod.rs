@@ -9,6 +9,7 @@ mod filters;
 mod functions;
 mod gateways;
 mod handover;
+mod history;
 mod local;
 mod metrics;
 mod ministack;
@@ -20,7 +21,7 @@ mod restarts;
 mod runtimes;
 mod snapshots;
 mod soak;
-mod sync;
+pub(crate) mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,6 +3,7 @@
 //! Each page has a file of its own here, with a struct of its texts and one value a language.
 //! Texts with numbers or names in them are functions.
 
+pub(super) mod charts;
 mod failures;
 mod frame;
 mod functions;
@@ -35,6 +36,7 @@ pub(super) enum Lang {
 /// All texts of one language.
 #[derive(Debug)]
 pub(super) struct Texts {
+    pub(super) charts: charts::Texts,
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
     pub(super) functions: functions::Texts,
@@ -52,6 +54,7 @@ pub(super) struct Texts {
 }
 
 static EN: Texts = Texts {
+    charts: charts::EN,
     failures: failures::EN,
     frame: frame::EN,
     functions: functions::EN,
@@ -68,6 +71,7 @@ static EN: Texts = Texts {
     queues: queues::EN,
 };
 static KO: Texts = Texts {
+    charts: charts::KO,
     failures: failures::KO,
     frame: frame::KO,
     functions: functions::KO,

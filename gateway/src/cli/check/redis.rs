@@ -1,6 +1,7 @@
 //! The Redis karin would use, or start.
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -60,14 +61,16 @@ fn module_file(config: &Config) -> Finding {
     let path = std::env::current_exe().map(|karin| module(config, &karin));
     let path = path.unwrap_or_else(|_| PathBuf::new());
     let shown = path.display();
-    if path.is_file() {
-        return Finding::new(Level::Ok, "module", shown.to_string());
-    }
-    Finding::new(
-        Level::Problem,
-        "module",
-        format!("there is no file {shown}; name it with --module"),
-    )
+    let problem = match path.metadata() {
+        Ok(file) if file.is_file() && file.permissions().mode() & 0o111 == 0 => {
+            format!("{shown} is not executable, and Redis loads no such module; chmod +x it")
+        }
+        Ok(file) if file.is_file() => {
+            return Finding::new(Level::Ok, "module", shown.to_string());
+        }
+        _ => format!("there is no file {shown}; name it with --module"),
+    };
+    Finding::new(Level::Problem, "module", problem)
 }
 
 fn data_dir(path: &Path) -> Finding {

@@ -39,9 +39,9 @@ const ALL: &str = "\u{1b}[2J";
 const ABOUT: &str = "\
 Show the queues and the mappings of a karin that runs
 
-Asks Redis, and no karin: what is shown is there while karin is away, too. Messages are counted as \
-SQS counts them: ready, delayed, and in flight; dead are those on their way to a dead-letter queue. \
-Ends with 1 if Redis is away.";
+Asks Redis, so that queues are shown while karin is away, too. Messages are counted as SQS counts \
+them: ready, delayed, and in flight; dead are those on their way to a dead-letter queue. Ends with \
+1 if Redis is away.";
 
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT)]

@@ -38,9 +38,9 @@ const SHOWN_MAX: u32 = 20;
 const ABOUT: &str = "\
 Follow what happens to queues and mappings, one line per change
 
-Looks twice a second, and shows new messages (the first 20 of a queue each time), how the counts of \
-a queue changed, queues made and deleted, and what mappings did. The messages are looked at, and \
-nothing happens to them. Ends when interrupted.";
+Looks twice a second, and shows new messages (the first 20 of a queue each time), how the counts \
+of a queue changed, queues made and deleted, and what mappings did. The messages are looked at, \
+and nothing happens to them. Ends when interrupted.";
 
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT)]
