@@ -111,7 +111,7 @@ impl Page<'_> {
     pub(super) fn gauge(
         &mut self,
         (name, help): (&str, &str),
-        value: impl EncodeGaugeValue,
+        value: impl EncodeGaugeValue + Copy,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         family.encode_gauge(&value)
@@ -145,7 +145,7 @@ impl Page<'_> {
     pub(super) fn counter(
         &mut self,
         (name, help): (&str, &str),
-        value: impl EncodeCounterValue,
+        value: impl EncodeCounterValue + Copy,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, f64>(&value, None)

@@ -331,8 +331,7 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
 
 /// A map of texts anybody may have written with redis-cli.
 pub(super) fn texts(value: Value) -> Result<Vec<(String, String)>, QueueError> {
-    let pairs = map(value)?.into_iter();
-    pairs.map(|(name, value)| Ok((lossy_utf8(name), lossy(value)?))).collect()
+    map(value)?.into_iter().map(|(name, text)| Ok((lossy_utf8(name), lossy(text)?))).collect()
 }
 
 /// A map of names to what counts something.

@@ -69,10 +69,7 @@ fn field(page: &str, name: &str) -> String {
 /// Sends the form of a page that was got so.
 fn post(gateway: &Gateway, id: &str, asked: &Response, run: &str) -> Response {
     let path = format!("/admin/invocations/{id}/again");
-    let cookies = asked.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
-    let cookies: Vec<&str> = cookies.filter_map(|(_, cookie)| cookie.split(';').next()).collect();
-    let cookies = cookies.join("; ");
-    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", &cookies), BROWSER];
+    let headers = [("Content-Type", "application/x-www-form-urlencoded"), BROWSER];
     let csrf = field(asked.text(), "csrf");
     let form = form(&[("csrf", &csrf), ("run", run)]);
     gateway.http().request("POST", &path, &headers, form.as_bytes())

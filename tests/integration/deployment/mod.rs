@@ -98,6 +98,7 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
     remembers(&gateway, &redis);
+    records(&gateway, &redis);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -136,6 +137,15 @@ fn remembers(gateway: &Gateway, redis: &RedisServer) {
     for page in ["/admin/charts", "/admin/queues/charted/charts"] {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
+}
+
+/// Has a function fail, whose record is written, and read for the page.
+#[track_caller]
+fn records(gateway: &Gateway, redis: &RedisServer) {
+    let path = "/2015-03-31/functions/f/invocations";
+    gateway.http().request("POST", path, &[("Content-Type", "application/json")], b"{}");
+    until(PATIENCE, "its record", || redis.cli(&["HLEN", "karin:runs"]) == "1");
+    assert_eq!(gateway.http().get("/admin/invocations").status, 200);
 }
 
 /// Makes a mapping, changes it and deletes it.
