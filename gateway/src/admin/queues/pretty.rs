@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 const BYTES_MAX: usize = 64 * 1024;
 /// JSON that would become longer stays as it is, too, in bytes.
 const SHOWN_BYTES_MAX: usize = 4 * BYTES_MAX;
-/// As does what is nested deeper: each level makes each of its lines longer, so a short hostile text
+/// As does what is nested deeper: each level makes its lines longer, so a short hostile text
 /// would take gigabytes.
 const DEPTH_MAX: usize = 64;
 const INDENT: &str = "  ";
