@@ -64,6 +64,8 @@ pub enum RunError {
 /// Runs karin until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn run(config: Config) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
+    #[cfg(feature = "otel")]
+    crate::otel::start().map_err(io::Error::other)?;
     raise_file_limit();
     let (stop, shutdown) = shutdown::channel();
     let karin = std::env::current_exe()?;
@@ -90,6 +92,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         () = running.stop(&stop) => {}
         () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
     }
+    #[cfg(feature = "otel")]
+    crate::otel::stop().await;
     result
 }
 

@@ -94,8 +94,18 @@ impl Poller {
         for message in &part.messages {
             self.counters.receive_counts.add(message.receive_count);
         }
+        #[cfg(feature = "otel")]
+        let trace_header = call.trace_header.clone();
         let begun = Instant::now();
         let answer = self.target.invoke(call).await;
+        #[cfg(feature = "otel")]
+        crate::otel::invocation(
+            (self.mapping.queue.as_str(), self.mapping.function_name()),
+            part.messages.len(),
+            answer.failure(),
+            begun.elapsed(),
+            trace_header.as_deref(),
+        );
         self.count(&answer, part.messages.len(), begun);
         answer
     }
