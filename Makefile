@@ -2,7 +2,11 @@
 # machine with Rust (https://rustup.rs): missing Debian packages are installed, and named first.
 # macOS: written for, untested; install redis, llvm, node and python3 yourself.
 
-.PHONY: help run build lint test test-clients test-long fuzz sanitize bench
+.PHONY: help run build install uninstall lint test test-clients test-long fuzz sanitize bench
+
+# What is shown as the revision by --version; nothing where it is not known.
+REVISION ?= $(shell git rev-parse --short=9 HEAD 2>/dev/null)
+PREFIX ?= /usr/local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -12,7 +16,13 @@ run: ## build karin, start it with the example function on the queue "hello"
 
 build: ## the release build: target/release/karin and target/release/libkarin.so
 	@scripts/install-packages build
-	cargo build --release -p karin-module -p karin-gateway
+	BUILD_REVISION=$(REVISION) cargo build --release -p karin-module -p karin-gateway
+
+install: ## what "make build" made to PREFIX (/usr/local), below DESTDIR: binary, module, man, units
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install-files install
+
+uninstall: ## remove that again; /etc/karin stays
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install-files uninstall
 
 lint: ## format and clippy, warnings are errors
 	@scripts/install-packages build
@@ -24,7 +34,7 @@ test: ## what CI runs: all tests on real parts, with the time of each phase
 	@scripts/test
 
 test-clients: ## the tests with every client, runtime and Lambda endpoint, those slow to install too
-	@KARIN_TEST_CLIENTS=all scripts/test "clients:: lambda::runtimes lambda::endpoints lambda::api"
+	@KARIN_TEST_CLIENTS=all scripts/test "clients:: examples:: lambda::runtimes lambda::endpoints lambda::api"
 
 test-long: ## the tests that take their time: twenty kills, long runs of the properties and fuzzers
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test

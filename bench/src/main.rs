@@ -18,6 +18,7 @@
     reason = "statistics: rates, milliseconds and ranks are far below 2^52"
 )]
 
+mod admin;
 mod bare;
 mod block;
 mod commands;
@@ -107,7 +108,7 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let groups: [(&str, &dyn Fn() -> Vec<Row>); 18] = [
+    let groups: [(&str, &dyn Fn() -> Vec<Row>); 19] = [
         ("commands", &|| commands::rows(&effort)),
         ("receive", &|| receive::rows(&effort)),
         ("script", &|| script::rows(&effort)),
@@ -126,6 +127,7 @@ fn main() {
         ("due", &|| runtime.block_on(invoke::due_rows(&effort))),
         ("trigger", &|| runtime.block_on(trigger::rows(&effort))),
         ("idle", &trigger::idle_rows),
+        ("admin", &|| runtime.block_on(admin::rows(&effort))),
     ];
     for row in &rows {
         let known = groups.iter().any(|(name, _)| name == row);

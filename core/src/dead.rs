@@ -64,6 +64,7 @@ impl Queue {
             }
             self.attach(slot);
         }
+        self.touch_if(!slots.is_empty(), now_ms);
         self.note_earliest();
         slots
     }

@@ -53,6 +53,7 @@ impl Queue {
         match self.find(now_ms, receipt, demand) {
             Ok(slot) => {
                 self.take(slot);
+                self.touch(now_ms);
                 self.note_earliest();
                 Outcome::Done
             }
@@ -75,6 +76,7 @@ impl Queue {
             return Outcome::TooLong;
         }
         self.set_due(slot, now_ms, extension.visibility_timeout_ms);
+        self.touch(now_ms);
         self.note_earliest();
         Outcome::Done
     }
@@ -84,6 +86,7 @@ impl Queue {
         match self.find_leased(receipt) {
             Ok(slot) => {
                 self.give_back(slot, now_ms, delay_ms);
+                self.touch(now_ms);
                 self.note_earliest();
                 Outcome::Done
             }
@@ -102,6 +105,7 @@ impl Queue {
         for &slot in &slots {
             self.give_back(slot, now_ms, 0);
         }
+        self.touch_if(!slots.is_empty(), now_ms);
         self.note_earliest();
         slots
     }

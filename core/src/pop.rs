@@ -56,6 +56,13 @@ pub struct Popped {
     pub is_limited: bool,
 }
 
+impl Popped {
+    /// Whether any message is in another state than before.
+    fn has_changed(&self) -> bool {
+        !(self.leased.is_empty() && self.dropped.is_empty() && self.died.is_empty())
+    }
+}
+
 /// What is picked before anything is leased: a visibility timeout of 0 must not hand out a message
 /// twice in one call.
 struct Picking<'a> {
@@ -120,6 +127,7 @@ impl Queue {
         if let Some(id) = options.attempt
             && let Some(leased) = self.repeat_attempt(now_ms, id, options)
         {
+            self.touch(now_ms);
             self.note_earliest();
             return Popped { leased, repeated: true, ..Popped::default() };
         }
@@ -145,6 +153,7 @@ impl Queue {
         if let Some(id) = options.attempt.filter(|_| !popped.leased.is_empty()) {
             self.note_attempt(now_ms, id, &popped.leased);
         }
+        self.touch_if(popped.has_changed(), now_ms);
         self.note_earliest();
         popped
     }
@@ -278,6 +287,7 @@ impl Queue {
                 break;
             }
         }
+        self.touch_if(cleared.has_changed(), now_ms);
         self.note_earliest();
         cleared
     }

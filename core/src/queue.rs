@@ -76,6 +76,8 @@ pub struct Queue {
     pub(crate) hint_pending: bool,
     /// Whether somebody was refused messages because too many are in flight: room is news then.
     pub(crate) is_held_back: bool,
+    /// When a message last came, went or changed its state, as [`Queue::touched_ms`] says.
+    pub(crate) touched_ms: Option<u64>,
 }
 
 /// What was in a queue. Dropping it takes as long as there were messages, which the caller may
@@ -124,6 +126,7 @@ impl Queue {
             noted_due_ms: None,
             hint_pending: false,
             is_held_back: false,
+            touched_ms: None,
         }
     }
 
@@ -210,6 +213,18 @@ impl Queue {
         self.noted_due_ms = None;
         self.note_earliest();
         self.take_hint()
+    }
+
+    /// Notes that a message came, went or changed its state at a time.
+    pub fn touch(&mut self, now_ms: u64) {
+        self.touched_ms = Some(now_ms);
+    }
+
+    /// The same if there was anything.
+    pub(crate) fn touch_if(&mut self, anything: bool, now_ms: u64) {
+        if anything {
+            self.touch(now_ms);
+        }
     }
 
     /// Notes the earliest due time, and that waiters should hear of it if it became earlier.

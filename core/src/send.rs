@@ -124,6 +124,7 @@ impl Queue {
         if let Some(letter) = options.moved.from {
             self.apply_watermark(letter);
         }
+        self.touch(now_ms);
         self.note_earliest();
         Ok(Sent { slot: Some(slot), sequence: self.last_sequence })
     }

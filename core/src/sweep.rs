@@ -67,6 +67,7 @@ impl Queue {
         if let Some(until_ms) = swept.forgot_until_ms {
             self.apply_forget(until_ms);
         }
+        self.touch_if(!swept.dropped.is_empty(), now_ms);
         self.note_earliest();
         swept
     }

@@ -116,6 +116,13 @@ impl Queue {
         usize::try_from(self.slab.len()).unwrap_or(usize::MAX)
     }
 
+    /// When a message last came, went or changed its state by a command or a sweep; milliseconds
+    /// since 1970. `None`: not since it was loaded here. Neither saved nor replicated: it serves
+    /// those who look now and then.
+    pub fn touched_ms(&self) -> Option<u64> {
+        self.touched_ms
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.slab.len() == 0
@@ -231,9 +238,9 @@ impl Queue {
     }
 
     /// When the oldest message that is not in the dead list was sent; milliseconds since 1970.
-    /// Looks no further than [`WALK_BUDGET`] messages.
-    pub fn oldest_sent_ms(&self) -> Option<u64> {
-        let first = self.sequence.from(0).take(WALK_BUDGET);
+    /// Looks no further than `budget` messages.
+    pub fn oldest_sent_ms(&self, budget: usize) -> Option<u64> {
+        let first = self.sequence.from(0).take(budget);
         let mut messages = first.filter_map(|(_, slot)| self.slab.get(slot));
         let alive = messages.find(|m| !matches!(m.state, MessageState::Dead { .. }))?;
         Some(alive.sent_ms)

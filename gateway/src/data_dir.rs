@@ -57,6 +57,13 @@ impl DataDir {
         })
     }
 
+    /// Who holds the directory now: the process id, as it says. Changes nothing.
+    pub(crate) fn holder(path: &Path) -> Option<String> {
+        let file = File::open(lock_path(path)).ok()?;
+        let held = flock(&file, FlockOperation::NonBlockingLockShared).is_err();
+        held.then(|| io::read_to_string(file).unwrap_or_default().trim().to_owned())
+    }
+
     /// Its absolute path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -127,7 +134,9 @@ mod tests {
     #[test]
     fn a_second_one_is_told_who_holds_it() {
         let parent = tempfile::tempdir().unwrap();
+        assert_eq!(DataDir::holder(parent.path()), None);
         let _first = DataDir::open(parent.path()).unwrap();
+        assert_eq!(DataDir::holder(parent.path()), Some(std::process::id().to_string()));
         let error = DataDir::open(parent.path()).unwrap_err();
         assert!(matches!(error, DataDirError::InUse { .. }));
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");

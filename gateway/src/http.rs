@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
     http::request::Parts,
     server::conn::http1,
@@ -58,6 +61,9 @@ const BUFFER_BYTES_MAX: usize = 128 * 1024;
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long requests may take to finish when karin stops; long polls end at once.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection that has not asked anything yet may still ask when karin stops: its
+/// request may be on the way.
+const FRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after the system refused a connection for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -173,17 +179,19 @@ impl App {
 
     /// Who asks is the admin page's own business.
     async fn admin(&self, parts: Parts, body: Incoming, peer: IpAddr) -> Answer {
-        match self.room.read(body, || true).await {
-            Ok((body, _place)) => self.admin.answer(parts, body, peer).await,
-            Err(BodyError::Broken) => closing(incomplete()),
-            Err(BodyError::Slow) => closing(too_slow()),
-            Err(BodyError::TooLarge) => {
-                closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))
-            }
-            Err(BodyError::Crowded | BodyError::Unwanted) => {
-                closing(plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"))
-            }
-        }
+        // Memory is for those who may come in.
+        let is_let_in = body.is_end_stream() || self.admin.lets_in(&parts).await;
+        let error = match self.room.read(body, || is_let_in).await {
+            Ok((body, _place)) => return self.admin.answer(parts, body, peer).await,
+            Err(error) => error,
+        };
+        Admin::protected(closing(match error {
+            BodyError::Broken => incomplete(),
+            BodyError::Slow => too_slow(),
+            BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"),
+            BodyError::Unwanted => plain(StatusCode::FORBIDDEN, "access denied"),
+            BodyError::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "too many large requests"),
+        }))
     }
 
     async fn sqs(&self, entrance: Entrance<'_>, parts: &Parts, body: Incoming) -> Answer {
@@ -277,9 +285,12 @@ async fn connection(
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_TIMEOUT_MS) {
         tracing::debug!("no TCP_USER_TIMEOUT: {error}");
     }
-    let service = service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.handle(request, peer).await) }
+    let (leaving, asked) = (shutdown.clone(), Arc::new(AtomicBool::new(false)));
+    let has_asked = Arc::clone(&asked);
+    let service = service_fn(move |request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
+        let (app, shutdown) = (Arc::clone(&app), leaving.clone());
+        async move { Ok::<_, Infallible>(answer(&app, request, peer, &shutdown).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -290,9 +301,30 @@ async fn connection(
     let mut connection = std::pin::pin!(connection);
     select! {
         result = connection.as_mut() => return result,
-        () = shutdown.requested() => connection.as_mut().graceful_shutdown(),
+        () = shutdown.requested() => {}
     }
+    if !asked.load(Ordering::Relaxed) {
+        select! {
+            result = connection.as_mut() => return result,
+            () = sleep(FRESH_TIMEOUT) => {}
+        }
+    }
+    connection.as_mut().graceful_shutdown();
     connection.await
+}
+
+/// The answer; of a karin that leaves one that sends the client elsewhere for the next.
+async fn answer(
+    app: &App,
+    request: Request<Incoming>,
+    peer: IpAddr,
+    shutdown: &Shutdown,
+) -> Answer {
+    if request.uri().path() == "/readyz" && shutdown.is_announced() {
+        return closing(plain(StatusCode::SERVICE_UNAVAILABLE, "stopping"));
+    }
+    let answer = app.handle(request, peer).await;
+    if shutdown.is_announced() { closing(answer) } else { answer }
 }
 
 /// Who answers at a path.
@@ -342,7 +374,8 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     answer
 }
 
-/// What is left of the request's body is not read, so nothing can follow on this connection.
+/// Nothing can follow on this connection: what is left of the request's body is not read, or karin
+/// ends.
 fn closing(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer

@@ -5,29 +5,34 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
+    join,
     net::TcpListener,
     select,
     signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
 };
 
 use crate::{
     actions::Sqs,
-    admin::{Access, Admin, InForce},
+    admin::{Access, Admin, InForce, Inside},
     auth::{Auth, TokenSpec},
     browser::{BrowserRule, Reach},
     config::Config,
     data_dir::{DataDir, DataDirError},
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
+    history::Recorder,
     http::{self, App},
     identity::Identity,
     lambda,
     metrics::{Metrics, Requests, Sources},
     queues::{ArnMaker, ConnectError, MoveTasks, Queues, QueuesOptions, RedisAddress},
     shutdown::{self, Shutdown, Stop},
+    systemd::{self, Manager},
 };
 
 /// The module's file next to the binary.
@@ -47,6 +52,16 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// The socket that was handed over cannot be used.
+    #[error("the socket handed over cannot be listened on: {0}")]
+    HandedOver(io::Error),
+    /// The socket that was handed over lets in who should not be let in.
+    #[error(
+        "the socket handed over listens on {0}, which is not a loopback address, and there are no \
+         keys, so anybody who reaches it could read and delete messages; --key or --token protects \
+         them, --insecure allows it"
+    )]
+    Unprotected(SocketAddr),
     /// The data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -66,17 +81,21 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     #[cfg(feature = "otel")]
     crate::otel::start().map_err(io::Error::other)?;
+    let manager = Manager::of_environment();
     raise_file_limit();
     let (stop, shutdown) = shutdown::channel();
     let karin = std::env::current_exe()?;
-    let listener = listen(config.listen).await?;
+    let listener = listener(&config).await?;
     let address = listener.local_addr()?;
     let data = data_dir(&config)?;
+    let grace = config.shutdown_grace;
     let starting = start(config, address, data, karin, listener, shutdown);
     let running = select! {
         running = starting => running?,
         () = signals.next() => return Ok(()),
     };
+    manager.ready();
+    let _watchdog = manager.keep_alive();
     let result = loop {
         select! {
             () = ended(&mut signals.terminate, &mut signals.interrupt) => break Ok(()),
@@ -88,8 +107,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         }
     };
     tracing::info!("stopping");
+    manager.stopping();
     select! {
-        () = running.stop(&stop) => {}
+        () = running.stop(&stop, grace) => {}
         () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
     }
     #[cfg(feature = "otel")]
@@ -102,6 +122,7 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
     lambda: lambda::Lambda,
     move_tasks: MoveTasks,
+    history: Recorder,
     embedded: Option<Embedded>,
     _data: Option<DataDir>,
 }
@@ -152,6 +173,8 @@ async fn start(
     let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Beyond };
     let browsers = BrowserRule::new(reach, config.base_url.as_deref());
     let sqs = Sqs::new(queues.clone(), identity, config.queue_cooldown);
+    let history = Recorder::new(queues.clone(), lambda.control().clone());
+    history.start();
     let admin_requests = Arc::new(Requests::new("admin", ["GET", "POST"]));
     let sources = Sources {
         queues: queues.clone(),
@@ -160,15 +183,16 @@ async fn start(
         requests: Sources::requests(&sqs, lambda.api(), &admin_requests),
     };
     let metrics = Metrics::new(sources, config.admin_password.as_ref());
-    let admin = Admin::new(
+    let inside = Inside {
         queues,
-        sqs.clone(),
-        lambda.control().clone(),
-        lambda.api().clone(),
-        Access::new(config.admin_password.clone(), auth.is_open()),
-        config.base_url.clone(),
+        sqs: sqs.clone(),
+        control: lambda.control().clone(),
+        lambda: lambda.api().clone(),
+        history: history.clone(),
         in_force,
-    );
+    };
+    let access = Access::new(config.admin_password.clone(), auth.is_open());
+    let admin = Admin::new(inside, access, config.base_url.clone());
     let admin = (admin, admin_requests);
     let app = App::new(sqs, lambda.api().clone(), admin, metrics, auth, browsers);
     let ready =
@@ -176,7 +200,7 @@ async fn start(
     // Nobody may be reading it; karin works all the same.
     let _ = io::stdout().write_all(ready.as_bytes()).and_then(|()| io::stdout().flush());
     let server = tokio::spawn(http::serve(listener, app, shutdown));
-    Ok(Running { server, lambda, move_tasks, embedded, _data: data })
+    Ok(Running { server, lambda, move_tasks, history, embedded, _data: data })
 }
 
 impl Running {
@@ -187,11 +211,13 @@ impl Running {
         }
     }
 
-    /// First functions finish, which may send to us until then; then requests and move tasks; then
-    /// their Redis.
-    async fn stop(self, stop: &Stop) {
-        let Self { server, lambda, move_tasks, embedded, _data } = self;
-        lambda.stop().await;
+    /// First functions finish, which may send to us until then, and clients get `grace` to find
+    /// another gateway; then requests and move tasks; then their Redis.
+    async fn stop(self, stop: &Stop, grace: Duration) {
+        let Self { server, lambda, move_tasks, history, embedded, _data } = self;
+        stop.announce();
+        join!(lambda.stop(), sleep(grace));
+        history.finish().await;
         stop.request();
         if let Err(error) = server.await {
             tracing::error!("the server ended: {error}");
@@ -217,7 +243,17 @@ fn raise_file_limit() {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+/// The socket that was handed over, else one of our own. Connections to the former wait in the
+/// kernel's queue while one karin ends and the next one starts.
+async fn listener(config: &Config) -> Result<TcpListener, RunError> {
+    if let Some(listener) = systemd::listener().map_err(RunError::HandedOver)? {
+        let address = listener.local_addr().map_err(RunError::HandedOver)?;
+        if !config.may_listen_on(address) {
+            return Err(RunError::Unprotected(address));
+        }
+        return TcpListener::from_std(listener).map_err(RunError::HandedOver);
+    }
+    let address = config.listen;
     TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
 }
 
@@ -241,9 +277,16 @@ fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
     }
 }
 
-/// Where the module's file is.
+/// Where the module's file is: as configured, else next to the binary, else where an installation
+/// has it, `bin/karin` and `lib/karin/libkarin.so`.
 pub(crate) fn module(config: &Config, karin: &std::path::Path) -> PathBuf {
-    config.module.clone().unwrap_or_else(|| karin.with_file_name(MODULE_FILE))
+    let beside = || {
+        let beside = karin.with_file_name(MODULE_FILE);
+        let prefix = karin.parent().and_then(std::path::Path::parent);
+        let installed = prefix.map(|prefix| prefix.join("lib/karin").join(MODULE_FILE));
+        installed.filter(|file| file.is_file() && !beside.is_file()).unwrap_or(beside)
+    };
+    config.module.clone().unwrap_or_else(beside)
 }
 
 /// Who is let in, and the endpoint of our own functions: where there are keys or tokens, with a
@@ -260,7 +303,7 @@ fn auth(config: &Config, address: SocketAddr) -> Result<(Auth, String), RunError
 }
 
 /// Where processes on this machine reach us.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return (IpAddr::from(Ipv4Addr::LOCALHOST), address.port()).into();
     }

@@ -36,8 +36,21 @@ use redis_module::logging::log_warning;
 use redis_module::raw::ModuleOptions;
 use redis_module::{Context, ContextFlags, RedisString, RedisValue, Status, redis_module};
 
-/// 0.1.0, as MODULE LIST shows it.
-const VERSION: i32 = 100;
+/// The workspace's version, as MODULE LIST shows it: 0.1.0 is 100, 1.2.3 is 10203.
+const VERSION: i32 = 10_000 * number(env!("CARGO_PKG_VERSION_MAJOR"))
+    + 100 * number(env!("CARGO_PKG_VERSION_MINOR"))
+    + number(env!("CARGO_PKG_VERSION_PATCH"));
+
+/// The number that decimal digits are.
+const fn number(digits: &str) -> i32 {
+    let (mut number, mut rest) = (0, digits.as_bytes());
+    while let [digit, others @ ..] = rest {
+        assert!(digit.is_ascii_digit(), "a version is made of numbers");
+        number = 10 * number + (*digit - b'0') as i32;
+        rest = others;
+    }
+    number
+}
 
 redis_module! {
     name: "karin",

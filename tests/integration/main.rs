@@ -9,8 +9,11 @@
 )]
 
 mod admin;
+mod cli;
 mod clients;
 mod deployment;
+mod docs;
+mod examples;
 mod faults;
 mod gateway;
 mod golden;

@@ -1,7 +1,9 @@
 //! The real `karin` binary.
 
-use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -22,6 +24,9 @@ pub struct Gateway {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     port: u16,
+    /// Handed over at each start, as systemd does it; karin binds its own where there is none.
+    socket: Option<TcpListener>,
+    program: PathBuf,
     output: Output,
     process: Option<Process>,
     errors_tolerated: bool,
@@ -47,6 +52,40 @@ impl Gateway {
     /// Starts karin with exactly these arguments (and `--listen`; without `--redis-url` also
     /// `--data-dir`), and these variables in its environment.
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_at(port::free(), None, arguments, environment)
+    }
+
+    /// Starts this karin, which has all it needs where it is, with a Redis of its own.
+    pub fn start_installed(program: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut gateway = Self {
+            directory,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            port: port::free(),
+            socket: None,
+            program: program.to_owned(),
+            output: Output::default(),
+            process: None,
+            errors_tolerated: false,
+        };
+        gateway.launch();
+        gateway
+    }
+
+    /// The same on a socket of ours, which stays open while it is down.
+    pub fn start_on_socket(arguments: &[&str]) -> Self {
+        let port = port::free();
+        let socket = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+        Self::start_at(port, Some(socket), arguments, &[])
+    }
+
+    fn start_at(
+        port: u16,
+        socket: Option<TcpListener>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let given = |option: &str| arguments.iter().any(|a| a == option);
@@ -59,7 +98,9 @@ impl Gateway {
             directory,
             arguments,
             environment,
-            port: port::free(),
+            port,
+            socket,
+            program: artifact::gateway(),
             output: Output::default(),
             process: None,
             errors_tolerated: false,
@@ -147,11 +188,20 @@ impl Gateway {
 
     fn launch(&mut self) {
         let start = self.log().len();
-        let mut command = command(self.directory.path());
-        command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+        let (mut command, stdin) = match &self.socket {
+            None => {
+                let mut command = clean(Command::new(&self.program), self.directory.path());
+                command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+                (command, Stdio::null())
+            }
+            Some(socket) => {
+                let socket = OwnedFd::from(socket.try_clone().expect("the socket"));
+                (command_with_socket(self.directory.path()), Stdio::from(socket))
+            }
+        };
         command.args(&self.arguments);
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
-        let mut process = Process::spawn(&mut command, &self.output);
+        let mut process = Process::spawn_with(&mut command, stdin, &self.output);
         let address = wait::until_some(wait::PATIENCE, "karin's listening line", || {
             let ended = process.ended();
             let log = self.log();
@@ -202,9 +252,51 @@ pub fn run(arguments: &[&str]) -> Run {
     Run { status, output: output.text() }
 }
 
+/// A command of karin's that goes on until it is dropped.
+#[derive(Debug)]
+pub struct Follower {
+    output: Output,
+    process: Process,
+    _directory: TempDir,
+}
+
+impl Follower {
+    /// Starts karin with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let output = Output::default();
+        let process = Process::spawn(command(directory.path()).args(arguments), &output);
+        Self { output, process, _directory: directory }
+    }
+
+    /// What it has printed so far, to both streams.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// SIGINT; returns when it has ended.
+    pub fn interrupt(mut self) -> String {
+        self.process.signal(Signal::INT);
+        wait::until(wait::PATIENCE, "the end", || self.process.ended().is_some());
+        self.process.read_to_end();
+        self.output.text()
+    }
+}
+
 /// karin with a clean environment: no credentials, no configuration, no metadata service.
 fn command(home: &Path) -> Command {
-    let mut command = Command::new(artifact::gateway());
+    clean(Command::new(artifact::gateway()), home)
+}
+
+/// The same, and standard input is the socket it is handed over, where systemd puts it.
+fn command_with_socket(home: &Path) -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    command.args(["-c", script]).arg(artifact::gateway());
+    clean(command, home)
+}
+
+fn clean(mut command: Command, home: &Path) -> Command {
     command.env_clear().current_dir(home).env("HOME", home);
     for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {

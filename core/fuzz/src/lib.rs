@@ -205,6 +205,13 @@ fn use_it(queue: &mut Queue) {
             _ => queue.release(NOW_MS, &receipt, 0),
         };
     }
+    let chosen = queue.slots().filter_map(|slot| Some(queue.view(slot)?.sequence));
+    let chosen: Vec<u64> = chosen.take(4).collect();
+    let leased = queue.lease_chosen(NOW_MS, &chosen, &PopOptions::default(), &mut || 9);
+    for (&sequence, force) in chosen.iter().zip([false, true].into_iter().cycle()) {
+        let _may_be_in_flight = queue.drop_chosen(NOW_MS, sequence, force);
+    }
+    assert!(leased.len() <= chosen.len(), "no more than were chosen");
     queue.check().expect("a sound queue after commands");
     queue.counts(u64::MAX);
     queue.release_holder(NOW_MS, 1, 10);

@@ -468,7 +468,7 @@ impl World {
         let watermarks: Vec<_> = self.queue.watermarks().collect();
         assert!(watermarks.iter().all(|&(uid, number)| naive.watermark(uid) == number));
         assert_eq!(
-            self.queue.oldest_sent_ms(),
+            self.queue.oldest_sent_ms(1_000),
             naive.messages.iter().find(|m| !m.is_dead()).map(|m| m.sent_ms)
         );
         self.check_messages();

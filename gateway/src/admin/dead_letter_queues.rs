@@ -51,8 +51,11 @@ impl DeadLetterQueues {
     }
 
     async fn find(&self, queues: &Queues) {
-        match queues.dead_letter_queues(SOURCES_MAX).await {
-            Ok(found) => self.known().queues = Arc::new(found.into_iter().collect()),
+        match queues.dead_letter_targets(SOURCES_MAX).await {
+            Ok(found) => {
+                let targets = found.into_iter().map(|(_source, target)| target);
+                self.known().queues = Arc::new(targets.collect());
+            }
             Err(error) => {
                 tracing::debug!("dead-letter queues are not known: {error}");
                 self.known().asked = None;

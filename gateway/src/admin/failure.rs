@@ -24,6 +24,8 @@ pub(super) enum Failure {
     NoMapping,
     /// There is something at this path, and this cannot be done with it.
     NoMethod,
+    /// The invocation is not known, or not any more.
+    NoInvocation,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -73,9 +75,11 @@ struct Page<'a> {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoPage | Self::NoQueue | Self::NoMessage | Self::NoMapping => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoPage
+            | Self::NoQueue
+            | Self::NoMessage
+            | Self::NoMapping
+            | Self::NoInvocation => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
@@ -104,6 +108,7 @@ impl Failure {
             Self::NoMessage => (t.no_message, t.no_message_text, ""),
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
             Self::NoMethod => (t.no_method, t.no_method_text, ""),
+            Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),

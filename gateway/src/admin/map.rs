@@ -56,6 +56,13 @@ struct Boxed {
     class: &'static str,
 }
 
+impl Boxed {
+    /// Where the name stands: in the middle, or above how many messages there are.
+    fn name_y(&self) -> i32 {
+        self.place.y + if self.count.is_empty() { 25 } else { 17 }
+    }
+}
+
 /// A mapping in the list that says the same.
 #[derive(Debug)]
 struct Row {

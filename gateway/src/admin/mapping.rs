@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 
 use crate::admin::State;
 use crate::admin::failure::Failure;
+use crate::admin::invocations::{Rows, recent};
 use crate::admin::mapping_state::{self, ShownState, duration, plain};
 use crate::admin::mappings::{Fleet, origin};
 use crate::admin::page::{Confirm, Frame, Section, Visitor, done, html};
@@ -17,6 +18,9 @@ use crate::admin::shown;
 use crate::admin::texts::Texts;
 use crate::lambda::{FleetStatus, MappingStatus, StateStatus, Wish};
 use crate::queues::{QueueError, QueueInfo, QueueName};
+
+/// Invocations on a mapping's page; the others have a page of their own.
+const INVOCATIONS_SHOWN: usize = 10;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -50,6 +54,8 @@ struct Page {
     messages: Option<QueueInfo>,
     counters: Vec<(&'static str, u64)>,
     durations: Vec<(&'static str, String)>,
+    /// Its last ones.
+    invocations: Rows,
     fleet: Fleet,
 }
 
@@ -86,6 +92,7 @@ async fn show(
         messages,
         counters: counters(&status),
         durations: durations(&status, frame.t),
+        invocations: recent(&state, visitor.lang, &uuid, INVOCATIONS_SHOWN).await,
         fleet: Fleet::of(&fleet),
         status,
         frame,
@@ -100,7 +107,7 @@ async fn find(state: &State, uuid: &str) -> Result<(FleetStatus, MappingStatus),
 }
 
 /// Where a function is shown.
-fn function_url(name: &str) -> String {
+pub(super) fn function_url(name: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", name).finish();
     format!("/admin/functions?{query}")
 }

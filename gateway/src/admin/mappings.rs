@@ -16,7 +16,7 @@ use crate::admin::mapping_state::{self, ShownState, duration, plain};
 use crate::admin::page::{Frame, Section, Visitor, done, html};
 use crate::admin::shown;
 use crate::admin::texts::Texts;
-use crate::lambda::{FleetStatus, MappingStatus, SyncStatus};
+use crate::lambda::{FleetStatus, MappingStatus, StateStatus, SyncStatus};
 
 /// Where the list is.
 const PATH: &str = "/admin/mappings";
@@ -111,6 +111,17 @@ pub(super) fn origin(mapping: &MappingStatus, texts: &Texts) -> &'static str {
     }
 }
 
+/// The last result, where it does not only repeat why the mapping is paused.
+fn news(status: &MappingStatus) -> String {
+    let is_told = match &status.state {
+        StateStatus::Paused { reason, .. } | StateStatus::Waiting { reason, .. } => {
+            status.last_result.ends_with(reason)
+        }
+        StateStatus::Disabled | StateStatus::Running | StateStatus::Elsewhere => false,
+    };
+    if is_told { String::new() } else { plain(&status.last_result) }
+}
+
 impl Row {
     fn of(status: MappingStatus, texts: &Texts) -> Self {
         let window = status.window_seconds;
@@ -129,7 +140,7 @@ impl Row {
             state: mapping_state::of(&status, texts),
             batch,
             median: median.unwrap_or_default(),
-            last_result: plain(&status.last_result),
+            last_result: news(&status),
             status,
         }
     }

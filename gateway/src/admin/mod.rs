@@ -8,6 +8,8 @@
 
 mod assets;
 pub(crate) mod attempts;
+mod chart;
+mod charts;
 mod cookies;
 mod csrf;
 mod dead_letter_queues;
@@ -17,6 +19,9 @@ mod functions;
 mod gate;
 mod health;
 mod in_force;
+mod invocation;
+mod invocations;
+mod invoke_again;
 mod key;
 mod language;
 mod listing;
@@ -26,6 +31,7 @@ mod mapping_state;
 mod mappings;
 mod overview;
 mod page;
+mod pretty;
 mod queues;
 mod session;
 mod settings;
@@ -54,6 +60,7 @@ use crate::admin::gate::{Gate, Guest};
 pub(crate) use crate::admin::in_force::InForce;
 use crate::admin::page::Visitor;
 use crate::auth::Secret;
+use crate::history::Recorder;
 use crate::lambda::{self, Control};
 use crate::queues::Queues;
 
@@ -88,6 +95,25 @@ struct Inner {
     dead_letter_queues: DeadLetterQueues,
     in_force: InForce,
     started: Instant,
+    /// What mappings did.
+    history: Recorder,
+}
+
+/// What there is to look into and to act on.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    /// All queues.
+    pub(crate) queues: Queues,
+    /// The actions of SQS.
+    pub(crate) sqs: Sqs,
+    /// The trigger.
+    pub(crate) control: Control,
+    /// Lambda's API.
+    pub(crate) lambda: lambda::Api,
+    /// What was before.
+    pub(crate) history: Recorder,
+    /// The configuration, without its secrets.
+    pub(crate) in_force: InForce,
 }
 
 /// The admin page.
@@ -109,28 +135,20 @@ pub(crate) enum Access {
 }
 
 impl Admin {
-    /// The page over these queues and this trigger.
-    pub(crate) fn new(
-        queues: Queues,
-        sqs: Sqs,
-        control: Control,
-        lambda: lambda::Api,
-        access: Access,
-        base_url: Option<String>,
-        in_force: InForce,
-    ) -> Self {
-        let gate = Gate::new(access, base_url);
-        let dead_letter_queues = DeadLetterQueues::default();
-        let started = Instant::now();
+    /// The page over all this, for who has `access`; `base_url` is where browsers reach it, if
+    /// that is known.
+    pub(crate) fn new(inside: Inside, access: Access, base_url: Option<String>) -> Self {
+        let Inside { queues, sqs, control, lambda, history, in_force } = inside;
         let state = State(Arc::new(Inner {
             queues,
             sqs,
             control,
             lambda,
-            gate,
-            dead_letter_queues,
+            gate: Gate::new(access, base_url),
+            dead_letter_queues: DeadLetterQueues::default(),
             in_force,
-            started,
+            started: Instant::now(),
+            history,
         }));
         let pages = Router::new()
             .merge(functions::routes())
@@ -140,8 +158,12 @@ impl Admin {
             .merge(try_filter::routes())
             .merge(overview::routes())
             .merge(settings::routes())
+            .merge(charts::routes())
             .merge(sign_in::routes())
             .merge(queues::routes())
+            .merge(invocations::routes())
+            .merge(invocation::routes())
+            .merge(invoke_again::routes())
             .fallback(async || Failure::NoPage)
             .with_state(state.clone());
         Self { state, pages }
@@ -149,14 +171,23 @@ impl Admin {
 
     /// Answers one request of `peer`, whose body was read.
     pub(crate) async fn answer(&self, parts: Parts, body: Bytes, peer: IpAddr) -> Answer {
-        let mut answer = match assets::answer(parts.uri.path()) {
+        Self::protected(match assets::answer(parts.uri.path()) {
             Some(asset) => asset,
             None => self.find(parts, body, peer).await,
-        };
-        for (name, value) in &HEADERS {
-            answer.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
+        })
+    }
+
+    /// Whether who sent this may see the pages.
+    pub(crate) async fn lets_in(&self, parts: &Parts) -> bool {
+        self.state.0.gate.guest(&parts.headers).await.is_let_in
+    }
+
+    /// An answer with what every answer under our path says to the browser.
+    pub(crate) fn protected(mut answer: Answer) -> Answer {
         let headers = answer.headers_mut();
+        for (name, value) in &HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         answer
     }

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use askama::Template;
 use axum::Router;
 use axum::extract;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 
 use crate::admin::State;
-use crate::admin::page::{Frame, Section, Visitor, html};
+use crate::admin::page::{Frame, HOME, Section, Visitor, html};
 use crate::admin::shown;
 use crate::admin::texts::overview::Texts;
 use crate::lambda::{MappingStatus, StateStatus, TriggerStatus};
@@ -28,7 +28,7 @@ const REASON_CHARACTERS: usize = 300;
 const CLASSES: [&str; 3] = ["bad", "warn", "info"];
 
 pub(super) fn routes() -> Router<State> {
-    Router::new().route("/admin", get(show))
+    Router::new().route("/admin", get(show)).route("/admin/", get(async || Redirect::to(HOME)))
 }
 
 #[derive(Debug, Template)]

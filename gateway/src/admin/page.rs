@@ -49,6 +49,8 @@ pub(super) enum Section {
     Mappings,
     /// Functions.
     Functions,
+    /// Queues and mappings over time.
+    Charts,
     /// Invocations.
     Invocations,
     /// Settings and health.

@@ -14,7 +14,8 @@ use crate::admin::in_force::InForce;
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::shown;
 use crate::admin::texts::settings::Texts;
-use crate::queues::{QueueError, ServerInfo};
+use crate::lambda::FleetStatus;
+use crate::queues::ServerInfo;
 
 /// The documents that come with karin, and what they are about.
 const DOCUMENTS: [&str; 5] =
@@ -32,8 +33,8 @@ struct Page<'a> {
     build: &'static str,
     uptime: String,
     process: u32,
-    /// How many gateways share the queues.
-    gateways: Option<u64>,
+    /// All gateways that share the queues, this one first.
+    fleet: FleetStatus,
     in_force: &'a InForce,
     redis: Redis,
     documents: &'static [&'static str],
@@ -54,18 +55,14 @@ async fn show(visitor: Visitor, extract::State(state): extract::State<State>) ->
     let inner = &*state.0;
     let t = &visitor.lang.texts().settings;
     let asked = Instant::now();
-    let (info, reachable, gateways) = tokio::join!(
-        inner.queues.server_info(),
-        inner.queues.are_reachable(),
-        inner.queues.gateways_count()
-    );
+    let (info, reachable) = tokio::join!(inner.queues.server_info(), inner.queues.are_reachable());
+    let took = asked.elapsed();
     let redis = match (info, reachable) {
         (_, Err(error)) => Redis::Away(error.to_string()),
         (Err(_), Ok(())) => Redis::Silent,
-        (Ok(info), Ok(())) => Redis::There {
-            facts: facts(&info, asked.elapsed(), t),
-            warnings: health::warnings(&info, t),
-        },
+        (Ok(info), Ok(())) => {
+            Redis::There { facts: facts(&info, took, t), warnings: health::warnings(&info, t) }
+        }
     };
     html(&Page {
         frame: visitor.frame(Section::Settings, t.title),
@@ -73,16 +70,11 @@ async fn show(visitor: Visitor, extract::State(state): extract::State<State>) ->
         build: if cfg!(debug_assertions) { "debug" } else { "release" },
         uptime: (t.duration)(inner.started.elapsed().as_secs()),
         process: std::process::id(),
-        gateways: known(gateways),
+        fleet: inner.control.fleet_status().await,
         in_force: &inner.in_force,
         redis,
         documents: &DOCUMENTS,
     })
-}
-
-/// A gateway whose user may not listen is alone, as far as it knows; so is one without Redis.
-fn known(gateways: Result<u64, QueueError>) -> Option<u64> {
-    gateways.ok().filter(|count| *count > 0)
 }
 
 fn facts(info: &ServerInfo, took: Duration, t: &Texts) -> Vec<(&'static str, String)> {

@@ -22,7 +22,7 @@ pub(super) fn text(text: &str, characters_max: usize) -> (String, bool) {
 }
 
 /// Whether a character shows itself, and nothing else differently.
-fn is_plain(character: char) -> bool {
+pub(super) fn is_plain(character: char) -> bool {
     let is_hidden = matches!(
         character,
         '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'

@@ -3,11 +3,13 @@
 //! [`Options`] is what was written, every option as text, whichever of the three it came from.
 //! [`Config`] is what it means. Nothing below reads the environment or the file again.
 
+mod file;
 mod lambda_profile;
 mod mapping_options;
 mod options;
 pub(crate) mod specs;
 
+pub(crate) use file::parse_toml;
 pub use lambda_profile::LambdaProfile;
 pub use mapping_options::{
     Acknowledge, FifoFailure, Filtered, MalformedReport, MappingOptions, Retry,
@@ -21,8 +23,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-use clap::Parser as _;
 
 use crate::auth::{KeySpec, Secret, TokenSpec};
 use crate::queues::RedisUrl;
@@ -53,6 +53,9 @@ pub const MAX_HOPS_MAX: u32 = 30_000;
 pub const SYNC_INTERVAL_MAX: Duration = Duration::from_hours(168);
 /// Shorter passwords of the admin page can be guessed.
 const ADMIN_PASSWORD_CHARACTERS_MIN: usize = 8;
+
+/// Longest `--shutdown-grace`: longer than any load balancer takes to notice.
+pub const SHUTDOWN_GRACE_MAX: Duration = Duration::from_mins(5);
 
 /// Everything karin was told.
 #[derive(Debug, Clone)]
@@ -92,6 +95,9 @@ pub struct Config {
     pub functions_folder: Option<PathBuf>,
     /// Mappings given here, besides those read from AWS.
     pub mappings: Vec<MappingSpec>,
+    /// Whether functions elsewhere can be invoked: there is an endpoint, or there are AWS
+    /// credentials.
+    pub has_aws: bool,
     /// How often mappings are read from AWS. `None`: never.
     pub sync_interval: Option<Duration>,
     /// When a queue takes over what its namesake on AWS has.
@@ -106,6 +112,11 @@ pub struct Config {
     pub admin_password: Option<Secret>,
     /// Of which invocations the payloads are kept.
     pub keep_payloads: KeepPayloads,
+    /// How long karin goes on answering once it was told to end, so that clients find another
+    /// gateway.
+    pub shutdown_grace: Duration,
+    /// Whether anybody may be let in from anywhere.
+    pub insecure: bool,
     /// What to log, as tracing-subscriber's EnvFilter reads it.
     pub log: String,
     /// How the log is written.
@@ -153,22 +164,36 @@ pub enum ConfigError {
     #[error(transparent)]
     Usage(#[from] clap::Error),
     /// One option has a value it cannot have; the text is one line.
-    #[error("{0}")]
-    Value(String),
+    #[error("--{option}: {text}")]
+    Value {
+        /// The option's long name, without dashes.
+        option: String,
+        /// What is wrong with it.
+        text: String,
+    },
 }
 
 impl ConfigError {
     fn value(option: &str, text: impl std::fmt::Display) -> Self {
-        Self::Value(format!("--{option}: {text}"))
+        Self::Value { option: option.to_owned(), text: text.to_string() }
     }
 }
 
 impl Config {
-    /// Reads command line (program name first), environment and file.
-    pub fn load(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
-        let given = Options::try_parse_from(arguments)?;
-        let file = read_file(given.config.as_deref())?;
-        let config = Self::from_options(given.or(file), |name| std::env::var_os(name))?;
+    /// What the command line and the environment gave, and the file.
+    pub fn load(given: Options) -> Result<Self, ConfigError> {
+        Self::of_process(Self::with_file(given)?)
+    }
+
+    /// `given`, and what the file has besides.
+    pub(crate) fn with_file(given: Options) -> Result<Options, ConfigError> {
+        let file = file::read(given.config.as_deref())?;
+        Ok(given.or(file))
+    }
+
+    /// What the options mean in this process: with its environment and its directories.
+    pub(crate) fn of_process(options: Options) -> Result<Self, ConfigError> {
+        let config = Self::from_options(options, |name| std::env::var_os(name))?;
         for function in &config.functions {
             if !function.directory.is_dir() {
                 let directory = function.directory.display();
@@ -185,13 +210,29 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether requests need keys or tokens.
+    pub fn is_protected(&self) -> bool {
+        !(self.keys.is_empty() && self.tokens.is_empty())
+    }
+
+    /// Whether karin may be reached there: anybody who reaches it could read and delete messages.
+    pub(crate) fn may_listen_on(&self, address: SocketAddr) -> bool {
+        address.ip().is_loopback() || self.insecure || self.is_protected()
+    }
+
     /// The configuration as far as it says where the queues are, for who only looks at them:
     /// `given`, and the file it names. Nothing else of the file is checked for what it means.
     pub fn of_queues(given: Options) -> Result<Self, ConfigError> {
-        let file = read_file(given.config.as_deref())?;
+        let file = file::read(given.config.as_deref())?;
         let Options { redis_url, data_dir, key_prefix, .. } = given.or(file);
         let options = Options { redis_url, data_dir, key_prefix, ..Options::default() };
         Self::from_options(options, |_| None)
+    }
+
+    /// Where karin listens, for who only asks it. Nothing else is checked.
+    pub(crate) fn of_listener(given: Options) -> Result<SocketAddr, ConfigError> {
+        let options = Self::with_file(given)?.without_empty();
+        listen(options.listen.as_deref().unwrap_or(LISTEN_DEFAULT))
     }
 
     /// Checks what was written. `environment` is asked for AWS's own variables only.
@@ -202,20 +243,9 @@ impl Config {
         let options = options.without_empty();
         let listen = listen(options.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?;
         let (keys, tokens) = (keys(&options.key)?, tokens(&options.token)?);
-        let is_open = keys.is_empty() && tokens.is_empty();
-        if !listen.ip().is_loopback() && is_open && !options.insecure {
-            return Err(ConfigError::value(
-                "listen",
-                format_args!(
-                    "{listen} is not a loopback address and there are no keys, so anybody who \
-                     reaches it could read and delete messages; --key or --token protects them, \
-                     --insecure allows it"
-                ),
-            ));
-        }
         let lambda_endpoint = optional(options.lambda_endpoint, "lambda-endpoint", web_address)?;
         let aws = lambda_endpoint.is_some() || has_aws_credentials(&environment);
-        Ok(Self {
+        let config = Self {
             listen,
             redis_url: optional(options.redis_url, "redis-url", RedisUrl::parse)?,
             redis_server: options.redis_server.unwrap_or_else(|| "redis-server".to_owned()).into(),
@@ -238,6 +268,7 @@ impl Config {
             functions: specs::functions(&options.function)?,
             functions_folder: options.functions.map(PathBuf::from),
             mappings: specs::mappings(&options.map)?,
+            has_aws: aws,
             sync_interval: sync_interval(options.sync_interval.as_deref(), aws)?,
             sync_attributes: optional(options.sync_attributes, "sync-attributes", sync_attributes)?
                 .unwrap_or_default(),
@@ -255,38 +286,22 @@ impl Config {
                 .unwrap_or_default(),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
             log_format: optional(options.log_format, "log-format", log_format)?.unwrap_or_default(),
-        })
+            shutdown_grace: optional(options.shutdown_grace, "shutdown-grace", shutdown_grace)?
+                .unwrap_or_default(),
+            insecure: options.insecure,
+        };
+        if config.may_listen_on(listen) { Ok(config) } else { Err(unprotected(listen)) }
     }
 }
 
-/// The file's options; none if no file was named and the default one does not exist.
-fn read_file(named: Option<&str>) -> Result<Options, ConfigError> {
-    let path = Path::new(named.filter(|n| !n.is_empty()).unwrap_or(CONFIG_FILE_DEFAULT));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Options::default());
-        }
-        Err(error) => {
-            return Err(ConfigError::value("config", format_args!("{}: {error}", path.display())));
-        }
-    };
-    parse_file(&text)
-        .map_err(|error| ConfigError::value("config", format_args!("{}: {error}", path.display())))
-}
-
-fn parse_file(text: &str) -> Result<Options, String> {
-    parse_toml(text)
-}
-
-/// Errors: one line, with the number of the line that is wrong.
-pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| {
-            1 + text.get(..span.start).unwrap_or_default().bytes().filter(|&b| b == b'\n').count()
-        });
-        format!("line {line}: {}", error.message().replace('\n', " "))
-    })
+fn unprotected(listen: SocketAddr) -> ConfigError {
+    ConfigError::value(
+        "listen",
+        format_args!(
+            "{listen} is not a loopback address and there are no keys, so anybody who reaches it \
+             could read and delete messages; --key or --token protects them, --insecure allows it"
+        ),
+    )
 }
 
 fn optional<T>(
@@ -330,6 +345,13 @@ fn queue_cooldown(written: &str) -> Result<Duration, String> {
     let cooldown = written.parse().ok().map(Duration::from_secs);
     cooldown.filter(|cooldown| *cooldown <= QUEUE_COOLDOWN_MAX).ok_or_else(|| {
         format!("{written:?} is not a number of seconds up to {}", QUEUE_COOLDOWN_MAX.as_secs())
+    })
+}
+
+fn shutdown_grace(written: &str) -> Result<Duration, String> {
+    let grace = written.parse().ok().map(Duration::from_secs);
+    grace.filter(|grace| *grace <= SHUTDOWN_GRACE_MAX).ok_or_else(|| {
+        format!("{written:?} is not a number of seconds up to {}", SHUTDOWN_GRACE_MAX.as_secs())
     })
 }
 

@@ -4,17 +4,13 @@ use serde::Deserialize;
 
 use crate::auth::Secret;
 
-const AFTER_HELP: &str = "\
-Beside a karin that runs:
-  karin try-filter QUEUE PATTERN...  Show which messages of a queue filters would let through";
-
 /// karin: Amazon SQS on your own Redis, and the trigger that invokes Lambda functions.
 ///
 /// Every option can also be given as the environment variable shown with it, and in the
 /// configuration file under its long name without the dashes (key-prefix = "karin:"). The command
 /// line wins over the environment, the environment over the file.
 #[derive(Debug, Clone, Default, clap::Parser, Deserialize)]
-#[command(name = "karin", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "karin", max_term_width = 100)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
     /// The configuration file (TOML) [default: karin.toml, if there is one]
@@ -31,7 +27,8 @@ pub struct Options {
     /// The redis-server program of karin's own Redis [default: redis-server, from the PATH]
     #[arg(long, env = "KARIN_REDIS_SERVER", value_name = "PROGRAM")]
     pub redis_server: Option<String>,
-    /// The module that karin's own Redis loads [default: libkarin.so next to the karin binary]
+    /// The module that karin's own Redis loads [default: libkarin.so next to the karin binary, or
+    /// in ../lib/karin]
     #[arg(long, env = "KARIN_MODULE", value_name = "FILE")]
     pub module: Option<String>,
     /// Where karin's own Redis keeps the queues [default: ./karin-data]
@@ -142,6 +139,11 @@ pub struct Options {
     /// run again: "none", "failed" or "all" [default: failed]
     #[arg(long, env = "KARIN_KEEP_PAYLOADS", value_name = "none|failed|all")]
     pub keep_payloads: Option<String>,
+    /// How long karin goes on answering once it was told to end, in seconds: /readyz says at once
+    /// that it leaves, so that load balancers and clients turn to another gateway [default: 0]
+    #[arg(long, env = "KARIN_SHUTDOWN_GRACE", value_name = "SECONDS")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub shutdown_grace: Option<String>,
     /// What to log: a level, or levels by part, such as info,karin_gateway=debug [default: info]
     #[arg(long, env = "KARIN_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -183,6 +185,7 @@ impl Options {
             token: list(self.token, other.token),
             admin_password: self.admin_password.or(other.admin_password),
             keep_payloads: self.keep_payloads.or(other.keep_payloads),
+            shutdown_grace: self.shutdown_grace.or(other.shutdown_grace),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             insecure: self.insecure || other.insecure,
@@ -192,28 +195,8 @@ impl Options {
     /// An empty value means "not given": that is what composed environments hand over. Only an
     /// empty key prefix means something.
     pub(super) fn without_empty(mut self) -> Self {
-        for option in [
-            &mut self.listen,
-            &mut self.redis_url,
-            &mut self.redis_server,
-            &mut self.module,
-            &mut self.data_dir,
-            &mut self.region,
-            &mut self.account,
-            &mut self.base_url,
-            &mut self.queue_cooldown,
-            &mut self.lambda_endpoint,
-            &mut self.lambda_profile,
-            &mut self.max_hops,
-            &mut self.functions,
-            &mut self.sync_interval,
-            &mut self.sync_attributes,
-            &mut self.sync_sqs_endpoint,
-            &mut self.keep_payloads,
-            &mut self.log,
-            &mut self.log_format,
-        ] {
-            if option.as_deref().is_some_and(str::is_empty) {
+        for (name, option) in self.texts() {
+            if name != "key-prefix" && option.as_deref().is_some_and(str::is_empty) {
                 *option = None;
             }
         }
@@ -223,6 +206,51 @@ impl Options {
         self.key.retain(|key| !key.reveal().trim().is_empty());
         self.token.retain(|token| !token.reveal().trim().is_empty());
         self
+    }
+
+    /// Takes back what was said of the option of this long name. Returns whether anything was.
+    pub(crate) fn forget(&mut self, option: &str) -> bool {
+        fn clear<T>(list: &mut Vec<T>) -> bool {
+            !std::mem::take(list).is_empty()
+        }
+        match option {
+            "function" => clear(&mut self.function),
+            "map" => clear(&mut self.map),
+            "key" => clear(&mut self.key),
+            "token" => clear(&mut self.token),
+            name => {
+                let mut texts = self.texts().into_iter();
+                let text = texts.find(|(other, _)| *other == name);
+                text.and_then(|(_, text)| text.take()).is_some()
+            }
+        }
+    }
+
+    /// The options that are one text and no secret, by their long names.
+    fn texts(&mut self) -> [(&'static str, &mut Option<String>); 21] {
+        [
+            ("listen", &mut self.listen),
+            ("redis-url", &mut self.redis_url),
+            ("redis-server", &mut self.redis_server),
+            ("module", &mut self.module),
+            ("data-dir", &mut self.data_dir),
+            ("key-prefix", &mut self.key_prefix),
+            ("region", &mut self.region),
+            ("account", &mut self.account),
+            ("base-url", &mut self.base_url),
+            ("queue-cooldown", &mut self.queue_cooldown),
+            ("lambda-endpoint", &mut self.lambda_endpoint),
+            ("lambda-profile", &mut self.lambda_profile),
+            ("max-hops", &mut self.max_hops),
+            ("functions", &mut self.functions),
+            ("sync-interval", &mut self.sync_interval),
+            ("sync-attributes", &mut self.sync_attributes),
+            ("sync-sqs-endpoint", &mut self.sync_sqs_endpoint),
+            ("keep-payloads", &mut self.keep_payloads),
+            ("shutdown-grace", &mut self.shutdown_grace),
+            ("log", &mut self.log),
+            ("log-format", &mut self.log_format),
+        ]
     }
 }
 

@@ -101,11 +101,11 @@ fn no_secret_is_repeated() {
         "admin-password = [\"hunter2\"]",
         "admin-password = { is = \"hunter2\" }",
     ] {
-        let error = parse_file(text).expect_err(text);
+        let error = file::parse(text).expect_err(text);
         assert!(!error.contains("hunter2"), "{error}");
     }
-    assert_eq!(parse_file("key = [\"a:b\", \"c:d\"]").unwrap().key.len(), 2);
-    assert_eq!(parse_file("token = \"x\"").unwrap().token.len(), 1);
+    assert_eq!(file::parse("key = [\"a:b\", \"c:d\"]").unwrap().key.len(), 2);
+    assert_eq!(file::parse("token = \"x\"").unwrap().token.len(), 1);
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn the_password_of_the_admin_page_is_no_short_one_and_not_repeated() {
     let config = config(&["admin-password", "hunter22"], &[]).unwrap();
     assert_eq!(config.admin_password.as_ref().map(Secret::reveal), Some("hunter22"));
     assert!(!format!("{config:?}").contains("hunter22"));
-    let read = parse_file("admin-password = \"hunter22\"").unwrap();
+    let read = file::parse("admin-password = \"hunter22\"").unwrap();
     assert!(read.admin_password.is_some() && !format!("{read:?}").contains("hunter22"));
-    assert!(parse_file("admin-password = 12345678").is_err());
-    assert!(parse_file("").unwrap().admin_password.is_none());
+    assert!(file::parse("admin-password = 12345678").is_err());
+    assert!(file::parse("").unwrap().admin_password.is_none());
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_folder_of_functions_is_taken_and_an_empty_one_is_none() {
     let folder = |value| config(&["functions", value], &[]).unwrap().functions_folder;
     assert_eq!(folder("./functions"), Some("./functions".into()));
     assert_eq!(folder(""), None);
-    let file = parse_file("functions = \"f\"").unwrap();
+    let file = super::file::parse("functions = \"f\"").unwrap();
     assert_eq!(Options::default().or(file).functions.as_deref(), Some("f"));
 }
 
@@ -275,14 +275,14 @@ fn a_mapping_out_of_range_is_refused() {
 #[test]
 fn the_file_takes_every_option_and_no_unknown_one() {
     let text = "listen = \"127.0.0.1:1\"\nmap = [\"a=b\"]\nsync-interval = 60\ninsecure = true\n";
-    let options = parse_file(text).unwrap();
+    let options = file::parse(text).unwrap();
     assert_eq!(options.listen.as_deref(), Some("127.0.0.1:1"));
     assert_eq!(options.sync_interval.as_deref(), Some("60"));
     assert_eq!(options.map, ["a=b"]);
     assert!(options.insecure);
-    let error = parse_file("listen = \"127.0.0.1:1\"\nlistne = 1\n").unwrap_err();
+    let error = file::parse("listen = \"127.0.0.1:1\"\nlistne = 1\n").unwrap_err();
     assert!(error.starts_with("line 2: ") && error.contains("listne"), "{error}");
-    assert!(parse_file("listen = 3").is_err());
+    assert!(file::parse("listen = 3").is_err());
 }
 
 #[test]
@@ -292,7 +292,8 @@ fn the_command_line_wins_over_the_file() {
         map: vec!["a=b".to_owned()],
         ..Options::default()
     };
-    let file = parse_file("listen = \"127.0.0.1:2\"\nmap = [\"c=d\"]\nregion = \"r\"").unwrap();
+    let file =
+        super::file::parse("listen = \"127.0.0.1:2\"\nmap = [\"c=d\"]\nregion = \"r\"").unwrap();
     let options = given.or(file);
     assert_eq!(options.listen.as_deref(), Some("127.0.0.1:1"));
     assert_eq!(options.map, ["a=b"]);

@@ -284,7 +284,7 @@ impl Server {
 }
 
 /// Whether there is such a file, or such a name in the PATH.
-fn is_program(program: &Path) -> bool {
+pub(crate) fn is_program(program: &Path) -> bool {
     if program.components().count() > 1 {
         return program.is_file();
     }

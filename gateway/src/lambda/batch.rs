@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub(super) id: String,
     /// The receipt of our lease.
     pub(super) receipt: String,
+    /// Its sequence number in the queue.
+    pub(super) sequence: u64,
     /// ApproximateReceiveCount, this receive included.
     pub(super) receive_count: u64,
     /// SentTimestamp, epoch milliseconds.
@@ -57,6 +59,7 @@ impl Held {
         Self {
             id: message.id.clone(),
             receipt: message.receipt.clone(),
+            sequence: message.sequence,
             receive_count: message.receive_count,
             sent_ms: message.sent_ms,
             due_ms: message.due_ms,

@@ -13,6 +13,7 @@ use crate::lambda::health::Health;
 use crate::lambda::limits::Gate;
 use crate::lambda::lookout::Lookout;
 use crate::lambda::mapping::{Mapping, NotServed};
+use crate::lambda::records::{Records, Runner, Source};
 use crate::lambda::sync::schedule::Asker;
 
 /// Requests that wait for the supervisor at most.
@@ -24,6 +25,7 @@ pub struct Control {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
     pub(super) lookout: Arc<Lookout>,
+    pub(super) records: Records,
 }
 
 /// What the supervisor shows, renewed at each change.
@@ -83,21 +85,25 @@ pub(super) enum Request {
     Again(String),
     /// To read AWS now. Answers with what came of it, for people.
     Sync(Asker),
+    /// Where the function of an invocation runs, and under which limits.
+    Runner(Arc<Source>, oneshot::Sender<Runner>),
 }
 
 /// The supervisor's end.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) asked: mpsc::Receiver<Request>,
     pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) records: Records,
 }
 
 /// Both ends.
-pub(super) fn channel(lookout: Lookout) -> (Control, Requests) {
+pub(super) fn channel(lookout: Lookout, records: Records) -> (Control, Requests) {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (view, seen) = watch::channel(Arc::default());
     let lookout = Arc::new(lookout);
-    (Control { requests: sender, view: seen, lookout }, Requests { requests, view })
+    let control = Control { requests: sender, view: seen, lookout, records: records.clone() };
+    (control, Requests { asked: requests, view, records })
 }
 
 impl Control {
@@ -127,6 +133,13 @@ impl Control {
     /// Has the function of a paused mapping looked at now, whichever gateway serves it.
     pub async fn look_again(&self, uuid: &str) {
         let _stopping = self.requests.send(Request::Again(uuid.to_owned())).await;
+    }
+
+    /// Where the function of an invocation runs; `None`: karin is stopping.
+    pub(super) async fn runner(&self, source: Arc<Source>) -> Option<Runner> {
+        let (done, found) = oneshot::channel();
+        self.requests.send(Request::Runner(source, done)).await.ok()?;
+        found.await.ok()
     }
 
     /// Has AWS read now. Returns a summary of what changed, or why it was not read.

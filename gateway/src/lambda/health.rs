@@ -341,6 +341,19 @@ mod tests {
         assert!(!health.is_probing());
     }
 
+    #[tokio::test]
+    async fn who_has_put_it_right_need_not_wait_for_the_next_look() {
+        let (health, mapping) = (health(), mapping());
+        health.refused(&mapping, &refusal(Fault::Operator, "gone"));
+        assert!(!health.remaining().is_zero());
+        health.look_again();
+        assert!(health.remaining().is_zero() && health.wants_probe() && health.is_probing());
+        // Who sleeps is woken, also one who begins to sleep just then.
+        tokio::time::timeout(Duration::from_secs(5), health.hurried.notified()).await.unwrap();
+        health.probed(&mapping, Some(&refusal(Fault::Operator, "gone")));
+        assert!(!health.remaining().is_zero(), "it is paused as before");
+    }
+
     #[test]
     fn a_throttle_is_waited_out_and_says_why() {
         let (health, mapping) = (health(), mapping());

@@ -33,6 +33,7 @@ mod overview;
 mod poller;
 mod profile;
 mod queue_maker;
+mod records;
 mod remarks;
 mod report;
 mod retry;
@@ -54,9 +55,12 @@ pub(crate) use fleet::Census;
 pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub(crate) use measures::{MappingCounts, MappingMeasures};
+pub(crate) use records::{
+    AgainRefused, NamedMessage, Outcome, Payload, Records, Run, RunId, RunKind,
+};
 pub use status::{
     CounterValues, FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, MappingStatus,
-    StateStatus, SyncStatus, TriggerStatus,
+    StateStatus, SyncStatus, TriggerStatus, read_fleet,
 };
 pub(crate) use switching::Wish;
 
@@ -92,13 +96,23 @@ pub struct Lambda {
     control: Control,
     api: Api,
     census: Census,
+    /// Writes what fails to Redis.
+    keeping: JoinHandle<()>,
+}
+
+/// The functions of this machine, each with why it cannot be run, if that can be seen. Starts
+/// nothing.
+pub(crate) fn local_problems(config: &Config) -> Vec<(String, Option<String>)> {
+    let (folder, identity) = (config.functions_folder.as_deref(), Identity::new(None, None, None));
+    LocalFunctions::new(&config.functions, folder, &identity, "", None).problems()
 }
 
 /// Starts serving all mappings.
 ///
 /// `holder` is this instance's number, under which leases are taken that end with it; `listen` the
-/// address we listen on and `endpoint` our own URL, which local functions use; `karin` the binary with the internal subcommands that
-/// keep functions from outliving us. Errors: the system has no randomness.
+/// address we listen on and `endpoint` our own URL, which local functions use; `karin` the binary
+/// with the internal subcommands that keep functions from outliving us. Errors: the system has no
+/// randomness.
 pub fn start(
     queues: Queues,
     config: &Config,
@@ -114,7 +128,8 @@ pub fn start(
     let fleet = Fleet::join(&queues, holder)?;
     let census = fleet.census();
     let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
-    let (control, requests) = control::channel(lookout);
+    let records = Records::new(queues.clone(), config.keep_payloads);
+    let (control, requests) = control::channel(lookout, records.clone());
     let lookout = tokio::spawn(lookout::show_when_asked(control.clone()));
     let knows_others = config.lambda_endpoint.is_some() || config.sync_interval.is_some();
     let api = Api::new(
@@ -127,7 +142,8 @@ pub fn start(
     let supervisor =
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
-    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census })
+    let keeping = tokio::spawn(records.keep());
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census, keeping })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -176,5 +192,7 @@ impl Lambda {
         }
         self.lookout.abort();
         self.functions.stop();
+        self.control.records().flush().await;
+        self.keeping.abort();
     }
 }

@@ -51,6 +51,22 @@ impl Answer {
     }
 }
 
+/// What an invocation came to, and what else is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) answer: Answer,
+    /// The request's id where the function is; empty if it is not known.
+    pub(super) request_id: String,
+    /// The end of what the function logged, if that is at hand.
+    pub(super) log_tail: Bytes,
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        Self { answer, request_id: String::new(), log_tail: Bytes::new() }
+    }
+}
+
 /// An invocation that never ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {

@@ -20,6 +20,7 @@ use crate::lambda::limits::{Limits, Permits};
 use crate::lambda::mapping::Mapping;
 use crate::lambda::outcome::{Fault, Refusal};
 use crate::lambda::queue_maker::QueueMaker;
+use crate::lambda::records::{Records, Source};
 use crate::lambda::visibility::VisibilityTimeout;
 use crate::queues::{QueueError, Queues};
 use crate::shutdown::Shutdown;
@@ -53,6 +54,10 @@ pub(super) struct Poller {
     /// What it did so far.
     pub(super) counters: Arc<Counters>,
     pub(super) maker: QueueMaker,
+    /// Of its invocations.
+    pub(super) records: Records,
+    /// What they say about where they belong.
+    pub(super) source: Arc<Source>,
 }
 
 impl Poller {

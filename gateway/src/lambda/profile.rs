@@ -137,6 +137,8 @@ pub(super) struct Reply {
     pub(super) content_type: Option<String>,
     pub(super) location: Option<String>,
     pub(super) retry_after: Option<Duration>,
+    /// X-Amzn-RequestId.
+    pub(super) request_id: Option<String>,
     /// `None`: it is larger than an answer of Lambda's can be.
     pub(super) body: Option<Bytes>,
 }
@@ -194,6 +196,11 @@ fn beginning(body: &[u8]) -> String {
 }
 
 impl Profile {
+    /// Whether it shows logs; tools that are no AWS refuse to.
+    pub(super) fn has_logs(&self) -> bool {
+        std::ptr::eq(self, &raw const AWS)
+    }
+
     /// The profile of this name; `None` if it is to be found out.
     pub(super) fn of(name: LambdaProfile) -> Option<&'static Self> {
         Some(match name {

@@ -8,8 +8,9 @@ use crate::lambda::backoff::{Backoff, spread};
 use crate::lambda::batch::{Batch, Held};
 use crate::lambda::counters::FailureReason;
 use crate::lambda::invoke::{Call, too_late};
-use crate::lambda::outcome::{Answer, Fault, Reading, Verdict};
+use crate::lambda::outcome::{Answer, Fault, Reading, Told, Verdict};
 use crate::lambda::poller::{Poller, REDIS_DELAYS};
+use crate::lambda::records::{Ended, RunKind, Trail};
 use crate::lambda::retry::{self, Returning, Rule};
 use crate::lambda::split::Part;
 use crate::lambda::trace::{self, Decision};
@@ -61,8 +62,11 @@ impl Poller {
         let (event, messages) = batch.finish();
         let mut parts = vec![Part { event, messages }];
         while let Some(part) = parts.pop() {
-            let answer = self.call(&part, lease).await;
-            match self.settle(answer, &part.messages, lease).await {
+            let (told, trail) = self.call(&part, lease).await;
+            let verdict = Reading::of(&self.mapping).judge(told.answer.clone(), &part.messages);
+            self.record(&part, &told, trail, &verdict);
+            let ran = matches!(told.answer, Answer::Ran { .. });
+            match self.settle(verdict, ran, &part.messages, lease).await {
                 Rest::Try => {}
                 Rest::Split => match part.split() {
                     (first, Some(second)) => parts.extend([second, first]),
@@ -77,37 +81,54 @@ impl Poller {
         }
     }
 
-    async fn call(&self, part: &Part, lease: Lease) -> Answer {
-        if Instant::now() >= lease.start_by {
+    async fn call(&self, part: &Part, lease: Lease) -> (Told, Trail) {
+        let begun = Instant::now();
+        if begun >= lease.start_by {
             // Redis was slow, or many parts were.
-            return too_late();
+            return (too_late().into(), Trail::since(begun, None));
         }
+        let trace_header = self.trace_header(&part.messages);
+        let trace = trace_header.clone();
         let call = Call {
             event: part.event.clone(),
             timeout: lease.timeout,
             start_by: lease.start_by,
-            trace_header: self.trace_header(&part.messages),
+            trace_header,
             kind: self.kind(),
+            wants_log: false,
         };
         self.counters.batch_sizes.add(part.messages.len().try_into().unwrap_or(u64::MAX));
         self.counters.batch_bytes.add(part.event.len().try_into().unwrap_or(u64::MAX));
         for message in &part.messages {
             self.counters.receive_counts.add(message.receive_count);
         }
-        #[cfg(feature = "otel")]
-        let trace_header = call.trace_header.clone();
-        let begun = Instant::now();
-        let answer = self.target.invoke(call).await;
+        let told = self.target.invoke(call).await;
         #[cfg(feature = "otel")]
         crate::otel::invocation(
             (self.mapping.queue.as_str(), self.mapping.function_name()),
             part.messages.len(),
-            answer.failure(),
+            told.answer.failure(),
             begun.elapsed(),
-            trace_header.as_deref(),
+            trace.as_deref(),
         );
-        self.count(&answer, part.messages.len(), begun);
-        answer
+        let trail = Trail::since(begun, trace);
+        self.count(&told.answer, part.messages.len(), begun);
+        (told, trail)
+    }
+
+    /// Keeps a record of the invocation.
+    fn record(&self, part: &Part, told: &Told, trail: Trail, verdict: &Verdict) {
+        self.records.add(Ended {
+            kind: RunKind::Queue,
+            source: &self.source,
+            id: None,
+            repeats: None,
+            trail,
+            event: &part.event,
+            told,
+            verdict: Some(verdict),
+            messages: &part.messages,
+        });
     }
 
     /// Takes out the messages that came through the function too often: they count as failed with
@@ -160,11 +181,10 @@ impl Poller {
         }
     }
 
-    /// Does with the messages what the answer says.
-    async fn settle(&self, answer: Answer, messages: &[Held], lease: Lease) -> Rest {
+    /// Does with the messages what the answer means; `ran`: the function ran.
+    async fn settle(&self, verdict: Verdict, ran: bool, messages: &[Held], lease: Lease) -> Rest {
         let (queue, function) = (&self.mapping.queue, self.mapping.function_name());
-        let ran = matches!(answer, Answer::Ran { .. });
-        match Reading::of(&self.mapping).judge(answer, messages) {
+        match verdict {
             Verdict::Settled { delete, remark, function_failed } => {
                 self.note(ran, function_failed, remark.as_deref(), &delete);
                 self.finish(messages, &delete, lease).await

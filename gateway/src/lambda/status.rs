@@ -246,7 +246,8 @@ impl CounterValues {
         for (count, to) in self.duration_buckets.iter().zip(DURATION_BUCKETS) {
             if before.saturating_add(*count) >= rank && *count > 0 {
                 let part = u32::try_from((rank - before).saturating_mul(1_000) / count);
-                return Some(from + (to - from) * part.unwrap_or(1_000) / 1_000);
+                let width = to.saturating_sub(from);
+                return Some(from + width * part.unwrap_or(1_000) / 1_000);
             }
             (before, from) = (before.saturating_add(*count), to);
         }

@@ -1,6 +1,7 @@
 //! Keeps one poller running for each mapping that is to be served here.
 
 mod reading;
+mod runner;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -24,9 +25,10 @@ use crate::lambda::inheritance::Inheritance;
 use crate::lambda::invoke::Target;
 use crate::lambda::limits::{AdaptiveLimit, Gate, Gates, Limits};
 use crate::lambda::local::{LocalFunction, LocalFunctions};
-use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine};
+use crate::lambda::mapping::{CONCURRENCY_DEFAULT, Mapping, NotServed, combine, function_name};
 use crate::lambda::poller::Poller;
 use crate::lambda::queue_maker::{QueueMaker, SeenQueue};
+use crate::lambda::records::{Records, Source};
 use crate::lambda::remarks::Remarks;
 use crate::lambda::store::AwsMap;
 use crate::lambda::switching;
@@ -74,6 +76,7 @@ pub(super) struct Supervisor {
     draining: JoinSet<()>,
     requests: mpsc::Receiver<Request>,
     view: watch::Sender<Arc<View>>,
+    records: Records,
 }
 
 /// Where mappings come from.
@@ -161,8 +164,9 @@ impl Supervisor {
             function_gates: Gates::default(),
             counters: HashMap::new(),
             draining: JoinSet::new(),
-            requests: requests.requests,
+            requests: requests.asked,
             view: requests.view,
+            records: requests.records,
         }
     }
 
@@ -218,6 +222,9 @@ impl Supervisor {
             Request::Again(uuid) => {
                 self.fleet.again(&uuid);
                 self.look_again(&uuid);
+            }
+            Request::Runner(source, done) => {
+                let _left = done.send(self.runner(&source));
             }
         }
     }
@@ -414,6 +421,12 @@ impl Supervisor {
             visibility: VisibilityTimeout::default(),
             counters,
             maker: self.maker.clone(),
+            records: self.records.clone(),
+            source: Arc::new(Source {
+                mapping: mapping.uuid.clone(),
+                queue: mapping.queue.to_string(),
+                function: mapping.function.clone(),
+            }),
         };
         let (stop, stopped) = shutdown::channel();
         let (broken, uuid) = (self.broken.0.clone(), mapping.uuid.clone());
@@ -431,9 +444,14 @@ impl Supervisor {
 
     /// The mapping's function, if it runs here.
     fn local(&self, mapping: &Mapping) -> Option<LocalFunction> {
-        let name = mapping.function_name();
+        self.local_function(&mapping.function)
+    }
+
+    /// The function of this name or ARN, if it runs here.
+    fn local_function(&self, function: &str) -> Option<LocalFunction> {
+        let name = function_name(function);
         // Where nobody speaks with AWS, a bare name can only be one that has yet to come.
-        let is_ours = !self.schedule.is_on() && name == mapping.function;
+        let is_ours = !self.schedule.is_on() && name == function;
         self.functions.get(name).or_else(|| self.functions.expected(name).filter(|_| is_ours))
     }
 

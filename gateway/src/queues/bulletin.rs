@@ -148,7 +148,7 @@ impl Queues {
         Ok(absent.map(|(name, _)| name.clone()).collect())
     }
 
-    pub(super) fn gateways(&self) -> String {
+    fn gateways(&self) -> String {
         match self.0.client.database() {
             0 => self.0.naming.own(GATEWAYS),
             database => self.0.naming.own(&format!("{GATEWAYS}:{database}")),

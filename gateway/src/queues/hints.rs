@@ -1,5 +1,5 @@
-//! Listening to the hints and to the gateways' bulletin: one subscription connection for all; and
-//! the minute's sweep, which does without.
+//! Listening to the hints and to the gateways' bulletin: one subscription connection for all.
+//! Without it there is the minute's [`super::sweep`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,22 +11,14 @@ use tokio::{
 };
 
 use super::{
-    Naming, QueueError, QueueName,
+    Naming, QueueName,
     bulletin::{Board, Notice},
-    carrier::Carrier,
     client::Client,
-    dead_letters::DeadLetters,
-    reply,
     table::Table,
-    waiting::Source,
 };
 
 /// How often a lost hint is made good for (design §4).
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
-/// How far the sweep looks: what is due later, the next one sees. In seconds.
-const SWEEP_REACH_SECONDS: u64 = 60;
-/// Queues of one page of the sweep.
-const SWEEP_PAGE: u64 = 1_000;
 /// How long a subscription may take to be confirmed.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a subscription connection ended.
@@ -133,26 +125,8 @@ impl Listener {
     }
 }
 
-/// Looks at the start, every minute and after each reconnect for what no hint told and for dead
-/// letters nobody brought, for ever. Apart from listening, because hints may not be had at all,
-/// and so that they do not wait for a sweep of many queues.
-pub(super) async fn sweep(carrier: Carrier, dead_letters: Arc<DeadLetters>) {
-    let mut minute = every_minute();
-    loop {
-        let generation = carrier.client.up().await;
-        // What went wrong shows at the connection all commands share.
-        if let Err(error) = look(&carrier, &dead_letters).await {
-            tracing::debug!("the sweep failed: {error}");
-        }
-        select! {
-            _ = minute.tick() => {}
-            () = carrier.client.left(generation) => {}
-        }
-    }
-}
-
 /// The first tick is a minute away.
-fn every_minute() -> Interval {
+pub(super) fn every_minute() -> Interval {
     let mut minute = interval_at(Instant::now() + SWEEP_INTERVAL, SWEEP_INTERVAL);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     minute
@@ -196,34 +170,6 @@ async fn confirmed(request: impl Future<Output = redis::RedisResult<()>>) -> Res
     match timeout(SUBSCRIBE_TIMEOUT, request).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("no confirmation of a subscription".to_owned()),
-    }
-}
-
-/// Asks for everything that is due soon, in case a hint was lost, and for dead letters.
-async fn look(carrier: &Carrier, dead_letters: &Arc<DeadLetters>) -> Result<(), QueueError> {
-    let Carrier { client, table, naming, .. } = carrier;
-    let mut after = None;
-    loop {
-        let mut command = redis::cmd("KARIN.LIST");
-        command.arg("PREFIX").arg(naming.key_start(""));
-        command.arg("COUNT").arg(SWEEP_PAGE).arg("DUE").arg(SWEEP_REACH_SECONDS);
-        if let Some(after) = &after {
-            command.arg("AFTER").arg(after);
-        }
-        let page = reply::page(client.call_idempotent(&command).await?)?;
-        for row in page.rows {
-            let key = String::from_utf8(row.key).ok();
-            if let Some(queue) = key.and_then(|key| naming.any_queue_of_key(&key)) {
-                table.with(|lines, now| lines.outlook(&queue, row.outlook, Source::List, now));
-                if row.dead > 0 {
-                    dead_letters.found(&queue);
-                }
-            }
-        }
-        if page.after.is_none() {
-            return Ok(());
-        }
-        after = page.after;
     }
 }
 

@@ -216,7 +216,8 @@ impl Queues {
         // the worst is that this one can, too.
         tokio::join!(
             self.remember(queue, GONE, remember_for),
-            self.forget(queue, PURGED, remember_for)
+            self.forget(queue, PURGED, remember_for),
+            self.forget_history(queue)
         );
         Ok(())
     }

@@ -9,6 +9,7 @@ mod carrier;
 mod client;
 mod dead_letters;
 mod hints;
+mod history;
 mod looking;
 mod management;
 mod map;
@@ -20,9 +21,11 @@ mod redis_url;
 mod redrive;
 mod reply;
 mod resp;
+mod runs;
 mod server;
 mod snapshots;
 mod statistics;
+mod sweep;
 mod table;
 mod traffic;
 mod types;
@@ -32,12 +35,14 @@ mod waiting;
 pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
-pub use looking::{Peeked, Seen};
+pub(crate) use history::QueueNow;
+pub use looking::{Glance, Peeked, Seen, ServerFacts};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
 };
 pub use redis_url::RedisUrl;
 pub use redrive::RedrivePolicy;
+pub use runs::KeptRun;
 pub use server::ServerInfo;
 pub use snapshots::SNAPSHOT_BYTES_MAX;
 pub(crate) use statistics::{QueueStatistics, RedisMemory, Statistics};
@@ -47,7 +52,7 @@ pub use types::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::shutdown::Shutdown;
 use bulletin::Board;
@@ -55,7 +60,9 @@ use carrier::Carrier;
 use client::Client;
 use dead_letters::DeadLetters;
 use hints::Listener;
+use history::ServerClock;
 use naming::Naming;
+use sweep::Sweeper;
 use table::Table;
 use traffic::{CommandTimes, Present, Traffic};
 
@@ -93,6 +100,8 @@ struct Inner {
     board: Arc<Board>,
     naming: Naming,
     dead_letters: Arc<DeadLetters>,
+    clock: Arc<ServerClock>,
+    swept: watch::Sender<u64>,
     traffic: Traffic,
     long_polls: Present,
     command_times: Arc<CommandTimes>,
@@ -119,6 +128,8 @@ impl Inner {
             board,
             naming,
             dead_letters,
+            clock: Arc::default(),
+            swept: watch::Sender::default(),
             traffic: Traffic::default(),
             long_polls: Present::default(),
             command_times,
@@ -129,6 +140,11 @@ impl Inner {
 
     fn carrier(&self) -> Carrier {
         carrier(&self.client, &self.table, &self.naming)
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        let dead_letters = Arc::clone(&self.dead_letters);
+        Sweeper::new(self.carrier(), dead_letters, Arc::clone(&self.clock), self.swept.clone())
     }
 }
 
@@ -164,7 +180,7 @@ impl Queues {
         inner.tasks = vec![
             tokio::spawn(Arc::clone(&inner.client).keep()),
             tokio::spawn(listener.listen()),
-            tokio::spawn(hints::sweep(inner.carrier(), Arc::clone(&inner.dead_letters))),
+            tokio::spawn(inner.sweeper().sweep()),
         ];
         Ok(Self(Arc::new(inner)))
     }

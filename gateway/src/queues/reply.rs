@@ -5,6 +5,8 @@
 use bytes::Bytes;
 use redis::{ServerError, Value};
 
+use crate::history::QueueState;
+
 use super::{
     DropOutcome, MessageState, Peeked, Popped, QueueError, QueueInfo, ReceiptOutcome,
     ReceivedMessage, Seen, SeenMessage, Sent, StoredMessage,
@@ -82,6 +84,8 @@ pub(super) struct Row {
     pub(super) in_flight: u64,
     /// Messages in its dead list.
     pub(super) dead: u64,
+    /// How it is; `None`: the module is too old to say.
+    pub(super) state: Option<QueueState>,
 }
 
 /// A page of a LIST.
@@ -91,6 +95,8 @@ pub(super) struct Page {
     pub(super) rows: Vec<Row>,
     /// Where to go on; `None`: that was the last page.
     pub(super) after: Option<Vec<u8>>,
+    /// The server's time, epoch milliseconds; `None`: the module is too old to say.
+    pub(super) now_ms: Option<u64>,
 }
 
 /// `[id, sequence, hint]`
@@ -307,13 +313,13 @@ pub(super) fn info(value: Value) -> Result<QueueInfo, QueueError> {
             b"ready" => info.ready = number(&value)?,
             b"delayed" => info.delayed = number(&value)?,
             b"in_flight" => info.in_flight = number(&value)?,
+            b"sequence" => info.sequence = number(&value)?,
+            b"oldest_sent_ms" => info.oldest_sent_ms = number_or_none(&value)?,
             b"created_ms" => info.created_ms = number(&value)?,
             b"modified_ms" => info.modified_ms = number(&value)?,
             b"fifo" => info.is_fifo = number(&value)? > 0,
             b"dead" => info.dead = number(&value)?,
             b"bytes" => info.bytes = number(&value)?,
-            b"sequence" => info.last_sequence = number(&value)?,
-            b"oldest_sent_ms" => info.oldest_sent_ms = number_or_none(&value)?,
             b"next_due_ms" => info.next_due_ms = number_or_none(&value)?,
             b"uid" => info.uid = text(value)?,
             b"watermarks" => info.watermarks = numbers(value)?,
@@ -344,6 +350,7 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
                 page.rows = array(value)?.into_iter().map(row).collect::<Result<_, _>>()?;
             }
             b"after" => page.after = if value == Value::Nil { None } else { Some(bytes(value)?) },
+            b"now_ms" => page.now_ms = Some(number(&value)?),
             _ => {}
         }
     }
@@ -351,15 +358,40 @@ pub(super) fn page(value: Value) -> Result<Page, QueueError> {
 }
 
 fn row(value: Value) -> Result<Row, QueueError> {
-    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = first_of(value)?;
+    /// What rows of the first versions have.
+    const FIRST_FIELDS: usize = 8;
+    let mut items = array(value)?;
+    let rest = items.split_off(FIRST_FIELDS.min(items.len()));
+    let [key, ready, delayed, in_flight, dead, next, hint, _wait] = fixed(Value::Array(items))?;
     let outlook = Outlook { hint: number(&hint)?, next_ms: number_or_none(&next)? };
-    Ok(Row {
+    let mut row = Row {
         key: bytes(key)?,
         outlook,
         ready: number(&ready)?,
         delayed: number(&delayed)?,
         in_flight: number(&in_flight)?,
         dead: number(&dead)?,
+        state: None,
+    };
+    if !rest.is_empty() {
+        row.state = Some(state(&row, rest)?);
+    }
+    Ok(row)
+}
+
+/// What later versions say of a queue, after its counts.
+fn state(row: &Row, rest: Vec<Value>) -> Result<QueueState, QueueError> {
+    let [sequence, oldest, uid, created] = first_of(Value::Array(rest))?;
+    let uid = u64::from_str_radix(&text(uid)?, 16);
+    Ok(QueueState {
+        uid: uid.map_err(|_| QueueError::Unexpected("no uid".to_owned()))?,
+        created_ms: number(&created)?,
+        sequence: number(&sequence)?,
+        ready: row.ready,
+        delayed: row.delayed,
+        in_flight: row.in_flight,
+        dead: row.dead,
+        oldest_sent_ms: number_or_none(&oldest)?,
     })
 }
 
@@ -375,7 +407,8 @@ fn number_or_none(value: &Value) -> Result<Option<u64>, QueueError> {
     if *value == Value::Int(-1) { Ok(None) } else { number(value).map(Some) }
 }
 
-fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
+/// Bytes of any kind; nil is none.
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>, QueueError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
@@ -389,7 +422,6 @@ fn text(value: Value) -> Result<String, QueueError> {
     bytes(value).and_then(utf8)
 }
 
-/// Text anybody may have written with redis-cli.
 /// A text; nil is none.
 pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     match value {
@@ -398,6 +430,7 @@ pub(super) fn text_or_none(value: Value) -> Result<Option<String>, QueueError> {
     }
 }
 
+/// Text anybody may have written with redis-cli.
 fn lossy(value: Value) -> Result<String, QueueError> {
     bytes(value).map(lossy_utf8)
 }

@@ -133,6 +133,33 @@ fn a_page_ends_with_nil() {
     assert_eq!(page.after, None);
     assert_eq!(page.rows[0].key, b"karin:{a}");
     assert_eq!(page.rows[0].outlook, Outlook { hint: 3, next_ms: Some(250) });
+    assert_eq!((page.rows[0].state, page.now_ms), (None, None), "an older module");
+}
+
+#[test]
+fn rows_of_a_page_may_be_longer_than_we_know() {
+    let numbers = [1, 2, 3, 4, -1, 5, 0, 77, -1].map(Value::Int);
+    let rest = [bulk("00000000000000ff"), Value::Int(1_700), bulk("of a later version")];
+    let row: Vec<Value> = [bulk("karin:{a}")].into_iter().chain(numbers).chain(rest).collect();
+    let cut = |length: usize| {
+        let rows = Value::Array(vec![Value::Array(row[..length].to_vec())]);
+        page(flat(vec![("queues", rows), ("now_ms", Value::Int(9))]))
+    };
+    let page = cut(13).unwrap();
+    let expected = QueueState {
+        uid: 255,
+        created_ms: 1_700,
+        sequence: 77,
+        ready: 1,
+        delayed: 2,
+        in_flight: 3,
+        dead: 4,
+        oldest_sent_ms: None,
+    };
+    assert_eq!((page.rows[0].state, page.now_ms), (Some(expected), Some(9)));
+    for malformed in [0, 7, 9, 11] {
+        assert!(cut(malformed).is_err(), "{malformed} fields");
+    }
 }
 
 #[test]

@@ -1,14 +1,10 @@
-//! What there is to know of the server itself, and of who else uses it.
+//! What the server says of itself.
 
 use std::collections::HashMap;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::Value;
 
-use super::{QueueError, QueueName, Queues, redrive, reply};
-
-/// INFO commands on their way at a time.
-const ASKED_AT_ONCE: usize = 32;
+use super::{QueueError, Queues};
 
 /// What INFO says.
 #[derive(Debug, Clone, Default)]
@@ -63,40 +59,6 @@ impl Queues {
             Value::VerbatimString { text, .. } => Ok(ServerInfo::parse(&text)),
             other => Err(QueueError::Unexpected(format!("no text: {other:?}"))),
         }
-    }
-
-    /// How many gateways share the queues, this one included. Errors: `Unavailable` also if we may
-    /// not ask.
-    pub async fn gateways_count(&self) -> Result<u64, QueueError> {
-        let mut command = redis::cmd("PUBSUB");
-        command.arg("NUMSUB").arg(self.gateways());
-        match self.0.client.call_idempotent(&command).await? {
-            Value::Array(answer) => answer.last().map_or(Ok(0), reply::number),
-            other => Err(QueueError::Unexpected(format!("no list: {other:?}"))),
-        }
-    }
-
-    /// The queues to which dead letters of others go, each once; of at most so many others, which
-    /// cost a command each.
-    pub async fn dead_letter_queues(
-        &self,
-        sources_max: usize,
-    ) -> Result<Vec<QueueName>, QueueError> {
-        let (sources, _more) = self.rows("", Some(""), None, sources_max).await?;
-        let targets = stream::iter(sources).map(|(source, _row)| async move {
-            match self.info(&source).await {
-                Ok(info) => Ok(info.attribute(redrive::TARGET).and_then(QueueName::of_arn)),
-                // It was deleted meanwhile.
-                Err(QueueError::NoQueue) => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
-        let targets: Vec<Option<QueueName>> =
-            targets.buffer_unordered(ASKED_AT_ONCE).try_collect().await?;
-        let mut targets: Vec<QueueName> = targets.into_iter().flatten().collect();
-        targets.sort_unstable();
-        targets.dedup();
-        Ok(targets)
     }
 }
 

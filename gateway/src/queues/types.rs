@@ -266,6 +266,10 @@ pub struct QueueInfo {
     pub delayed: u64,
     /// Received and not yet visible again.
     pub in_flight: u64,
+    /// The last sequence number given; 0: none.
+    pub sequence: u64,
+    /// When the message at the head of the queue was sent, epoch milliseconds.
+    pub oldest_sent_ms: Option<u64>,
     /// CreatedTimestamp, epoch milliseconds.
     pub created_ms: u64,
     /// LastModifiedTimestamp, epoch milliseconds.
@@ -276,10 +280,6 @@ pub struct QueueInfo {
     pub dead: u64,
     /// Bodies and attributes, in bytes.
     pub bytes: u64,
-    /// The last sequence number given; 0: none.
-    pub last_sequence: u64,
-    /// When the oldest message was sent, epoch milliseconds; `None`: there is none.
-    pub oldest_sent_ms: Option<u64>,
     /// When the next message can be received, epoch milliseconds, maybe in the past; `None`:
     /// nothing is waiting.
     pub next_due_ms: Option<u64>,

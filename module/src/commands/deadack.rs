@@ -27,7 +27,11 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     arguments.finish()?;
     let now_ms = clock::now_ms();
     let (letters, hint) = with_queue(ctx, key, WRITE, |queue| {
-        Ok((queue.acknowledge_letters(up_to), queue.take_hint()))
+        let letters = queue.acknowledge_letters(up_to);
+        if !letters.is_empty() {
+            queue.touch(now_ms);
+        }
+        Ok((letters, queue.take_hint()))
     })?;
     replicate::deleted(ctx, key, &encode_slots(&letters), hint, now_ms);
     Reply(ctx).count(letters.len());

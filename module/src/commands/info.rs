@@ -1,5 +1,6 @@
 //! `KARIN.INFO key`: attributes, tags, counts and times of a queue.
 
+use karin_core::limits::WALK_BUDGET;
 use karin_core::{AttributeName, Queue};
 use redis_module::{Context, KeyMode};
 
@@ -55,7 +56,7 @@ fn reply(reply: Reply<'_>, queue: &mut Queue, now_ms: u64) {
     reply.field("dead").number(counts.dead);
     reply.field("bytes").number(queue.bytes());
     reply.field("sequence").number(queue.last_sequence());
-    reply.field("oldest_sent_ms").number_or_none(queue.oldest_sent_ms());
+    reply.field("oldest_sent_ms").number_or_none(queue.oldest_sent_ms(WALK_BUDGET));
     reply.field("next_due_ms").number_or_none(queue.next_due_ms());
     reply.field("hint").number(queue.hint());
     reply.field("created_ms").number(queue.created_ms());

@@ -1,5 +1,5 @@
-//! `KARIN.LIST [PREFIX p] [AFTER key] [COUNT n] [DUE s] [TARGET suffix]`: the queues of the
-//! selected database.
+//! `KARIN.LIST [PREFIX p] [AFTER key] [COUNT n] [DUE s] [TOUCHED s] [TARGET suffix]`: the queues of
+//! the selected database.
 
 use karin_core::limits::WALK_BUDGET;
 use karin_core::{AttributeName, Counts, Queue};
@@ -22,6 +22,7 @@ pub(crate) const DOC: Doc = Doc {
         Arg::string(c"key").token(c"AFTER").optional(),
         Arg::integer(c"count").token(c"COUNT").optional(),
         Arg::double(c"seconds").token(c"DUE").optional(),
+        Arg::double(c"seconds").token(c"TOUCHED").optional(),
         Arg::string(c"suffix").token(c"TARGET").optional(),
     ],
 };
@@ -29,12 +30,16 @@ pub(crate) const DOC: Doc = Doc {
 const COUNT_DEFAULT: usize = 100;
 /// Names copied out of the registry at a time; few, since names may be long.
 const NAMES_AT_A_TIME: usize = 16;
+/// How many dead letters are passed over in search of a queue's oldest message: few, since a call
+/// looks at many queues.
+const OLDEST_BUDGET: usize = 50;
 
 struct Input<'a> {
     prefix: &'a [u8],
     after: Option<&'a [u8]>,
     count: usize,
     due_within_ms: Option<u64>,
+    touched_within_ms: Option<u64>,
     target: Option<&'a [u8]>,
 }
 
@@ -44,6 +49,10 @@ struct Row {
     next_ms: Option<u64>,
     hint: u64,
     wait_ms: u64,
+    sequence: u64,
+    oldest_sent_ms: Option<u64>,
+    uid: u64,
+    created_ms: u64,
 }
 
 /// A page of queues and the name to go on from, if there are more.
@@ -53,18 +62,21 @@ struct Page {
 }
 
 pub(crate) fn run(ctx: &Context, arguments: Args<'_>) -> Result<(), Failure> {
-    let page = execute(ctx, &parse(arguments)?);
-    reply(Reply(ctx), &page);
+    let input = parse(arguments)?;
+    let now_ms = clock::now_ms();
+    let page = execute(ctx, &input, now_ms);
+    reply(Reply(ctx), &page, now_ms);
     Ok(())
 }
 
 fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
     let (mut prefix, mut after, mut count) = (None, None, None);
-    let (mut due_within_ms, mut target) = (None, None);
+    let (mut due_within_ms, mut touched_within_ms, mut target) = (None, None, None);
     while arguments.option("PREFIX", &mut prefix, |rest, _| rest.bytes())?
         || arguments.option("AFTER", &mut after, |rest, _| rest.bytes())?
         || arguments.option("COUNT", &mut count, Args::count)?
         || arguments.option("DUE", &mut due_within_ms, Args::seconds_ms)?
+        || arguments.option("TOUCHED", &mut touched_within_ms, Args::seconds_ms)?
         || arguments.option("TARGET", &mut target, |rest, _| rest.bytes())?
     {}
     arguments.finish()?;
@@ -73,12 +85,12 @@ fn parse(mut arguments: Args<'_>) -> Result<Input<'_>, Failure> {
         after,
         count: count.unwrap_or(COUNT_DEFAULT),
         due_within_ms,
+        touched_within_ms,
         target,
     })
 }
 
-fn execute(ctx: &Context, input: &Input<'_>) -> Page {
-    let now_ms = clock::now_ms();
+fn execute(ctx: &Context, input: &Input<'_>, now_ms: u64) -> Page {
     let db = ffi::selected_db(ctx);
     let may_forget = registry::may_forget(ctx);
     let (mut rows, mut looked_at) = (Vec::new(), 0);
@@ -117,10 +129,17 @@ fn is_wanted(input: &Input<'_>, queue: &mut Queue, now_ms: u64) -> bool {
     if !input.target.is_none_or(is_source) {
         return false;
     }
+    // A time ahead of the clock was noted before the clock was set back.
+    let was_touched = |within_ms| {
+        queue.touched_ms().is_some_and(|at_ms| now_ms.saturating_sub(at_ms) <= within_ms)
+    };
     let next_ms = queue.next_wait_ms(now_ms);
     let is_due =
         |within_ms| queue.dead() > 0 || next_ms.is_some_and(|next_ms| next_ms <= within_ms);
-    input.due_within_ms.is_none_or(is_due)
+    match (input.due_within_ms, input.touched_within_ms) {
+        (None, None) => true,
+        (due, touched) => due.is_some_and(is_due) || touched.is_some_and(was_touched),
+    }
 }
 
 fn row(name: Box<[u8]>, queue: &mut Queue, now_ms: u64) -> Row {
@@ -130,14 +149,18 @@ fn row(name: Box<[u8]>, queue: &mut Queue, now_ms: u64) -> Row {
         next_ms: queue.next_wait_ms(now_ms),
         hint: queue.hint(),
         wait_ms: queue.attributes().receive_message_wait_time_ms,
+        sequence: queue.last_sequence(),
+        oldest_sent_ms: queue.oldest_sent_ms(OLDEST_BUDGET),
+        uid: queue.uid(),
+        created_ms: queue.created_ms(),
     }
 }
 
-fn reply(reply: Reply<'_>, page: &Page) {
-    reply.map(2);
+fn reply(reply: Reply<'_>, page: &Page, now_ms: u64) {
+    reply.map(3);
     reply.field("queues").array(page.rows.len());
     for row in &page.rows {
-        reply.array(8);
+        reply.array(12);
         reply.bulk(&row.name);
         reply.number(row.counts.ready);
         reply.number(row.counts.delayed);
@@ -146,9 +169,14 @@ fn reply(reply: Reply<'_>, page: &Page) {
         reply.number_or_none(row.next_ms);
         reply.number(row.hint);
         reply.number(row.wait_ms);
+        reply.number(row.sequence);
+        reply.number_or_none(row.oldest_sent_ms);
+        reply.bulk(format!("{:016x}", row.uid).as_bytes());
+        reply.number(row.created_ms);
     }
     match &page.after {
         Some(name) => reply.field("after").bulk(name),
         None => reply.field("after").null(),
     }
+    reply.field("now_ms").number(now_ms);
 }

@@ -23,7 +23,9 @@ pub(crate) fn run(ctx: &Context, mut arguments: Args<'_>) -> Result<(), Failure>
     let now_ms = clock::now_ms();
     let (purged, forgot, up_to_sequence, hint) = with_queue(ctx, key, WRITE, |queue| {
         let forgets = queue.dedup_ids() + queue.attempts() > 0;
-        Ok((queue.purge(), forgets, queue.last_sequence(), queue.take_hint()))
+        let purged = queue.purge();
+        queue.touch(now_ms);
+        Ok((purged, forgets, queue.last_sequence(), queue.take_hint()))
     })?;
     let count = purged.count();
     if count > 0 || forgot {

@@ -1,4 +1,4 @@
-"""Calls boto3's client for SQS as told on standard input, a JSON object a line, and answers so.
+"""Calls boto3's clients for SQS and Lambda as told on standard input, a JSON object a line, and answers so.
 
 boto_calls.py URL
 """
@@ -11,21 +11,24 @@ from botocore.exceptions import ClientError
 
 
 def encoded(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def main():
-    client = boto3.client(
-        "sqs",
-        endpoint_url=sys.argv[1],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    def client(service):
+        return boto3.client(
+            service,
+            endpoint_url=sys.argv[1],
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    clients = {service: client(service) for service in ("sqs", "lambda")}
     for line in sys.stdin:
         call = json.loads(line)
         try:
-            result = getattr(client, call["method"])(**call["parameters"])
+            result = getattr(clients[call.get("service", "sqs")], call["method"])(**call["parameters"])
             result.pop("ResponseMetadata", None)
             answer = {"result": result}
         except ClientError as error:

@@ -19,6 +19,15 @@ const answers = [];
 
 /** Calls boto3's client for SQS: `await sqs("send_message", { QueueUrl, MessageBody: "x" })`. */
 export function sqs(method, parameters = {}) {
+  return boto3("sqs", method, parameters);
+}
+
+/** The same for Lambda: `await lambda("get_event_source_mapping", { UUID })`. */
+export function lambda(method, parameters = {}) {
+  return boto3("lambda", method, parameters);
+}
+
+function boto3(service, method, parameters) {
   if (!boto) {
     const script = new URL("boto_calls.py", import.meta.url).pathname;
     boto = spawn(python, [script, url], { stdio: ["pipe", "pipe", "inherit"] });
@@ -26,7 +35,7 @@ export function sqs(method, parameters = {}) {
   }
   return new Promise((resolve, reject) => {
     answers.push(({ result, error }) => (error ? reject(new Error(error)) : resolve(result)));
-    boto.stdin.write(JSON.stringify({ method, parameters }) + "\n");
+    boto.stdin.write(JSON.stringify({ service, method, parameters }) + "\n");
   });
 }
 

@@ -8,6 +8,7 @@ mod moved_once;
 mod never_twice;
 mod redis_away;
 mod requests;
+mod restarting;
 mod stopping;
 mod waiting;
 

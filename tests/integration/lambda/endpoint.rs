@@ -12,34 +12,34 @@ use serde_json::Value;
 
 /// An Invoke that came.
 #[derive(Debug, Clone)]
-pub(super) struct Invocation {
+pub(crate) struct Invocation {
     /// When, by the machine's clock.
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
     /// The function's name.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// How many came before it for the same function.
-    pub(super) before: usize,
+    pub(crate) before: usize,
     /// X-Amz-Invocation-Type.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// X-Amzn-Trace-Id.
-    pub(super) trace: String,
-    pub(super) event: Value,
-    pub(super) event_bytes: usize,
+    pub(crate) trace: String,
+    pub(crate) event: Value,
+    pub(crate) event_bytes: usize,
 }
 
 impl Invocation {
-    pub(super) fn bodies(&self) -> Vec<&str> {
+    pub(crate) fn bodies(&self) -> Vec<&str> {
         let records = self.event["Records"].as_array().unwrap();
         records.iter().map(|record| record["body"].as_str().unwrap()).collect()
     }
 
-    pub(super) fn receive_count(&self) -> &str {
+    pub(crate) fn receive_count(&self) -> &str {
         self.event["Records"][0]["attributes"]["ApproximateReceiveCount"].as_str().unwrap()
     }
 }
 
 /// What it answers.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Status, headers without Content-Length, body.
     Http(u16, Vec<(&'static str, String)>, String),
     /// The connection ends.
@@ -47,12 +47,12 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn ok(body: &str) -> Self {
+    pub(crate) fn ok(body: &str) -> Self {
         Self::Http(200, Vec::new(), body.to_owned())
     }
 
     /// An error as Lambda writes it; without a code only the status.
-    pub(super) fn error(status: u16, code: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str) -> Self {
         let mut headers = vec![("Content-Type", "application/json".to_owned())];
         if !code.is_empty() {
             headers.push(("x-amzn-ErrorType", code.to_owned()));
@@ -65,19 +65,19 @@ type DryRun = dyn Fn() -> Reply + Send + Sync;
 type Script = dyn Fn(&Invocation) -> Reply + Send + Sync;
 
 /// A running endpoint; its threads end with the test.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     url: String,
     seen: Arc<Mutex<Vec<Invocation>>>,
 }
 
 impl Endpoint {
     /// One that answers as AWS does, knows every function, and has no mappings.
-    pub(super) fn start(script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static) -> Self {
         Self::of_a_tool(|| Reply::Http(204, Vec::new(), String::new()), script)
     }
 
     /// One that answers so to a dry run, by which a tool is recognised.
-    pub(super) fn of_a_tool(
+    pub(crate) fn of_a_tool(
         dry_run: impl Fn() -> Reply + Send + Sync + 'static,
         script: impl Fn(&Invocation) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -96,17 +96,17 @@ impl Endpoint {
         Self { url, seen }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// What this function was invoked with so far.
-    pub(super) fn invocations(&self, function: &str) -> Vec<Invocation> {
+    pub(crate) fn invocations(&self, function: &str) -> Vec<Invocation> {
         let seen = self.seen.lock().unwrap();
         seen.iter().filter(|invocation| invocation.function == function).cloned().collect()
     }
 
-    pub(super) fn wait_for(
+    pub(crate) fn wait_for(
         &self,
         function: &str,
         count: usize,

@@ -2,13 +2,14 @@
 
 mod api;
 mod batching;
-mod endpoint;
+pub(crate) mod endpoint;
 mod endpoints;
 mod failures;
 mod filters;
 mod functions;
 mod gateways;
 mod handover;
+mod history;
 mod local;
 mod metrics;
 mod ministack;
@@ -20,7 +21,7 @@ mod restarts;
 mod runtimes;
 mod snapshots;
 mod soak;
-mod sync;
+pub(crate) mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,16 +38,16 @@ use tempfile::TempDir;
 const CLIENT: &str = include_str!("../../../gateway/src/lambda/local/client.bash");
 
 /// A local function, written in bash, that notes what happens to it.
-struct Function {
+pub(crate) struct Function {
     directory: TempDir,
 }
 
 /// An event a function got.
 #[derive(Debug)]
-struct Event {
+pub(crate) struct Event {
     /// When, by the machine's clock.
     at: Duration,
-    records: Vec<Value>,
+    pub(crate) records: Vec<Value>,
 }
 
 impl Event {
@@ -62,7 +63,7 @@ impl Event {
 impl Function {
     /// A function that notes each event, then runs `handler`: bash, with `next`, `answer`, `fail`,
     /// `$body` and `$id` as client.bash has them.
-    fn new(handler: &str) -> Self {
+    pub(crate) fn new(handler: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let bootstrap = directory.path().join("bootstrap");
         let script = format!(
@@ -75,16 +76,16 @@ impl Function {
     }
 
     /// NAME=DIRECTORY for `--function`.
-    fn option(&self, name: &str) -> String {
+    pub(crate) fn option(&self, name: &str) -> String {
         format!("{name}={}", self.directory.path().display())
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The lines that are complete in one of its files.
-    fn lines(&self, name: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = fs::read_to_string(self.file(name)).unwrap_or_default();
         let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
         // An event without a body is the end of a connection, on which its gateway died.
@@ -92,7 +93,7 @@ impl Function {
     }
 
     /// The events it got so far.
-    fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         let parse = |line: String| {
             let (at, event) = line.split_once(' ').unwrap();
             let at = Duration::from_secs_f64(at.parse().unwrap());
@@ -108,7 +109,7 @@ impl Function {
     }
 
     /// The events, once there are `count`.
-    fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Event> {
+    pub(crate) fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Event> {
         until_some(deadline, &format!("{count} events"), || {
             let events = self.events();
             (events.len() >= count).then_some(events)
@@ -126,13 +127,13 @@ fn action(gateway: &Gateway, action: &str, input: &Value) -> Value {
     if response.body.is_empty() { Value::Null } else { response.json() }
 }
 
-fn send(gateway: &Gateway, queue: &str, body: &str) {
+pub(crate) fn send(gateway: &Gateway, queue: &str, body: &str) {
     let url = queue_url(gateway, queue);
     action(gateway, "SendMessage", &json!({"QueueUrl": url, "MessageBody": body}));
 }
 
 /// (visible, in flight, delayed)
-fn counts(gateway: &Gateway, queue: &str) -> (u64, u64, u64) {
+pub(crate) fn counts(gateway: &Gateway, queue: &str) -> (u64, u64, u64) {
     let url = queue_url(gateway, queue);
     let input = json!({"QueueUrl": url, "AttributeNames": ["All"]});
     let attributes = &action(gateway, "GetQueueAttributes", &input)["Attributes"];
@@ -145,7 +146,7 @@ fn counts(gateway: &Gateway, queue: &str) -> (u64, u64, u64) {
 }
 
 /// Returns once the queue holds nothing.
-fn wait_until_empty(gateway: &Gateway, queue: &str) {
+pub(crate) fn wait_until_empty(gateway: &Gateway, queue: &str) {
     until_some(PATIENCE, &format!("{queue} to be empty"), || {
         (counts(gateway, queue) == (0, 0, 0)).then_some(())
     });

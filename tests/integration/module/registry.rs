@@ -163,13 +163,117 @@ fn a_row_has_the_counts_and_times_of_its_queue() {
     let reply = fields(&client.ok("KARIN.LIST"));
     let rows: Vec<Vec<String>> =
         items(&reply["queues"]).iter().map(|row| items(row).iter().map(text).collect()).collect();
-    assert_eq!(
-        rows,
-        [
-            ["empty", "0", "0", "0", "0", "-1", "0", "0"],
-            ["q", "2", "1", "1", "0", "0", "1", "20000"],
-        ]
+    let info = |client: &mut Client, key: &str, name: &str| text(&client.info(key)[name]);
+    let mut tail =
+        |key: &str| ["uid", "created_ms"].map(|name| info(&mut client, key, name)).join(" ");
+    let [empty, q] = ["empty", "q"].map(&mut tail);
+    let oldest = info(&mut client, "q", "oldest_sent_ms");
+    assert_eq!(rows[0].join(" "), format!("empty 0 0 0 0 -1 0 0 0 -1 {empty}"));
+    assert_eq!(rows[1].join(" "), format!("q 2 1 1 0 0 1 20000 4 {oldest} {q}"));
+    let now_ms = u64::try_from(integer(&reply["now_ms"])).unwrap();
+    assert!(server_ms(&mut client).abs_diff(now_ms) < 10_000, "{now_ms}");
+}
+
+#[test]
+fn touched_gives_only_queues_whose_messages_changed_of_late() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE untouched");
+    let changes: [(&str, &[&str]); 8] = [
+        ("acked", &["KARIN.ACK acked RECEIPT"]),
+        (
+            "died",
+            &["KARIN.SET died deadLetterTargetArn x:y maxReceiveCount 1", "KARIN.POPDUE died"],
+        ),
+        ("extended", &["KARIN.EXTEND extended RECEIPT 9"]),
+        ("popped", &["KARIN.SEND popped b", "KARIN.POPDUE popped"]),
+        ("purged", &["KARIN.PURGE purged"]),
+        ("released", &["KARIN.RELEASE released RECEIPT"]),
+        ("sent", &["KARIN.SEND sent b DELAY 900"]),
+        ("sentm", &["KARIN.SENDM sentm 1 MSG a DELAY 900"]),
+    ];
+    for (queue, commands) in changes {
+        client.ok(&format!("KARIN.SEND {queue} a"));
+        let receipt = client.pop_one(&format!("{queue} VISIBILITY 900")).receipt;
+        if queue == "died" {
+            client.answers(&format!("KARIN.EXTEND died {receipt} 0"));
+        }
+        client.ok("KARIN.DEBUG CLOCK 100");
+        for look in ["INFO", "PEEK", "DEAD"] {
+            client.ok(&format!("KARIN.{look} {queue}"));
+        }
+        if queue != "died" && queue != "popped" {
+            client.ok(&format!("KARIN.POPDUE {queue}"));
+        }
+        assert_eq!(list(&mut client, "TOUCHED 99"), Vec::<String>::new(), "looking is no change");
+        for command in commands {
+            client.ok(&command.replace("RECEIPT", &receipt));
+        }
+        assert_eq!(list(&mut client, "TOUCHED 99"), [queue]);
+        client.ok("KARIN.DEBUG CLOCK 100");
+    }
+    client.ok("KARIN.DEADACK died UPTO 9");
+    assert_eq!(list(&mut client, "TOUCHED 99 COUNT 2"), ["died"]);
+    client.ok("KARIN.DEBUG CLOCK -500");
+    assert!(
+        list(&mut client, "TOUCHED 1").contains(&"died".to_owned()),
+        "set back, and not missed"
     );
+}
+
+#[test]
+fn touched_and_due_give_the_queues_of_either() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.SEND due a");
+    client.ok("KARIN.DEBUG CLOCK 100");
+    client.ok("KARIN.SEND late a DELAY 900");
+    client.ok("KARIN.CREATE none");
+    assert_eq!(list(&mut client, "TOUCHED 60"), ["late"]);
+    assert_eq!(list(&mut client, "DUE 60"), ["due"]);
+    assert_eq!(list(&mut client, "DUE 60 TOUCHED 60 COUNT 1"), ["due", "late"]);
+}
+
+#[test]
+fn neither_replicas_nor_files_say_when_a_queue_was_touched() {
+    let mut master = RedisServer::start(&SYNC_AT_ONCE);
+    let mut client = Client::new(&master);
+    client.ok("KARIN.SEND q a");
+    let replica = RedisServer::start_replica_of(&master, &[]);
+    client.ok("KARIN.SEND q b");
+    replica.catch_up_with(&master);
+    let mut second = Client::new(&replica);
+    assert_eq!(list(&mut second, ""), ["q"]);
+    assert_eq!(list(&mut second, "TOUCHED 60"), Vec::<String>::new());
+    second.ok("REPLICAOF NO ONE");
+    second.pop("q");
+    assert_eq!(list(&mut second, "TOUCHED 60"), ["q"], "promoted, it notes what happens");
+    client.ok("SAVE");
+    master.restart();
+    let mut client = Client::new(&master);
+    assert_eq!(list(&mut client, ""), ["q"]);
+    assert_eq!(list(&mut client, "TOUCHED 60"), Vec::<String>::new());
+    drop(replica);
+}
+
+#[test]
+fn the_oldest_message_is_not_looked_for_behind_many_dead_letters() {
+    let server = RedisServer::start(&[]);
+    let mut client = Client::new(&server);
+    client.ok("KARIN.CREATE q deadLetterTargetArn x:y maxReceiveCount 1");
+    let oldest = |client: &mut Client| {
+        let reply = fields(&client.ok("KARIN.LIST"));
+        integer(&items(&items(&reply["queues"])[0])[9])
+    };
+    for dead in 1..=51 {
+        client.ok("KARIN.SEND q a");
+        client.pop("q VISIBILITY 0");
+        client.pop("q VISIBILITY 0");
+        client.ok("KARIN.SEND q alive");
+        assert_eq!(oldest(&mut client) >= 0, dead <= 49, "{dead} dead");
+        let receipt = client.pop_one("q").receipt;
+        client.answers(&format!("KARIN.ACK q {receipt}"));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod compatibility;
 mod contract;
+mod korean;
 mod manifests;
 mod rules;
 
@@ -39,7 +40,7 @@ impl File {
 
 type Rule = fn(&[File]) -> Vec<String>;
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     manifests::core_and_module_and_gateway_depend_in_one_direction,
     manifests::versions_stand_only_in_the_workspace_table,
     manifests::every_package_takes_the_lints_of_the_workspace,
@@ -56,6 +57,7 @@ const RULES: [Rule; 16] = [
     rules::tests_named_in_the_docs_exist,
     contract::every_fact_about_sqs_is_proved,
     compatibility::the_compatibility_page_is_what_the_facts_make,
+    korean::both_readmes_are_in_step,
 ];
 
 #[test]
@@ -90,6 +92,7 @@ fn every_rule_finds_its_seed() {
     check_manifest_seeds();
     check_text_seeds();
     check_contract_seeds();
+    check_readme_seeds();
     let long = "//!\n".repeat(501);
     check(&[("gateway/src/a.rs", &long)], "gateway/src/a.rs: 501 lines");
     let tested =
@@ -146,6 +149,19 @@ fn check_text_seeds() {
     check(&[option, ("README.md", "KARIN_OLD")], "README.md: KARIN_NEW is not explained");
     check(&[option, ("README.md", "`KARIN_NEW`")], "");
     check(&[option, ("README.md", "KARIN_NEWER")], "README.md: KARIN_NEW is not explained");
+}
+
+fn check_readme_seeds() {
+    let english = "# karin\n## Run it\n```sh\n# x\nmake run\n```\n| `--a` | b |\n|---|---|\n";
+    let with = |from: &str, to: &str, expected: &str| {
+        check(&[("README.md", english), ("README.ko.md", &english.replace(from, to))], expected);
+    };
+    with("Run it", "실행하기", "");
+    with("## Run", "Run", "other headings");
+    with("make run", "make  run", "other blocks of code");
+    with("`--a`", "`--b`", "other rows of tables");
+    with(" b |", " b | c |", "other rows of tables");
+    with("|---|---|", "| `--c` | d |", "other rows of tables");
 }
 
 fn check_contract_seeds() {

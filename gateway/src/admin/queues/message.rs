@@ -11,12 +11,12 @@ use karin_core::sequence_text;
 
 use super::messages::badge;
 use super::outgoing::{Draft, LineEnds};
-use super::pretty::pretty;
 use super::show::now_ms;
 use super::{NamedMessage, message_page, page_of, under, words};
 use crate::admin::State;
 use crate::admin::failure::Failure;
 use crate::admin::page::{Frame, Section, Visitor, html};
+use crate::admin::pretty::pretty;
 use crate::admin::shown;
 use crate::queues::attributes;
 use crate::queues::{MessageState, QueueName, SeenMessage};
@@ -36,7 +36,6 @@ struct Page {
     /// Whether its dead letters come here, so that it can be moved back.
     is_dead_letter_queue: bool,
     body: String,
-    is_whole: bool,
     is_utf8: bool,
     line_ends: LineEnds,
     pretty: Option<String>,
@@ -75,6 +74,10 @@ impl Page {
         matches!(self.seen.state, MessageState::InFlight | MessageState::Delayed)
     }
 
+    fn is_whole(&self) -> bool {
+        self.seen.message.body.len() <= BODY_BYTES_MAX
+    }
+
     fn has_crlf(&self) -> bool {
         self.line_ends == LineEnds::CrLf
     }
@@ -106,6 +109,7 @@ impl Page {
         self.queue.is_fifo().then(|| sequence_text(self.sequence()))
     }
 
+    #[allow(clippy::unused_self, reason = "templates call methods of what they show")]
     fn shown(&self, text: &str) -> String {
         shown::text(text, VALUE_CHARACTERS_MAX).0
     }
@@ -119,7 +123,6 @@ pub(super) async fn page(
     let seen = state.0.queues.look_at(&queue, sequence).await?.ok_or(Failure::NoMessage)?;
     let (sources, _more) = state.0.queues.sources(&queue, None, 1).await?;
     let body = &seen.message.body;
-    let is_whole = body.len() <= BODY_BYTES_MAX;
     let whole = std::str::from_utf8(body);
     let text = String::from_utf8_lossy(beginning(body, BODY_BYTES_MAX));
     let stored = attributes::decode(&seen.message.attributes).unwrap_or_default();
@@ -131,10 +134,12 @@ pub(super) async fn page(
         now_ms: now_ms(),
         is_dead_letter_queue: !sources.is_empty(),
         body: shown::text(&text, BODY_BYTES_MAX).0,
-        is_whole,
         is_utf8: whole.is_ok(),
         line_ends: LineEnds::of(&text),
-        pretty: whole.ok().and_then(pretty).map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
+        pretty: whole
+            .ok()
+            .and_then(|whole| pretty(whole.as_bytes(), BODY_BYTES_MAX))
+            .map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
         attributes: stored.user.iter().map(attribute).collect(),
         trace: trace.unwrap_or_default(),
         can_edit: Draft::of(&seen.message, String::new).is_some(),

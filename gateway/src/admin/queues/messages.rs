@@ -19,6 +19,8 @@ use crate::queues::{DropOutcome, MessageState, QueueInfo, QueueName, SeenMessage
 const EXCERPT_BYTES: u32 = 512;
 /// Characters of a body that are shown in the list.
 const EXCERPT_CHARACTERS: usize = 120;
+/// Characters of a group that are shown there.
+const GROUP_CHARACTERS: usize = 128;
 
 #[derive(Debug, Template)]
 #[template(path = "messages.html")]
@@ -26,10 +28,9 @@ struct Page {
     frame: Frame,
     queue: QueueName,
     info: QueueInfo,
-    now_ms: u64,
     state: Option<MessageState>,
     is_continued: bool,
-    messages: Vec<SeenMessage>,
+    rows: Vec<Row>,
     /// The sequence number to go on after.
     next: Option<u64>,
     is_dead_letter_queue: bool,
@@ -53,10 +54,6 @@ impl Page {
 
     fn to(&self, page: &str) -> String {
         under(&self.queue, page)
-    }
-
-    fn message(&self, seen: &SeenMessage) -> String {
-        message_page(&self.queue, seen.message.sequence)
     }
 
     /// The tabs: address, word, how many, whether it is this one.
@@ -89,10 +86,6 @@ impl Page {
         if query.is_empty() { page } else { format!("{page}?{query}") }
     }
 
-    fn choose(&self, seen: &SeenMessage) -> String {
-        (self.frame.t.messages.choose_one)(seen.message.sequence)
-    }
-
     fn first_page(&self) -> String {
         self.link(self.state, None)
     }
@@ -100,43 +93,55 @@ impl Page {
     fn next_page(&self) -> Option<String> {
         self.next.map(|next| self.link(self.state, Some(next)))
     }
+}
 
-    fn badge(&self, seen: &SeenMessage) -> (&'static str, &'static str) {
-        badge(self.frame.lang, seen.state)
-    }
-
-    fn excerpt(&self, seen: &SeenMessage) -> String {
-        let body = &seen.message.body;
-        let most = usize::try_from(EXCERPT_BYTES).unwrap_or(usize::MAX);
-        // What was cut off by the server may end within a character.
-        let is_cut = u64::try_from(body.len()).unwrap_or(u64::MAX) < seen.body_bytes;
-        let body = if is_cut { beginning(body, most.min(body.len())) } else { body };
-        let (text, is_all) = shown::text(&String::from_utf8_lossy(body), EXCERPT_CHARACTERS);
-        if is_all && !is_cut { text } else { format!("{text}…") }
-    }
-
-    fn sent(&self, seen: &SeenMessage) -> String {
-        shown::when(seen.message.sent_ms)
-    }
-
+/// A message in the list.
+#[derive(Debug)]
+struct Row {
+    sequence: u64,
+    url: String,
+    choose: String,
+    excerpt: String,
+    /// Class and word.
+    badge: (&'static str, &'static str),
     /// In how long it can be received, where that is not now.
-    fn wait(&self, seen: &SeenMessage) -> String {
-        let wait = seen.message.due_ms.saturating_sub(self.now_ms);
-        match seen.state {
-            MessageState::Delayed | MessageState::InFlight => {
-                (self.frame.t.queues.due_in)(&words::about(self.frame.lang, wait))
-            }
-            MessageState::Ready | MessageState::Dead => String::new(),
+    wait: String,
+    sent: String,
+    receives: u64,
+    group: String,
+    size: String,
+}
+
+fn row(lang: Lang, queue: &QueueName, now_ms: u64, seen: &SeenMessage) -> Row {
+    let message = &seen.message;
+    let wait = match seen.state {
+        MessageState::Delayed | MessageState::InFlight => {
+            let wait = words::about(lang, message.due_ms.saturating_sub(now_ms));
+            (lang.texts().queues.due_in)(&wait)
         }
+        MessageState::Ready | MessageState::Dead => String::new(),
+    };
+    Row {
+        sequence: message.sequence,
+        url: message_page(queue, message.sequence),
+        choose: (lang.texts().messages.choose_one)(message.sequence),
+        excerpt: excerpt(seen),
+        badge: badge(lang, seen.state),
+        wait,
+        sent: shown::when(message.sent_ms),
+        receives: message.receive_count,
+        group: shown::text(&message.group, GROUP_CHARACTERS).0,
+        size: words::bytes(seen.body_bytes),
     }
+}
 
-    fn group(&self, seen: &SeenMessage) -> String {
-        shown::text(&seen.message.group, 128).0
-    }
-
-    fn size(&self, seen: &SeenMessage) -> String {
-        words::bytes(seen.body_bytes)
-    }
+fn excerpt(seen: &SeenMessage) -> String {
+    let body = &seen.message.body;
+    // What was cut off by the server may end within a character.
+    let is_cut = u64::try_from(body.len()).unwrap_or(u64::MAX) < seen.body_bytes;
+    let body = if is_cut { beginning(body, body.len()) } else { body };
+    let (text, is_all) = shown::text(&String::from_utf8_lossy(body), EXCERPT_CHARACTERS);
+    if is_all && !is_cut { text } else { format!("{text}…") }
 }
 
 pub(super) async fn page(
@@ -152,12 +157,13 @@ pub(super) async fn page(
     let seen = look.await?;
     let (sources, _more) = state.0.queues.sources(&queue, None, 1).await?;
     let title = (visitor.lang.texts().messages.title)(queue.as_str());
+    let now_ms = now_ms();
+    let rows = seen.messages.iter().map(|seen| row(visitor.lang, &queue, now_ms, seen));
     Ok(html(&Page {
         frame: visitor.frame(Section::Queues, title),
-        now_ms: now_ms(),
+        rows: rows.collect(),
         state: wanted,
         is_continued: after.is_some(),
-        messages: seen.messages,
         next: seen.after,
         is_dead_letter_queue: !sources.is_empty(),
         info,

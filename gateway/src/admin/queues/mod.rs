@@ -13,7 +13,6 @@ mod list;
 mod message;
 mod messages;
 mod outgoing;
-mod pretty;
 mod redrive;
 mod remove;
 mod send;

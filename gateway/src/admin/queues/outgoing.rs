@@ -188,7 +188,7 @@ pub(super) fn kept_system_attributes(message: &ReceivedMessage) -> Vec<(String, 
 /// Whether what was sent is a message that was not there before, and not one of a deduplication
 /// id that was accepted within five minutes. `before`: the queue before it was sent.
 pub(super) fn is_new(sent: &SentMessage, before: &QueueInfo) -> bool {
-    sent.sequence > before.last_sequence
+    sent.sequence > before.sequence
 }
 
 fn with_line_ends(text: &str, is_crlf: bool) -> String {

@@ -28,7 +28,7 @@ const OTHER: &str = "other queue";
 /// A move task as pages show it.
 #[derive(Debug)]
 pub(super) struct Task {
-    pub(super) task: MoveTask,
+    pub(super) shown: MoveTask,
     /// The badge's class and word.
     pub(super) badge: (&'static str, &'static str),
     /// Where messages go; empty: each to where it came from.
@@ -48,7 +48,7 @@ impl Task {
             approximate_number_of_messages_moved: moved,
             approximate_number_of_messages_to_move: to_move,
             ..
-        } = self.task;
+        } = self.shown;
         moved.max(to_move).max(1)
     }
 }
@@ -92,7 +92,7 @@ pub(super) async fn tasks(
             query.append_pair("task", handle);
             under(queue, &format!("redrive/cancel?{}", query.finish()))
         }),
-        task,
+        shown: task,
     };
     Ok(tasks.into_iter().map(task).collect())
 }

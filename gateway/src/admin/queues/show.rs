@@ -50,6 +50,11 @@ impl Page {
         under(&self.queue, page)
     }
 
+    /// Whether others let their dead letters come here.
+    fn is_dead_letter_queue(&self) -> bool {
+        self.sources.as_ref().is_some_and(|sources| !sources.is_empty())
+    }
+
     /// What is counted, how many, and where they are seen.
     fn figures(&self) -> [(&'static str, u64, String); 4] {
         let t = &self.frame.t.queues;
@@ -141,9 +146,10 @@ pub(super) async fn page(
     let attributes = attributes.into_iter().filter(|(name, _)| !is_count(name));
     let attributes = attributes.map(|(name, value)| attribute(&visitor, name, &value)).collect();
     // All queues are looked at for them, which is too much for every few seconds.
-    let sources = match headers.contains_key(PART_ONLY) {
-        true => None,
-        false => Some(state.0.queues.sources(&queue, None, ROWS_MAX).await?.0),
+    let sources = if headers.contains_key(PART_ONLY) {
+        None
+    } else {
+        Some(state.0.queues.sources(&queue, None, ROWS_MAX).await?.0)
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let identity = state.identity();

@@ -43,16 +43,16 @@ pub(super) const EN: Texts = Texts {
 
 pub(super) const KO: Texts = Texts {
     title: "그림",
-    text: "메시지가 가는 길입니다. 대기열에서 함수로 가고, 너무 여러 번 수신되면 배달 못 한 편지 \
-           대기열로 갑니다. 선 하나가 매핑 하나이며 색은 상태를 나타냅니다.",
+    text: "메시지가 가는 길입니다. 대기열에서 함수로 가고, 너무 여러 번 수신되면 배달 못 한 \
+           메시지 대기열(DLQ)로 갑니다. 선 하나가 매핑 하나이며 색은 상태를 나타냅니다.",
     label: |count| format!("매핑 {count}개의 그림. 아래 목록에도 같은 내용이 있습니다"),
     queues: "대기열",
     functions: "함수",
-    dead: "배달 못 한 편지 대기열",
+    dead: "배달 못 한 메시지 대기열(DLQ)",
     as_list: "목록으로 보기",
     left_out: |count| format!("그 밖의 매핑 {count}개는 그리지 않았습니다."),
     messages: |count| format!("메시지 {count}개"),
     no_queue: "없는 대기열",
     flow: |queue, function| format!("{queue} → {function}"),
-    flow_dead: |dead| format!("죽은 메시지는 {dead}로 갑니다"),
+    flow_dead: |dead| format!("배달 못 한 메시지는 {dead}(으)로 갑니다"),
 };

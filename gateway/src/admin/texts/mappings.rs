@@ -34,7 +34,6 @@ pub(in crate::admin) struct Texts {
     pub(in crate::admin) configured: &'static str,
     pub(in crate::admin) aws: &'static str,
     pub(in crate::admin) created: &'static str,
-    pub(in crate::admin) aws_title: &'static str,
     pub(in crate::admin) sync: &'static str,
     pub(in crate::admin) sync_off: &'static str,
     pub(in crate::admin) reading: &'static str,
@@ -121,7 +120,6 @@ pub(super) const EN: Texts = Texts {
     configured: "configuration",
     aws: "AWS",
     created: "made here",
-    aws_title: "AWS",
     sync: "Sync from AWS",
     sync_off: "AWS is not read: there are neither AWS credentials nor --lambda-endpoint, or \
                --sync-interval is off.",
@@ -225,7 +223,6 @@ pub(super) const KO: Texts = Texts {
     configured: "구성 파일",
     aws: "AWS",
     created: "여기서 만듦",
-    aws_title: "AWS",
     sync: "AWS에서 동기화",
     sync_off: "AWS를 읽지 않습니다. AWS 자격 증명도 --lambda-endpoint도 없거나 --sync-interval이 \
                꺼져 있습니다.",

@@ -96,7 +96,8 @@ pub(super) const EN: Texts = Texts {
     delete_chosen: "Delete the chosen ones",
     move_chosen: "Move the chosen ones",
     delete_text: "They are lost; nobody can get them back.",
-    delete_dead: "A dead letter that is being brought to its dead-letter queue just now may be there already.",
+    delete_dead: "A dead letter that is being brought to its dead-letter queue just now may be \
+        there already.",
     force: "Also those somebody is receiving: who works on one finishes, and finds it gone.",
     delete: "Delete",
     message_id: "Message ID",
@@ -106,7 +107,8 @@ pub(super) const EN: Texts = Texts {
     sequence_number: "Sequence number",
     source: "Died in",
     trace: "Trace header",
-    not_utf8: "The body is not UTF-8. What is not is shown as \u{FFFD}; receivers get it in base64.",
+    not_utf8: "The body is not UTF-8. What is not is shown as \u{FFFD}; receivers get it in \
+        base64.",
     cut: "Only the beginning is shown; the download has all of it.",
     has_crlf: "Its lines end in \\r\\n.",
     download: "Download the body",
@@ -116,13 +118,18 @@ pub(super) const EN: Texts = Texts {
     attribute_name: "Name",
     attribute_type: "Type",
     attribute_value: "Value",
-    attribute_hint: "String, Number or Binary, with a label such as Number.int if you like; a Binary is written in base64.",
+    attribute_hint: "String, Number or Binary, with a label such as Number.int if you like; a \
+        Binary is written in base64.",
     edit: "Change and send",
     redrive: "Move it",
-    cannot_edit: "This message has bytes that no form can keep, so it cannot be changed here. It can be downloaded, moved and deleted.",
-    edit_text: "The changed message is sent as a new one; only then this one is deleted. Nobody receives this one meanwhile. Should karin stop just in between, both are there.",
-    edit_in_flight: "Somebody is receiving this message. Nothing was sent. Wait until it is visible again, or send the changed one and keep this one.",
-    mixed: "Some lines of this message end in \\n, others otherwise. No form can keep that: they will all end as chosen below.",
+    cannot_edit: "This message has bytes that no form can keep, so it cannot be changed here. It \
+        can be downloaded, moved and deleted.",
+    edit_text: "The changed message is sent as a new one; only then this one is deleted. Nobody \
+        receives this one meanwhile. Should karin stop just in between, both are there.",
+    edit_in_flight: "Somebody is receiving this message. Nothing was sent. Wait until it is \
+        visible again, or send the changed one and keep this one.",
+    mixed: "Some lines of this message end in \\n, others otherwise. No form can keep that: they \
+        will all end as chosen below.",
     replace: "Send it and delete the old one",
     keep: "Send it and keep the old one",
     send: "Send",
@@ -133,7 +140,8 @@ pub(super) const EN: Texts = Texts {
     group_fifo_hint: "Required: messages of one group are received in order.",
     group_hint: "Optional: groups get fair turns.",
     dedup_hint: "Sent twice within five minutes with the same one, a message arrives once.",
-    duplicate: "Nothing was sent: a message of this deduplication ID was accepted within the last five minutes.",
+    duplicate: "Nothing was sent: a message of this deduplication ID was accepted within the last \
+        five minutes.",
     was_sent: "Sent. Its ID is",
     see_it: "See the message",
     old_deleted: "The old one was deleted.",
@@ -183,12 +191,15 @@ pub(super) const KO: Texts = Texts {
     attribute_name: "이름",
     attribute_type: "유형",
     attribute_value: "값",
-    attribute_hint: "String, Number, Binary 중 하나이며 Number.int처럼 이름을 덧붙일 수 있습니다. Binary는 base64로 씁니다.",
+    attribute_hint: "String, Number, Binary 중 하나이며 Number.int처럼 이름을 덧붙일 수 있습니다. Binary는 base64로 \
+        씁니다.",
     edit: "고쳐서 보내기",
     redrive: "옮기기",
     cannot_edit: "양식에 담을 수 없는 바이트가 있어 여기서 고칠 수 없습니다. 내려받거나 옮기거나 삭제할 수는 있습니다.",
-    edit_text: "고친 메시지를 새 메시지로 보낸 다음에 이 메시지를 삭제합니다. 그동안 아무도 이 메시지를 받지 못합니다. 바로 그 사이에 karin이 멈추면 둘 다 남습니다.",
-    edit_in_flight: "누군가 이 메시지를 받아서 처리 중입니다. 아무것도 보내지 않았습니다. 다시 보일 때까지 기다리거나, 이 메시지를 남겨 둔 채 고친 것을 보내세요.",
+    edit_text: "고친 메시지를 새 메시지로 보낸 다음에 이 메시지를 삭제합니다. 그동안 아무도 이 메시지를 받지 못합니다. 바로 그 사이에 karin이 멈추면 둘 \
+        다 남습니다.",
+    edit_in_flight: "누군가 이 메시지를 받아서 처리 중입니다. 아무것도 보내지 않았습니다. 다시 보일 때까지 기다리거나, 이 메시지를 남겨 둔 채 고친 것을 \
+        보내세요.",
     mixed: "이 메시지의 줄 끝이 섞여 있습니다. 양식은 이를 유지할 수 없어 모두 아래에서 고른 대로 끝납니다.",
     replace: "보내고 원래 메시지 삭제",
     keep: "보내고 원래 메시지 유지",

@@ -3,9 +3,11 @@
 //! Each page has a file of its own here, with a struct of its texts and one value a language.
 //! Texts with numbers or names in them are functions.
 
+pub(super) mod charts;
 mod failures;
 mod frame;
 mod functions;
+mod invocations;
 mod map;
 mod mappings;
 mod messages;
@@ -34,11 +36,13 @@ pub(super) enum Lang {
 /// All texts of one language.
 #[derive(Debug)]
 pub(super) struct Texts {
+    pub(super) charts: charts::Texts,
     pub(super) failures: failures::Texts,
     pub(super) frame: frame::Texts,
     pub(super) functions: functions::Texts,
     pub(super) map: map::Texts,
     pub(super) mappings: mappings::Texts,
+    pub(super) invocations: invocations::Texts,
     pub(super) notices: notices::Texts,
     pub(super) overview: overview::Texts,
     pub(super) try_filter: try_filter::Texts,
@@ -50,11 +54,13 @@ pub(super) struct Texts {
 }
 
 static EN: Texts = Texts {
+    charts: charts::EN,
     failures: failures::EN,
     frame: frame::EN,
     functions: functions::EN,
     map: map::EN,
     mappings: mappings::EN,
+    invocations: invocations::EN,
     notices: notices::EN,
     overview: overview::EN,
     try_filter: try_filter::EN,
@@ -65,11 +71,13 @@ static EN: Texts = Texts {
     queues: queues::EN,
 };
 static KO: Texts = Texts {
+    charts: charts::KO,
     failures: failures::KO,
     frame: frame::KO,
     functions: functions::KO,
     map: map::KO,
     mappings: mappings::KO,
+    invocations: invocations::KO,
     notices: notices::KO,
     overview: overview::KO,
     try_filter: try_filter::KO,

@@ -136,32 +136,38 @@ pub(super) const EN: Texts = Texts {
     cancel_text: "What was moved stays where it is now; the rest stays here.",
     revive_text: |count| {
         format!(
-            "Messages that wait to be brought to the dead-letter queue: {count}. They become messages of this queue again, as if never received."
+            "Messages that wait to be brought to the dead-letter queue: {count}. They become \
+                messages of this queue again, as if never received."
         )
     },
     purge_text: |count| {
         format!(
-            "All messages are lost, those in flight too: {count}. The queue stays. Nobody can get them back."
+            "All messages are lost, those in flight too: {count}. The queue stays. Nobody can get \
+                them back."
         )
     },
     delete_text: |count| {
         format!("The queue and all its messages are lost: {count}. Nobody can get them back.")
     },
     delete_functions: "These functions get no more messages from it:",
-    delete_sources: "Messages that fail in these queues have nowhere to go and stay where they are:",
+    delete_sources: "Messages that fail in these queues have nowhere to go and stay where they \
+        are:",
     type_name: "Type the name of the queue to delete it",
     mistyped: "That is not its name. Nothing was deleted.",
     redrive_text: |count| {
         format!(
-            "Messages that can be moved now: {count}. They arrive as new messages, in the background; each once, also if karin stops meanwhile."
+            "Messages that can be moved now: {count}. They arrive as new messages, in the \
+                background; each once, also if karin stops meanwhile."
         )
     },
     redrive_chosen: |count| {
         format!(
-            "Chosen messages: {count}. Those that somebody is receiving stay. They arrive as new messages, in the background; each once, also if karin stops meanwhile."
+            "Chosen messages: {count}. Those that somebody is receiving stay. They arrive as new \
+                messages, in the background; each once, also if karin stops meanwhile."
         )
     },
-    no_sources: "This is no dead-letter queue: no queue lets its dead letters come here, so nothing can be moved from it.",
+    no_sources: "This is no dead-letter queue: no queue lets its dead letters come here, so \
+        nothing can be moved from it.",
     other_queue: "another queue:",
     other_name: "Name of the other queue",
     rate: "At most so many a second",
@@ -276,7 +282,8 @@ pub(super) const KO: Texts = Texts {
     },
     redrive_chosen: |count| {
         format!(
-            "고른 메시지는 {count}개입니다. 누군가 받아서 처리 중인 메시지는 남습니다. 백그라운드에서 새 메시지로 옮겨지며, 그 사이에 karin이 멈추어도 각각 한 번만 도착합니다."
+            "고른 메시지는 {count}개입니다. 누군가 받아서 처리 중인 메시지는 남습니다. 백그라운드에서 새 메시지로 옮겨지며, 그 사이에 karin이 멈추어도 \
+                각각 한 번만 도착합니다."
         )
     },
     no_sources: "배달 못 한 편지 대기열이 아닙니다. 이곳으로 메시지를 보내는 대기열이 없으므로 옮길 수 없습니다.",

@@ -17,7 +17,7 @@ use crate::lambda::api::error::{ApiError, ErrorKind};
 use crate::lambda::api::names::LATEST;
 use crate::lambda::api::{Answer, Api, Ask, REQUEST_ID};
 use crate::lambda::local::{ClientContext, LocalAnswer, LocalCall};
-use crate::lambda::outcome::{Answer as Outcome, Fault, Refusal};
+use crate::lambda::outcome::{Answer as Outcome, Fault, Refusal, Told};
 use crate::protocol::echo;
 
 /// Largest event of a call whose answer is waited for, in bytes.
@@ -59,13 +59,17 @@ pub(super) async fn handle(api: &Api, ask: Ask<'_>) -> Result<Answer, ApiError> 
         }
         Kind::RequestResponse => {
             // As on Lambda, the function goes on if nobody waits for its answer any more.
+            let records = api.0.control.records().clone();
             let running = tokio::spawn(async move {
-                let ran = function.run(call).await;
+                let (begun, event) = (Instant::now(), call.event.clone());
+                let LocalAnswer { answer, request_id, log_tail } = function.run(call).await;
                 drop(place);
-                ran
+                let told = Told { answer, request_id, log_tail };
+                records.add_call(function.name(), &event, &told, begun);
+                told
             });
-            let ran = running.await.map_err(|e| ApiError::unavailable(e.to_string()))?;
-            answer(ran, wants_log)
+            let told = running.await.map_err(|e| ApiError::unavailable(e.to_string()))?;
+            answer(told, wants_log)
         }
     }
 }
@@ -145,8 +149,8 @@ fn not_json(why: &str) -> ApiError {
     ApiError::new(ErrorKind::InvalidRequestContent, text)
 }
 
-fn answer(ran: LocalAnswer, wants_log: bool) -> Result<Answer, ApiError> {
-    let LocalAnswer { answer, request_id, log_tail } = ran;
+fn answer(told: Told, wants_log: bool) -> Result<Answer, ApiError> {
+    let Told { answer, request_id, log_tail } = told;
     let (function_error, payload) = match answer {
         Outcome::Ran { function_error, payload } => (function_error, payload),
         other => return Err(not_run(&other)),

@@ -15,7 +15,7 @@ use tokio::time::timeout_at;
 use crate::config::LambdaProfile;
 use crate::lambda::invoke::wire::{Silence, Wire};
 use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, Signer, TRACE_HEADER, too_late};
-use crate::lambda::outcome::{Answer, Fault, Refusal};
+use crate::lambda::outcome::{Answer, Fault, Refusal, Told};
 use crate::lambda::profile::{NO_FUNCTION, Profile, Reply, in_path, recognise};
 
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
@@ -77,19 +77,19 @@ impl Endpoint {
     }
 
     /// Runs a function, a name or an ARN, and waits for what it answers.
-    pub(super) async fn invoke(&self, function: &str, call: Call) -> Answer {
+    pub(super) async fn invoke(&self, function: &str, call: Call) -> Told {
         let profile = match self.profile().await {
             Ok(profile) => profile,
-            Err(refusal) => return Answer::Refused(refusal),
+            Err(refusal) => return Answer::Refused(refusal).into(),
         };
         // To ask it what it is may have taken a while.
         if Instant::now() >= call.start_by {
-            return too_late();
+            return too_late().into();
         }
         let turn = if profile.is_serial {
             match timeout_at(call.start_by.into(), self.alone.acquire()).await {
                 Ok(turn) => turn.ok(),
-                Err(_) => return Answer::Refused(busy(profile)),
+                Err(_) => return Answer::Refused(busy(profile)).into(),
             }
         } else {
             None
@@ -106,12 +106,16 @@ impl Endpoint {
         let (name, region) = (profile.name_of(function), self.region_of(function));
         let reply = self.post(name, region, &headers, call.event, patience).await;
         drop(turn);
-        match reply {
-            Ok(Ok(reply)) => profile.answer(reply, call.kind),
+        let answer = match reply {
+            Ok(Ok(mut reply)) => {
+                let request_id = reply.request_id.take().unwrap_or_default();
+                return Told { request_id, ..profile.answer(reply, call.kind).into() };
+            }
             Ok(Err(Silence::NotSent(why))) => Answer::Refused(self.away(&why)),
             Ok(Err(Silence::Lost(reason))) => Answer::Unknown { reason },
             Err(refusal) => Answer::Refused(refusal),
-        }
+        };
+        answer.into()
     }
 
     /// Whether the function could be invoked now, without running it; `None` if so, or if only an

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::lambda::aws::Aws;
 use crate::lambda::local::LocalFunction;
-use crate::lambda::outcome::{Answer, Fault, Refusal};
+use crate::lambda::outcome::{Answer, Fault, Refusal, Told};
 
 /// What an answer may take longer than the function's timeout: Lambda's own cold start, and the
 /// way. Less than what a lease adds, so that no lease ends before its invocation.
@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) trace_header: Option<String>,
     /// Whether anybody waits for the outcome.
     pub(super) kind: Kind,
+    /// Whether somebody wants to see what the function logs, and it may cost something.
+    pub(super) wants_log: bool,
 }
 
 /// Whether anybody waits for the outcome of an invocation.
@@ -74,7 +76,7 @@ pub(super) enum Target {
 
 impl Target {
     /// Runs the function and says what came of it.
-    pub(super) async fn invoke(&self, call: Call) -> Answer {
+    pub(super) async fn invoke(&self, call: Call) -> Told {
         match self {
             Self::Aws { aws, function } => {
                 if let Some(endpoint) = aws.endpoint().await {

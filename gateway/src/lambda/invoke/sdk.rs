@@ -7,28 +7,26 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
+use aws_sdk_lambda::types::{InvocationType, LogType};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Error as Connection;
 
 use crate::lambda::invoke::{ANSWER_MARGIN, ASK_MAX, Call, Kind, TRACE_HEADER, too_late};
-use crate::lambda::outcome::{Answer, Fault, Refusal};
+use crate::lambda::outcome::{Answer, Fault, Refusal, Told};
 use crate::lambda::profile::{Profile, Reply};
 use crate::lambda::sync::call::chain;
 
 /// Runs a function, a name or an ARN.
-pub(super) async fn invoke(
-    client: &Client,
-    function: &str,
-    call: Call,
-    profile: &Profile,
-) -> Answer {
+pub(super) async fn invoke(client: &Client, function: &str, call: Call, profile: &Profile) -> Told {
     // To make the client may have taken a while.
     if Instant::now() >= call.start_by {
-        return too_late();
+        return too_late().into();
     }
     let (kind, patience) = (call.kind, call.timeout + ANSWER_MARGIN);
     let invocation_type = match kind {
@@ -36,11 +34,13 @@ pub(super) async fn invoke(
         Kind::Handover => InvocationType::Event,
     };
     let patience = TimeoutConfig::builder().operation_timeout(patience).build();
+    let log_type = (call.wants_log && profile.has_logs()).then_some(LogType::Tail);
     let trace_header = call.trace_header.filter(|header| HeaderValue::from_str(header).is_ok());
     let result = client
         .invoke()
         .function_name(profile.name_of(function))
         .invocation_type(invocation_type)
+        .set_log_type(log_type)
         .payload(Blob::new(call.event))
         .customize()
         .config_override(aws_sdk_lambda::Config::builder().timeout_config(patience))
@@ -52,9 +52,19 @@ pub(super) async fn invoke(
         .send()
         .await;
     match result {
-        Ok(output) => profile.answer(reply(output), kind),
-        Err(SdkError::ServiceError(context)) => profile.answer(error_reply(context.raw()), kind),
-        Err(error) => unanswered(&error),
+        Ok(output) => {
+            let log_tail =
+                output.log_result().map(|tail| STANDARD.decode(tail).unwrap_or_default());
+            let request_id = output.request_id().unwrap_or_default().to_owned();
+            let answer = profile.answer(reply(output), kind);
+            Told { answer, request_id, log_tail: log_tail.unwrap_or_default().into() }
+        }
+        Err(SdkError::ServiceError(context)) => {
+            let reply = error_reply(context.raw());
+            let request_id = reply.request_id.clone().unwrap_or_default();
+            Told { request_id, ..profile.answer(reply, kind).into() }
+        }
+        Err(error) => unanswered(&error).into(),
     }
 }
 
@@ -103,6 +113,7 @@ fn error_reply(raw: &HttpResponse) -> Reply {
         content_type: header("content-type"),
         location: header("location"),
         retry_after: header("retry-after").as_deref().and_then(Reply::seconds),
+        request_id: header("x-amzn-requestid"),
         body: raw.body().bytes().map(Bytes::copy_from_slice),
     }
 }
@@ -215,7 +226,8 @@ mod tests {
             start_by: Instant::now() + Duration::from_secs(30),
             trace_header: Some("Root=1".into()),
             kind: Kind::Wait,
+            wants_log: false,
         };
-        invoke(&aws.invoker("f").await, "f", call, Profile::unknown()).await
+        invoke(&aws.invoker("f").await, "f", call, Profile::unknown()).await.answer
     }
 }

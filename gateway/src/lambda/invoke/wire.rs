@@ -109,6 +109,7 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Result<Reply, 
         content_type: text(headers, CONTENT_TYPE.as_str()),
         location: text(headers, LOCATION.as_str()),
         retry_after: text(headers, RETRY_AFTER.as_str()).as_deref().and_then(Reply::seconds),
+        request_id: text(headers, "x-amzn-requestid"),
         body,
     })
 }

@@ -110,17 +110,31 @@ impl LocalFunctions {
 
     /// Tells which directories of the folder are no functions, and why.
     fn complain(&self) {
-        for name in self.names() {
-            let problem = if !is_function_name(&name) {
-                "its name is no function's: letters, digits, - and _, 64 at most".to_owned()
-            } else if let Some(function) = self.get(&name) {
-                let Some(problem) = function.problem() else { continue };
-                problem
-            } else {
-                "it is a link that leads out of the folder".to_owned()
-            };
-            tracing::warn!(function = name, "no function: {problem}");
+        for (name, problem) in self.problems_in_folder() {
+            if let Some(problem) = problem {
+                tracing::warn!(function = name, "no function: {problem}");
+            }
         }
+    }
+
+    /// All functions' names, each with why it cannot be run, if that can be seen.
+    pub(in crate::lambda) fn problems(&self) -> Vec<(String, Option<String>)> {
+        let given = self.given.iter().map(|f| (f.name().to_owned(), f.problem()));
+        given.chain(self.problems_in_folder()).collect()
+    }
+
+    fn problems_in_folder(&self) -> Vec<(String, Option<String>)> {
+        let problem = |name: String| {
+            let problem = if !is_function_name(&name) {
+                Some("its name is no function's: letters, digits, - and _, 64 at most".to_owned())
+            } else if let Some(function) = self.get(&name) {
+                function.problem()
+            } else {
+                Some("it is a link that leads out of the folder".to_owned())
+            };
+            (name, problem)
+        };
+        self.names().into_iter().map(problem).collect()
     }
 
     /// Kills all processes; nothing starts any more.

@@ -16,7 +16,7 @@ use crate::lambda::local::changes::Fingerprint;
 use crate::lambda::local::process::{Process, Ran, StartFailure, uuid};
 use crate::lambda::local::reaper::Reaper;
 use crate::lambda::local::settings::{Host, LocalSpec};
-use crate::lambda::outcome::{Answer, Fault, Refusal};
+use crate::lambda::outcome::{Answer, Fault, Refusal, Told};
 
 /// Waits between starts that fail one after the other.
 const START_DELAY_MIN: Duration = Duration::from_millis(100);
@@ -143,15 +143,17 @@ impl LocalFunction {
         &self.0.background
     }
 
-    /// Runs the function for a mapping, which knows nothing of logs and request ids. An event that
-    /// is handed over has a place among the processes, and runs in the background.
-    pub(in crate::lambda) async fn invoke(&self, call: Call) -> Answer {
-        let Call { event, timeout, start_by, trace_header, kind } = call;
+    /// Runs the function for a mapping. An event that is handed over has a place among the processes, and runs in the background.
+    pub(in crate::lambda) async fn invoke(&self, call: Call) -> Told {
+        let Call { event, timeout, start_by, trace_header, kind, wants_log: _ } = call;
         let timeout = Some(timeout);
         let call = LocalCall { event, start_by, timeout, client_context: None, trace_header };
         match kind {
-            Kind::Wait => self.run(call).await.answer,
-            Kind::Handover => self.take_over(call).await,
+            Kind::Wait => {
+                let LocalAnswer { answer, request_id, log_tail } = self.run(call).await;
+                Told { answer, request_id, log_tail }
+            }
+            Kind::Handover => self.take_over(call).await.into(),
         }
     }
 

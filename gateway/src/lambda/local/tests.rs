@@ -50,12 +50,13 @@ fn call(event: &str, start_by: Instant) -> Call {
         start_by,
         trace_header: None,
         kind: crate::lambda::invoke::Kind::Wait,
+        wants_log: false,
     }
 }
 
 async fn invoke(function: &LocalFunction, event: &str) -> Answer {
     let start_by = Instant::now() + Duration::from_secs(30);
-    function.invoke(call(event, start_by)).await
+    function.invoke(call(event, start_by)).await.answer
 }
 
 #[track_caller]
@@ -310,7 +311,7 @@ async fn more_events_than_processes_wait_their_turn_or_are_refused() {
         futures_util::future::join_all((0..2).map(|_| invoke(&clone, "{}"))).await
     });
     wait_for_free_slots(&function, |free| free == 0).await;
-    let refused = function.invoke(call("{}", Instant::now())).await;
+    let refused = function.invoke(call("{}", Instant::now())).await.answer;
     assert!(
         matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
         "{refused:?}"
@@ -350,7 +351,7 @@ async fn a_slow_start_is_left_to_later_events() {
 while next; do answer "$$"; done"#;
     let function = function(directory.path(), script, |_| ());
     let start_by = Instant::now() + Duration::from_millis(200);
-    let refused = function.invoke(call("{}", start_by)).await;
+    let refused = function.invoke(call("{}", start_by)).await.answer;
     assert!(
         matches!(&refused, Answer::Refused(Refusal { fault: Fault::Throttled, .. })),
         "{refused:?}"

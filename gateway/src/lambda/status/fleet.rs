@@ -166,12 +166,12 @@ impl FleetStatus {
             }
             for mapping in trigger.mappings {
                 let mapping = mapping.of_gateway(&info.id);
-                match places.get(&mapping.uuid).and_then(|&place| all.mappings.get_mut(place)) {
-                    Some(known) => known.learn(mapping),
-                    None => {
-                        places.insert(mapping.uuid.clone(), all.mappings.len());
-                        all.mappings.push(mapping);
-                    }
+                let place = places.get(&mapping.uuid);
+                if let Some(known) = place.and_then(|&place| all.mappings.get_mut(place)) {
+                    known.learn(mapping);
+                } else {
+                    places.insert(mapping.uuid.clone(), all.mappings.len());
+                    all.mappings.push(mapping);
                 }
             }
             infos.push(info);

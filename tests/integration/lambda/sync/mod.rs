@@ -21,17 +21,17 @@ const CODE: &str = "UEsDBBQAAAAAAAAAIQBir9EfHwAAAB8AAAAGAAAAYXBwLnB5ZGVmIGhhbmRs
                     AACAAQAAAABhcHAucHlQSwUGAAAAAAEAAQA0AAAAQwAAAAAA";
 /// What no function's environment may tell us.
 const SECRET: &str = "hunter2-in-the-environment";
-const FUNCTIONS: &str = "/2015-03-31/functions";
+pub(crate) const FUNCTIONS: &str = "/2015-03-31/functions";
 const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 
 /// Calls to ministack as an SDK in eu-west-1 makes them.
-struct Stack {
+pub(crate) struct Stack {
     ministack: Ministack,
 }
 
 impl Stack {
     /// With the function `worker`.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let stack = Self { ministack: Ministack::start() };
         let function = json!({
             "FunctionName": "worker", "Runtime": "python3.11", "Handler": "app.handler",
@@ -66,7 +66,7 @@ impl Stack {
         response
     }
 
-    fn lambda(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn lambda(&self, method: &str, path: &str, body: &Value) -> Value {
         let response = self.request("lambda", method, path, "", &body.to_string());
         if response.body.is_empty() { Value::Null } else { response.json() }
     }
@@ -78,15 +78,20 @@ impl Stack {
     }
 
     /// Makes a mapping of `queue`, which has to exist, that AWS does not poll. Returns its UUID.
-    fn map(&self, queue: &str) -> String {
+    pub(crate) fn map(&self, queue: &str) -> String {
         let mapping = json!({
             "EventSourceArn": arn(queue), "FunctionName": "worker", "Enabled": false,
         });
         self.lambda("POST", MAPPINGS, &mapping)["UUID"].as_str().unwrap().to_owned()
     }
 
-    fn make_queue(&self, queue: &str) {
+    pub(crate) fn make_queue(&self, queue: &str) {
         self.sqs("CreateQueue", &json!({"QueueName": queue}));
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        self.ministack.url()
     }
 
     /// A gateway that reads this AWS every second.
@@ -102,7 +107,7 @@ fn start(redis: &RedisServer, endpoint: &str, arguments: &[&str]) -> Gateway {
     Gateway::start(redis, &all)
 }
 
-fn arn(queue: &str) -> String {
+pub(crate) fn arn(queue: &str) -> String {
     format!("arn:aws:sqs:eu-west-1:000000000000:{queue}")
 }
 

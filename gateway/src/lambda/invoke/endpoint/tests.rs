@@ -24,11 +24,12 @@ fn call(timeout: Duration) -> Call {
         start_by: Instant::now() + Duration::from_secs(30),
         trace_header: Some("Root=1-a;Lineage=b:1".into()),
         kind: Kind::Wait,
+        wants_log: false,
     }
 }
 
 async fn invoke(endpoint: &Endpoint, function: &str) -> Answer {
-    endpoint.invoke(function, call(Duration::from_secs(5))).await
+    endpoint.invoke(function, call(Duration::from_secs(5))).await.answer
 }
 
 async fn listen() -> TcpListener {
@@ -294,7 +295,7 @@ async fn where_one_runs_at_a_time_the_others_wait_their_turn() {
         tokio::task::yield_now().await;
     }
     let hasty = Call { start_by: Instant::now() + Duration::from_millis(50), ..call(ASK_MAX) };
-    let words = reason(endpoint.invoke("f", hasty).await, Fault::Throttled);
+    let words = reason(endpoint.invoke("f", hasty).await.answer, Fault::Throttled);
     assert!(words.contains("one function at a time"), "{words}");
     let second = tokio::spawn({
         let endpoint = Arc::clone(&endpoint);
@@ -345,7 +346,7 @@ async fn what_took_too_long_to_be_recognised_runs_nothing() {
         (request(&mut stream).await, listener)
     });
     let call = Call { start_by, ..call(Duration::from_secs(5)) };
-    let refused = endpoint.invoke("f", call).await;
+    let refused = endpoint.invoke("f", call).await.answer;
     assert!(reason(refused, Fault::Transient).contains("too slowly"));
     drop(endpoint);
     assert_eq!(server.await.unwrap().0, None);

@@ -1,4 +1,8 @@
-//! `redis.conf` and `docker-compose.yml` at the top of the repository: what they start, works.
+//! How karin is brought to where it runs: `redis.conf`, `docker-compose.yml`, the Dockerfile,
+//! `make install`, systemd's units. What they start, works.
+
+mod containers;
+mod installation;
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -90,6 +94,9 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     works(&gateway);
     moves(&gateway, &redis);
     maps(&gateway);
+    for page in ["/admin", "/admin/settings", "/admin/queues", "/admin/mappings"] {
+        assert_eq!(gateway.http().get(page).status, 200, "{page}");
+    }
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -104,6 +111,11 @@ fn gateways_share_mappings_as_the_user_of_redis_conf() {
     for gateway in [&first, &second] {
         let met = || gateway.log().contains("another gateway is here");
         until(PATIENCE, "the gateways to meet", met);
+    }
+    for gateway in [&first, &second] {
+        let list = gateway.http().get("/admin/mappings").text().to_owned();
+        let is_served = list.contains(">Running<") || list.contains(">Waiting<");
+        assert!(is_served && !list.contains("is not known"), "{list}");
     }
     first.kill();
     // It was looked for, not only missed.
@@ -229,9 +241,7 @@ fn the_commands_of_docker_compose_work() {
     let here = |argument: &&str| argument.replace("@redis:6379", &format!("@{}", address(&redis)));
     let arguments = karin.iter().map(here).collect::<Vec<_>>();
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
-    let listen = arguments.iter().position(|a| *a == "--listen").expect("--listen");
-    assert_eq!((arguments[0], arguments[listen + 1]), ("karin", "0.0.0.0:9324"));
-    works(&Gateway::start_with(&[&arguments[1..listen], &arguments[listen + 2..]].concat(), &[]));
+    works(&Gateway::start_with(&arguments, &[]));
 }
 
 fn address(redis: &RedisServer) -> String {
@@ -256,13 +266,8 @@ fn docker_compose_names_options_and_files_that_exist() {
             sources.extend(volume.split(':').next().map(str::to_owned));
         }
     }
-    for source in &sources {
-        let built = source.starts_with("./target/release/");
-        let named = compose["volumes"].get(source.as_str()).is_some();
-        let exists = || artifact::repository().join(source).exists();
-        assert!(built || named || exists(), "{source} does not exist");
-    }
-    assert!(sources.contains("./target/release/karin") && sources.contains("./redis.conf"));
+    let named: BTreeSet<_> = compose["volumes"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(sources, named, "nothing of this machine is needed");
     // Nothing but loopback is published, which is what --insecure rests on.
     for port in texts(&karin["ports"]) {
         assert!(port.starts_with("127.0.0.1:"), "{port}");
