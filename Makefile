@@ -28,6 +28,7 @@ lint: ## format and clippy, warnings are errors
 	@scripts/install-packages build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p karin-gateway --features otel --all-targets -- -D warnings
 
 test: ## what CI runs: all tests on real parts, with the time of each phase
 	@scripts/test
@@ -37,6 +38,7 @@ test-clients: ## the tests with every client, runtime and Lambda endpoint, those
 
 test-long: ## the tests that take their time: twenty kills, long runs of the properties and fuzzers
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test
+	cargo test -p karin-gateway --features otel --lib otel::
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
 
 fuzz: ## property tests, 200,000 cases each, and each fuzz target for FUZZ_SECONDS (60)

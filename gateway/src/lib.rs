@@ -22,6 +22,8 @@ pub mod lambda;
 pub mod logging;
 pub mod message_view;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 pub mod protocol;
 pub mod queues;
 mod run;

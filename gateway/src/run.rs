@@ -79,6 +79,8 @@ pub enum RunError {
 /// Runs karin until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn run(config: Config) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
+    #[cfg(feature = "otel")]
+    crate::otel::start().map_err(io::Error::other)?;
     let manager = Manager::of_environment();
     raise_file_limit();
     let (stop, shutdown) = shutdown::channel();
@@ -110,6 +112,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         () = running.stop(&stop, grace) => {}
         () = signals.next() => tracing::warn!("told twice; not waiting any longer"),
     }
+    #[cfg(feature = "otel")]
+    crate::otel::stop().await;
     result
 }
 

@@ -177,7 +177,13 @@ impl Sqs {
     ) {
         let refused = answer.as_ref().err().map(|error| error.code().json);
         self.requests.answered(action.map(|action| action as usize), refused, took);
-        log(action.map_or("-", Action::name), queue, request_id, answer);
+        let name = action.map_or("-", Action::name);
+        #[cfg(feature = "otel")]
+        {
+            let queue = queue.map(QueueName::as_str);
+            crate::otel::request(("sqs", name), queue, request_id, refused, took);
+        }
+        log(name, queue, request_id, answer);
     }
 
     /// Does what a request asks for, whoever may ask. `base_url`: what URLs of queues begin with.

@@ -33,6 +33,24 @@ pub(super) enum Answer {
     },
 }
 
+#[cfg(feature = "otel")]
+impl Answer {
+    /// What went wrong, in one word.
+    pub(super) fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Ran { function_error: Some(_), .. } => Some("function_error"),
+            Self::Ran { .. } | Self::HandedOver => None,
+            Self::Refused(refusal) => Some(match refusal.fault {
+                Fault::Throttled => "throttled",
+                Fault::Transient => "transient",
+                Fault::Operator => "refused",
+                Fault::Payload => "event_refused",
+            }),
+            Self::Unknown { .. } => Some("unknown"),
+        }
+    }
+}
+
 /// What an invocation came to, and what else is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {

@@ -103,6 +103,14 @@ impl Poller {
             self.counters.receive_counts.add(message.receive_count);
         }
         let told = self.target.invoke(call).await;
+        #[cfg(feature = "otel")]
+        crate::otel::invocation(
+            (self.mapping.queue.as_str(), self.mapping.function_name()),
+            part.messages.len(),
+            told.answer.failure(),
+            begun.elapsed(),
+            trace.as_deref(),
+        );
         let trail = Trail::since(begun, trace);
         self.count(&told.answer, part.messages.len(), begun);
         (told, trail)

@@ -53,8 +53,7 @@ impl Queues {
             delayed: row.delayed,
             in_flight: row.in_flight,
             dead: row.dead,
-            // What LIST will say of it goes here; INFO for each queue would cost too much.
-            oldest_sent_ms: None,
+            oldest_sent_ms: row.state.as_ref().and_then(|state| state.oldest_sent_ms),
         };
         let queues: Vec<_> = rows.into_iter().map(counted).collect();
         if !has_more {

@@ -115,6 +115,12 @@ fn who_sends_receives_and_deletes_moves_the_numbers_of_its_queue() {
         let line = format!("karin_queue_{name}{{queue=\"q\"}} {value}");
         until(PATIENCE, &line, || has(&page(&gateway), &line));
     }
+    until(PATIENCE, "the oldest message to grow old", || {
+        let page = page(&gateway);
+        let name = "karin_queue_oldest_message_age_seconds{queue=\"q\"} ";
+        let age = page.lines().find_map(|line| line.strip_prefix(name)).map(str::parse::<f64>);
+        age.is_some_and(|age| (1.0..60.0).contains(&age.unwrap()))
+    });
     let ok = |action: &str, count: u32| {
         format!(r#"karin_requests_total{{api="sqs",action="{action}",code="OK"}} {count}"#)
     };
