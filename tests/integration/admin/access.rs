@@ -207,8 +207,8 @@ fn wrong_passwords_are_slowed_and_a_known_browser_is_not_kept_out() {
     // Many at once do not all wait: most are told to come again.
     let answers: Vec<Response> = std::thread::scope(|scope| {
         let guess = || scope.spawn(|| Visitor::new(&gateway).sign_in("wrong horse", "/admin"));
-        let guesses: Vec<_> = (0..12).map(|_| guess()).collect();
-        guesses.into_iter().map(|guess| guess.join().expect("an answer")).collect()
+        let threads: Vec<_> = (0..12).map(|_| guess()).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
     });
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
     assert!(refused.len() >= 8, "{} of 12", refused.len());

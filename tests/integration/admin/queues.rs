@@ -11,7 +11,7 @@ use super::browse;
 
 /// A task of a gateway that died goes on when its lease has ended; a message that it had received
 /// and not kept comes back a minute later.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(120);
+const TAKEN_OVER_WITHIN: Duration = Duration::from_mins(2);
 
 /// Runs a command given as words.
 fn run<T: redis::FromRedisValue>(connection: &mut Connection, words: &str) -> T {

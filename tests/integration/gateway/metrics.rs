@@ -71,11 +71,13 @@ fn many_scrapers_cost_redis_as_little_as_one() {
         .map(|_| {
             let http = gateway.http();
             std::thread::spawn(move || {
-                (0..25).for_each(|_| assert_eq!(http.get("/metrics").status, 200))
+                (0..25).for_each(|_| assert_eq!(http.get("/metrics").status, 200));
             })
         })
         .collect();
-    scrapes.into_iter().for_each(|scrape| scrape.join().unwrap());
+    for scrape in scrapes {
+        scrape.join().unwrap();
+    }
     let seconds = begun.elapsed().as_secs();
     // The background's own, and where dead letters go, are among them.
     assert!(lists(&redis) - before <= seconds + 4, "{} in {seconds} s", lists(&redis) - before);

@@ -60,6 +60,28 @@ fn wait_for(gateway: &Gateway, name: &str, labels: &[(&str, &str)], at_least: f6
     });
 }
 
+/// Has every kind of thing happen that is counted.
+fn keep_busy(gateway: &Gateway) {
+    with_dead_letters(gateway, "orders", "orders-dead");
+    set(gateway, "orders", &json!({"VisibilityTimeout": "1"}));
+    send(gateway, "picky", r#"{"kind":"other"}"#);
+    send(gateway, "lost", "x");
+    send(gateway, "crowd", "x");
+    send_all(gateway, "orders", &["one", "two"]);
+    send(gateway, "orders", "bad");
+    let receive = json!({"QueueUrl": queue_url(gateway, "orders-dead"), "WaitTimeSeconds": 1});
+    let received = until_some(PATIENCE, "a dead letter", || {
+        let answer = action(gateway, "ReceiveMessage", &receive);
+        answer["Messages"][0]["ReceiptHandle"].as_str().map(str::to_owned)
+    });
+    let delete = json!({"QueueUrl": queue_url(gateway, "orders-dead"), "ReceiptHandle": received});
+    action(gateway, "DeleteMessage", &delete);
+    assert_eq!(gateway.http().json("Nonsense", "{}").status, 400);
+    assert_eq!(gateway.http().get("/admin").status, 200);
+    assert_eq!(gateway.http().get("/2015-03-31/event-source-mappings/").status, 200);
+    wait_until_empty(gateway, "crowd");
+}
+
 #[test]
 fn everything_that_happens_is_counted_under_the_names_of_the_docs() {
     let endpoint = Endpoint::start(function);
@@ -79,25 +101,7 @@ fn everything_that_happens_is_counted_under_the_names_of_the_docs() {
             "crowd=busy",
         ],
     );
-    with_dead_letters(&gateway, "orders", "orders-dead");
-    set(&gateway, "orders", &json!({"VisibilityTimeout": "1"}));
-    send(&gateway, "picky", r#"{"kind":"other"}"#);
-    send(&gateway, "lost", "x");
-    send(&gateway, "crowd", "x");
-    send_all(&gateway, "orders", &["one", "two"]);
-    send(&gateway, "orders", "bad");
-    let receive = json!({"QueueUrl": queue_url(&gateway, "orders-dead"), "WaitTimeSeconds": 1});
-    let received = until_some(PATIENCE, "a dead letter", || {
-        let answer = action(&gateway, "ReceiveMessage", &receive);
-        answer["Messages"][0]["ReceiptHandle"].as_str().map(str::to_owned)
-    });
-    let delete = json!({"QueueUrl": queue_url(&gateway, "orders-dead"), "ReceiptHandle": received});
-    action(&gateway, "DeleteMessage", &delete);
-    assert_eq!(gateway.http().json("Nonsense", "{}").status, 400);
-    assert_eq!(gateway.http().get("/admin").status, 200);
-    assert_eq!(gateway.http().get("/2015-03-31/event-source-mappings/").status, 200);
-    wait_until_empty(&gateway, "crowd");
-
+    keep_busy(&gateway);
     for (name, labels, at_least) in [
         (
             "karin_esm_paused",
