@@ -23,4 +23,4 @@ pub mod redis;
 pub mod sigv4;
 pub mod wait;
 
-mod process;
+pub mod process;

@@ -100,7 +100,7 @@ impl Drop for Process {
 }
 
 /// The end of a log, for a panic's message.
-pub(crate) fn tail(log: &str) -> String {
+pub fn tail(log: &str) -> String {
     const LINES: usize = 200;
     let skip = log.lines().count().saturating_sub(LINES);
     log.lines().skip(skip).collect::<Vec<_>>().join("\n")

@@ -2,9 +2,9 @@
 //! them. Design §4, "Admin".
 //!
 //! A request passes, in this order: the assets (for everybody), the choice of a language, the gate
-//! ([`gate`]: who is let in, and whether a form is one of ours), and then its page. Every page is whole HTML
-//! that works without scripts; with them its part `#live` is fetched again now and then while
-//! somebody looks. What fails is a [`Failure`], which becomes a page like the others.
+//! ([`gate`]: who is let in, and whether a form is one of ours), and then its page. Every page is
+//! whole HTML that works without scripts; with them its part `#live` is fetched again now and then
+//! while somebody looks. What fails is a [`Failure`], which becomes a page like the others.
 
 mod assets;
 pub(crate) mod attempts;

@@ -141,8 +141,8 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Appends a record, tells the log to stay if it `is_to_stay`, and makes it shorter if it became
-    /// too long.
+    /// Appends a record, tells the log to stay if it `is_to_stay`, and makes it shorter if it
+    /// became too long.
     async fn append<R: Record>(
         &self,
         record: &[u8],

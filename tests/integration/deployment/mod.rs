@@ -98,6 +98,7 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
     records(&gateway, &redis);
+    remembers(&gateway, &redis);
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -132,6 +133,19 @@ fn records(gateway: &Gateway, redis: &RedisServer) {
     gateway.http().request("POST", path, &[("Content-Type", "application/json")], b"{}");
     until(PATIENCE, "its record", || redis.cli(&["HLEN", "karin:runs"]) == "1");
     assert_eq!(gateway.http().get("/admin/invocations").status, 200);
+}
+
+/// Writes what happened, and shows it.
+#[track_caller]
+fn remembers(gateway: &Gateway, redis: &RedisServer) {
+    redis.cli(&["KARIN.SEND", "karin:{charted}", "x"]);
+    // Each new connection begins with a sweep.
+    redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let length = || redis.cli(&["STRLEN", "karin:{charted}:hist"]);
+    until(PATIENCE, "a record", || length() != "0");
+    for page in ["/admin/charts", "/admin/queues/charted/charts"] {
+        assert_eq!(gateway.http().get(page).status, 200, "{page}");
+    }
 }
 
 /// Makes a mapping, changes it and deletes it.

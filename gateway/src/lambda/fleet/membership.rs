@@ -254,8 +254,7 @@ impl Membership {
         self.tell(Says::Bye);
         self.stage = Stage::Leaving;
         self.peers.clear();
-        self.beat_at = None;
-        self.list_at = None;
+        (self.beat_at, self.list_at) = (None, None);
         self.orders.clear();
         Message { from: self.id, number: self.number, says: Says::Bye }
     }
@@ -266,8 +265,7 @@ impl Membership {
         if let Some(at) = self.deaf_until()
             && at <= now
         {
-            let why = self.deaf.as_ref().map(|(_, why)| why.clone()).unwrap_or_default();
-            self.stay_alone(why);
+            self.stay_alone(self.deaf.clone().map(|(_, why)| why).unwrap_or_default());
         }
         if let Stage::Settling(settling) = &self.stage
             && now >= settling.since + ANSWERS
