@@ -143,7 +143,8 @@ impl LocalFunction {
         &self.0.background
     }
 
-    /// Runs the function for a mapping. An event that is handed over has a place among the processes, and runs in the background.
+    /// Runs the function for a mapping. An event that is handed over has a place among the
+    /// processes, and runs in the background.
     pub(in crate::lambda) async fn invoke(&self, call: Call) -> Told {
         let Call { event, timeout, start_by, trace_header, kind, wants_log: _ } = call;
         let timeout = Some(timeout);
