@@ -97,13 +97,8 @@ fn the_gateway_works_as_the_user_of_redis_conf() {
     for page in ["/admin", "/admin/settings", "/admin/queues", "/admin/mappings"] {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
-<<<<<<< HEAD
     remembers(&gateway, &redis);
     records(&gateway, &redis);
-=======
-    records(&gateway, &redis);
-    remembers(&gateway, &redis);
->>>>>>> refs/heads/runs
     let denied = redis.cli(&["ACL", "LOG"]);
     assert_eq!(denied, "", "the gateway asked for what its user may not do");
 }
@@ -131,18 +126,6 @@ fn gateways_share_mappings_as_the_user_of_redis_conf() {
     assert_eq!(redis.cli(&["ACL", "LOG"]), "", "what their user may not do");
 }
 
-<<<<<<< HEAD
-=======
-/// Has a function fail, whose record is written, and read for the page.
-#[track_caller]
-fn records(gateway: &Gateway, redis: &RedisServer) {
-    let path = "/2015-03-31/functions/f/invocations";
-    gateway.http().request("POST", path, &[("Content-Type", "application/json")], b"{}");
-    until(PATIENCE, "its record", || redis.cli(&["HLEN", "karin:runs"]) == "1");
-    assert_eq!(gateway.http().get("/admin/invocations").status, 200);
-}
-
->>>>>>> refs/heads/runs
 /// Writes what happened, and shows it.
 #[track_caller]
 fn remembers(gateway: &Gateway, redis: &RedisServer) {
@@ -154,7 +137,6 @@ fn remembers(gateway: &Gateway, redis: &RedisServer) {
     for page in ["/admin/charts", "/admin/queues/charted/charts"] {
         assert_eq!(gateway.http().get(page).status, 200, "{page}");
     }
-<<<<<<< HEAD
 }
 
 /// Has a function fail, whose record is written, and read for the page.
@@ -164,8 +146,6 @@ fn records(gateway: &Gateway, redis: &RedisServer) {
     gateway.http().request("POST", path, &[("Content-Type", "application/json")], b"{}");
     until(PATIENCE, "its record", || redis.cli(&["HLEN", "karin:runs"]) == "1");
     assert_eq!(gateway.http().get("/admin/invocations").status, 200);
-=======
->>>>>>> refs/heads/runs
 }
 
 /// Makes a mapping, changes it and deletes it.
