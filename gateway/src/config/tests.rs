@@ -116,10 +116,10 @@ fn the_password_of_the_admin_page_is_no_short_one_and_not_repeated() {
     let config = config(&["admin-password", "hunter22"], &[]).unwrap();
     assert_eq!(config.admin_password.as_ref().map(Secret::reveal), Some("hunter22"));
     assert!(!format!("{config:?}").contains("hunter22"));
-    let read = parse_file("admin-password = \"hunter22\"").unwrap();
+    let read = file::parse("admin-password = \"hunter22\"").unwrap();
     assert!(read.admin_password.is_some() && !format!("{read:?}").contains("hunter22"));
-    assert!(parse_file("admin-password = 12345678").is_err());
-    assert!(parse_file("").unwrap().admin_password.is_none());
+    assert!(file::parse("admin-password = 12345678").is_err());
+    assert!(file::parse("").unwrap().admin_password.is_none());
 }
 
 #[test]
