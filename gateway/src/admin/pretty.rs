@@ -7,8 +7,11 @@ use serde::de::IgnoredAny;
 
 use crate::admin::shown::is_plain;
 
-/// The text over several lines. Deep nesting makes nothing huge of it: it ends some way after
-/// `characters_max`. `None`: it is no JSON of objects or arrays.
+/// What is nested deeper is nothing people would read.
+const DEPTH_MAX: usize = 128;
+
+/// The text over several lines. Nesting makes nothing huge of it: it ends some way after
+/// `characters_max`. `None`: it is no JSON of objects or arrays, or nested too deeply.
 pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
     let text = std::str::from_utf8(json).ok()?;
     if !text.trim_start().starts_with(['{', '[']) {
@@ -37,6 +40,9 @@ pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
                     out.push(end);
                 } else {
                     depth += 1;
+                    if depth > DEPTH_MAX {
+                        return None;
+                    }
                     begin_line(&mut out, depth);
                 }
             }
