@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::actions::SERVICE;
 use crate::admin::attempts::{Attempts, Who};
-use crate::auth::{Auth, Entrance, Moment, Secret};
+use crate::auth::{Auth, Entrance, Moment, Permissions, Secret};
 
 /// Why somebody may not read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Access {
             (entrance, _) => {
                 let caller = entrance.caller(SERVICE, parts, b"", Moment::now());
                 let caller = caller.map_err(|_refused| Denied::NoCredentials)?;
-                allowed(caller.limits().is_none_or(|limits| limits.allow_metrics()))
+                allowed(caller.limits().is_none_or(Permissions::allow_metrics))
             }
         }
     }
