@@ -134,7 +134,7 @@ fn parent(header: &str) -> Option<SpanContext> {
     let trace = TraceId::from_hex(&root.replace('-', "")).ok().filter(|_| root.len() == 33)?;
     let span = field("Parent").or_else(|| root.get(17..))?;
     let span = SpanId::from_hex(span).ok()?;
-    let flags = if field("Sampled") == Some("0") { 0 } else { 1 };
+    let flags = u8::from(field("Sampled") != Some("0"));
     Some(SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::default()))
 }
 

@@ -15,7 +15,6 @@ use crate::wait;
 pub(crate) struct Output(Arc<Mutex<String>>);
 
 impl Output {
-    /// All of it.
     pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -65,7 +64,6 @@ impl Process {
         }
     }
 
-    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -75,7 +73,6 @@ impl Process {
         self.child.try_wait().expect("waiting for our own child")
     }
 
-    /// Sends a signal; one that is gone gets none.
     pub(crate) fn signal(&self, signal: Signal) {
         let _gone_is_fine = kill_process(Pid::from_child(&self.child), signal);
     }

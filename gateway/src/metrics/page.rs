@@ -111,10 +111,10 @@ impl Page<'_> {
     pub(super) fn gauge(
         &mut self,
         (name, help): (&str, &str),
-        value: impl EncodeGaugeValue + Copy,
+        value: &impl EncodeGaugeValue,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        family.encode_gauge(&value)
+        family.encode_gauge(value)
     }
 
     /// The same where it may not be known.
@@ -145,10 +145,10 @@ impl Page<'_> {
     pub(super) fn counter(
         &mut self,
         (name, help): (&str, &str),
-        value: impl EncodeCounterValue + Copy,
+        value: &impl EncodeCounterValue,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        family.encode_counter::<NoLabelSet, _, f64>(&value, None)
+        family.encode_counter::<NoLabelSet, _, f64>(value, None)
     }
 
     /// Distributions; `unit` is what one of their numbers is in the metric's unit.
@@ -209,7 +209,7 @@ mod tests {
     impl Collector for Sample {
         fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
             let mut page = Page(encoder);
-            page.counter(("a", "An a."), 3_u64)?;
+            page.counter(("a", "An a."), &3_u64)?;
             page.gauges(("b", "A b."), [([("x", "\"\\\n")], 1.5)])?;
             let distribution =
                 Distribution { buckets: vec![(1_000, 2), (10_000, 1)], beyond: 1, sum: 20_000 };

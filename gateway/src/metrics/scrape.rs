@@ -60,7 +60,7 @@ impl Scrape {
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("revision", revision)];
         page.gauges(("karin_build_info", "The version of this gateway; always 1."), [(labels, 1)])?;
         let help = "Gateways that are alive as this one sees them, itself included.";
-        page.gauge(("karin_gateways", help), count(self.gateways))
+        page.gauge(("karin_gateways", help), &count(self.gateways))
     }
 
     fn requests(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -82,20 +82,20 @@ impl Scrape {
 
     fn server(&self, page: &mut Page<'_>) -> fmt::Result {
         let Server { connections, connections_max, body_bytes } = self.server;
-        page.gauge(("karin_connections", "Open HTTP connections."), count(connections))?;
+        page.gauge(("karin_connections", "Open HTTP connections."), &count(connections))?;
         let help = "How many HTTP connections may be open.";
-        page.gauge(("karin_connections_max", help), count(connections_max))?;
+        page.gauge(("karin_connections_max", help), &count(connections_max))?;
         let help = "Memory held for large request bodies, in bytes.";
-        page.gauge(("karin_request_body_bytes", help), count(body_bytes))?;
+        page.gauge(("karin_request_body_bytes", help), &count(body_bytes))?;
         let help = "ReceiveMessage requests that wait for a message now.";
-        page.gauge(("karin_long_polls", help), count(self.long_polls))
+        page.gauge(("karin_long_polls", help), &count(self.long_polls))
     }
 
     fn redis(&self, page: &mut Page<'_>) -> fmt::Result {
         let help = "Whether there is a connection to Redis (1 or 0).";
-        page.gauge(("karin_redis_up", help), u64::from(self.is_redis_up))?;
+        page.gauge(("karin_redis_up", help), &u64::from(self.is_redis_up))?;
         let help = "How often this gateway connected to Redis.";
-        page.counter(("karin_redis_connections", help), self.redis_connections)?;
+        page.counter(("karin_redis_connections", help), &self.redis_connections)?;
         let help = "From handing a command over to having Redis's answer.";
         let rows = self.command_times.iter().map(|(name, times)| ([("command", *name)], times));
         page.histograms(("karin_redis_command_duration_seconds", help), Unit::Microseconds, rows)?;
@@ -245,16 +245,16 @@ impl Scrape {
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
         let Some(process) = &self.process else { return Ok(()) };
         let help = "CPU time, user and system.";
-        page.counter(("process_cpu_seconds", help), process.cpu_seconds)?;
+        page.counter(("process_cpu_seconds", help), &process.cpu_seconds)?;
         let help = "Resident memory in bytes.";
-        page.gauge(("process_resident_memory_bytes", help), process.resident_bytes)?;
+        page.gauge(("process_resident_memory_bytes", help), &process.resident_bytes)?;
         let help = "Virtual memory in bytes.";
-        page.gauge(("process_virtual_memory_bytes", help), process.virtual_bytes)?;
-        page.gauge(("process_open_fds", "Open files."), process.open_files)?;
-        page.gauge(("process_max_fds", "How many files may be open."), process.files_max)?;
-        page.gauge(("process_threads", "Threads."), process.threads)?;
+        page.gauge(("process_virtual_memory_bytes", help), &process.virtual_bytes)?;
+        page.gauge(("process_open_fds", "Open files."), &process.open_files)?;
+        page.gauge(("process_max_fds", "How many files may be open."), &process.files_max)?;
+        page.gauge(("process_threads", "Threads."), &process.threads)?;
         let help = "When the process started, in seconds since 1970.";
-        page.gauge(("process_start_time_seconds", help), process.started)
+        page.gauge(("process_start_time_seconds", help), &process.started)
     }
 
     /// The mappings this gateway has served.
