@@ -1,6 +1,6 @@
 //! The log: lines for people, or a JSON object a line for programs.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::time::SystemTime;
 
@@ -9,14 +9,16 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::format::{JsonFields, Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use crate::cli::shown::is_harmful;
 use crate::config::{Config, LogFormat};
 
 /// The keys every line begins with.
@@ -29,7 +31,10 @@ pub fn start(config: &Config) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(&config.log)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.log_format {
-        LogFormat::Text => Box::new(lines.with_ansi(wants_colours())),
+        LogFormat::Text => {
+            let lines = lines.with_ansi(wants_colours());
+            Box::new(lines.fmt_fields(debug_fn(write_field).delimited(" ")))
+        }
         LogFormat::Json => {
             log_panics();
             Box::new(lines.fmt_fields(JsonFields::new()).event_format(JsonLines))
@@ -43,6 +48,32 @@ pub fn start(config: &Config) -> Result<(), ParseError> {
 fn wants_colours() -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stderr().is_terminal() && !is_unwanted
+}
+
+/// A field as text. Strangers' words are in it, such as what a function printed: none may end the
+/// line and begin one that looks like ours, nor do anything to a terminal.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(OneLine(writer), "{value:?}")
+}
+
+/// Writes on in the same line, whatever it is given.
+struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(is_harmful) {
+            let harmful = part.chars().next_back().filter(|last| is_harmful(*last));
+            let plain = part.len() - harmful.map_or(0, char::len_utf8);
+            self.0.write_str(part.get(..plain).unwrap_or_default())?;
+            if let Some(harmful) = harmful {
+                write!(self.0, "{}", harmful.escape_default())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A panic, which Rust writes as text, becomes a line like the others.
@@ -199,6 +230,27 @@ mod tests {
         assert_eq!(keys, KEYS.iter().collect::<Vec<_>>());
         let at = line["timestamp"].as_str().unwrap();
         assert!(OffsetDateTime::parse(at, &Rfc3339).is_ok() && at.ends_with('Z'), "{at}");
+    }
+
+    #[test]
+    fn a_line_for_people_stays_one_line_whatever_is_in_it() {
+        let written = Written::default();
+        let lines = tracing_subscriber::fmt::layer().with_writer(written.clone()).with_ansi(false);
+        let lines = lines.fmt_fields(debug_fn(write_field).delimited(" "));
+        tracing::subscriber::with_default(Registry::default().with(lines), || {
+            let _span = tracing::info_span!("outer", id = %"r\n1").entered();
+            let text = "one\n2026 INFO two\r\0\u{1b}[31m\u{9b}\u{202e}가";
+            tracing::warn!(queue = %"q\n", quoted = "a b", "{text}");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let end = concat!(
+            r"one\n2026 INFO two\r\u{0}\u{1b}[31m\u{9b}\u{202e}가",
+            r#" queue=q\n quoted="a b""#,
+            "\n"
+        );
+        assert!(text.ends_with(end), "{text}");
+        assert!(text.contains(r"outer{id=r\n1}"), "{text}");
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
     }
 
     #[test]

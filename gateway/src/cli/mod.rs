@@ -7,7 +7,7 @@ mod health;
 mod internal;
 mod papers;
 mod place;
-mod shown;
+pub(crate) mod shown;
 mod states;
 mod status;
 mod table;

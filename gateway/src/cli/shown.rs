@@ -34,7 +34,8 @@ pub(super) fn line(text: &str) -> String {
     shown
 }
 
-fn is_harmful(character: char) -> bool {
+/// Whether a character does something to a terminal, or to the order of what stands around it.
+pub(crate) fn is_harmful(character: char) -> bool {
     let is_hidden = matches!(
         character,
         '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'

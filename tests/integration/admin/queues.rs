@@ -8,6 +8,7 @@ use karin_tests::wait;
 use redis::Connection;
 
 use super::browse;
+use super::visitor::{Visitor, field};
 
 /// A task of a gateway that died goes on when its lease has ended; a message that it had received
 /// and not kept comes back a minute later.
@@ -39,6 +40,33 @@ fn messages_are_sent_seen_changed_moved_and_deleted() {
     send.arg("karin:{raw}").arg(b"\xff\x00<b>");
     send.exec(&mut connection).expect("a message of bytes");
     browse(&gateway, "messages.mjs", &[]);
+}
+
+#[test]
+fn a_form_that_is_older_than_the_queue_empties_and_deletes_nothing() {
+    let redis = RedisServer::start(&[]);
+    let options = ["--queue-cooldown", "0", "--admin-password", "correct horse"];
+    let gateway = Gateway::start(&redis, &options);
+    let mut connection = redis.connection();
+    let mut run = |words| run::<redis::Value>(&mut connection, words);
+    let mut visitor = Visitor::signed_in(&gateway, "correct horse");
+    run("KARIN.CREATE karin:{orders}");
+    for page in ["purge", "delete"] {
+        let path = format!("/admin/queues/orders/{page}");
+        let uid = field(visitor.get(&path).text(), "uid").expect("the queue's uid");
+        let fields = [("uid", uid.as_str()), ("name", "orders")];
+        run("UNLINK karin:{orders}");
+        run("KARIN.CREATE karin:{orders}");
+        run("KARIN.SEND karin:{orders} new");
+        for fields in [&fields[..], &fields[1..]] {
+            assert_eq!(visitor.post(&path, fields).status, 404, "{page} {fields:?}");
+        }
+        let list = visitor.get("/admin/queues/orders/messages");
+        assert!(list.text().contains("/messages/1\""), "{page}: {}", list.text());
+        let uid = field(visitor.get(&path).text(), "uid").expect("the queue's uid");
+        let fields = [("uid", uid.as_str()), ("name", "orders")];
+        assert_eq!(visitor.post(&path, &fields).status, 303, "{page}");
+    }
 }
 
 #[test]

@@ -7,6 +7,10 @@ use karin_core::limits::SEQUENCE_MAX;
 
 use crate::admin::failure::Failure;
 
+/// Rows that are read of a form: more than one of ours has, and than SQS takes of anything. A form
+/// that is refused is shown again, and each row becomes ten times as long there.
+const ROWS_MAX: usize = 200;
+
 /// Names and values in the order they came. Bytes that are no UTF-8 are replaced.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
@@ -50,9 +54,10 @@ impl Fields {
         sequences
     }
 
-    /// Pairs of fields that stand beside each other in rows.
+    /// Pairs of fields that stand beside each other in rows, at most [`ROWS_MAX`].
     pub(super) fn rows(&self, name: &str, value: &str) -> Vec<(String, String)> {
         let rows = self.all(name).zip(self.all(value));
+        let rows = rows.take(ROWS_MAX);
         rows.map(|(name, value)| (name.trim().to_owned(), value.to_owned())).collect()
     }
 }
@@ -104,6 +109,8 @@ mod tests {
         assert_eq!(fields.sequences(1), [3]);
         assert_eq!(fields.get("b"), "\u{FFFD}");
         assert!(!fields.has("c"));
+        let many = Fields::parse("a=1&b=2&".repeat(9_999).as_bytes());
+        assert_eq!(many.rows("a", "b").len(), ROWS_MAX);
         assert_eq!(fields.rows("a", "sequence")[1], ("x".to_owned(), "3".to_owned()));
     }
 }

@@ -19,6 +19,8 @@ use crate::queues::{QueueInfo, QueueName};
 struct Page {
     frame: Frame,
     queue: QueueName,
+    /// Tells it from one that is made anew under its name.
+    uid: String,
     /// Messages that would be lost.
     messages: u64,
     /// Functions that would get nothing any more.
@@ -65,6 +67,7 @@ async fn asked(
         sources,
         is_mistyped,
         queue,
+        uid: info.uid,
     })
 }
 
@@ -87,6 +90,7 @@ pub(super) async fn delete(
         *page.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(page);
     }
+    state.same_queue(&queue, form.get("uid")).await?;
     state.sqs(Request::DeleteQueue(Ok(queue))).await?;
     Ok(done(QUEUES, "queue-deleted"))
 }
@@ -103,7 +107,7 @@ pub(super) async fn purge_page(
         frame,
         text: (t.purge_text)(all_messages(&info)),
         action: under(&queue, "purge"),
-        fields: Vec::new(),
+        fields: vec![("uid".to_owned(), info.uid)],
         button: t.purge,
         back: page_of(&queue),
     }))
@@ -112,7 +116,9 @@ pub(super) async fn purge_page(
 pub(super) async fn purge(
     extract::State(state): extract::State<State>,
     Named(queue): Named,
+    Form(form): Form,
 ) -> Result<Response, Failure> {
+    state.same_queue(&queue, form.get("uid")).await?;
     state.sqs(Request::PurgeQueue(Ok(queue.clone()))).await?;
     Ok(done(&page_of(&queue), "queue-purged"))
 }
