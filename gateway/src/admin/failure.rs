@@ -26,6 +26,8 @@ pub(super) enum Failure {
     NoMethod,
     /// The invocation is not known, or not any more.
     NoInvocation,
+    /// A form with more in it than is taken.
+    TooLarge,
     /// A form that was not one of ours, or of an earlier start.
     Forged,
     /// It was refused, for what was written in the form; in SQS's or Lambda's words.
@@ -81,6 +83,7 @@ impl Failure {
             | Self::NoMapping
             | Self::NoInvocation => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Redis(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -91,6 +94,7 @@ impl Failure {
     pub(super) fn of_status(status: StatusCode) -> Option<Self> {
         match status {
             StatusCode::METHOD_NOT_ALLOWED => Some(Self::NoMethod),
+            StatusCode::PAYLOAD_TOO_LARGE => Some(Self::TooLarge),
             status if status.is_client_error() => Some(Self::NoPage),
             _ => None,
         }
@@ -109,8 +113,10 @@ impl Failure {
             Self::NoMapping => (t.no_mapping, t.no_mapping_text, ""),
             Self::NoMethod => (t.no_method, t.no_method_text, ""),
             Self::NoInvocation => (t.no_invocation, t.no_invocation_text, ""),
+            Self::TooLarge => (t.too_large, t.too_large_text, ""),
             Self::Forged => (t.forged, t.forged_text, ""),
             Self::Refused(detail) => (t.refused, t.refused_text, detail.as_str()),
+            Self::Redis(detail) if visitor.only_looks => (t.redis, "", detail.as_str()),
             Self::Redis(detail) => (t.redis, t.redis_text, detail.as_str()),
         };
         let frame = visitor.frame(Section::None, title);

@@ -32,6 +32,8 @@ pub(super) struct Visitor {
     is_signed_in: bool,
     /// The page's own path and query, without what is for one time only.
     url: String,
+    /// Whether the request is one that changes nothing.
+    pub(super) only_looks: bool,
     /// The code of what was done before.
     done: Option<String>,
 }
@@ -110,14 +112,15 @@ impl Visitor {
     fn unknown(parts: &Parts) -> Self {
         let query = parts.uri.query().unwrap_or_default();
         let done = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == DONE);
-        let is_shown = matches!(parts.method, Method::GET | Method::HEAD);
+        let only_looks = matches!(parts.method, Method::GET | Method::HEAD);
         Self {
+            only_looks,
             lang: Lang::of(&parts.headers),
             csrf: String::new(),
             is_let_in: false,
             is_signed_in: false,
             // What was posted cannot be had again.
-            url: if is_shown { without(&parts.uri, DONE) } else { HOME.to_owned() },
+            url: if only_looks { without(&parts.uri, DONE) } else { HOME.to_owned() },
             done: done.map(|(_, code)| code.into_owned()),
         }
     }

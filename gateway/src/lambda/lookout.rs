@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::lambda::control::Control;
 use crate::lambda::fleet::Company;
@@ -24,6 +25,8 @@ const LOOKING: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a page waits for gateways that were not looked at until now.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How long a page waits for Redis to tell of other gateways.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Mappings in a snapshot at most; those served come first.
 const MAPPINGS_MAX: usize = 1_000;
 /// Functions in a snapshot at most.
@@ -85,9 +88,13 @@ impl Lookout {
         {
             return look.clone();
         }
-        let look = look_at(&self.queues, self.company.id(), PATIENCE, &seen.hopeless).await;
-        let look = look
-            .unwrap_or_else(|error| Look { problem: Some(error.to_string()), ..Look::default() });
+        let looking = look_at(&self.queues, self.company.id(), PATIENCE, &seen.hopeless);
+        let problem = |problem| Look { problem: Some(problem), ..Look::default() };
+        // Redis may stand still, and a page that shows what is known here need not.
+        let look = match timeout(LOOK_MAX, looking).await {
+            Ok(look) => look.unwrap_or_else(|error| problem(error.to_string())),
+            Err(_) => problem("Redis does not answer".to_owned()),
+        };
         seen.hopeless = look.silent.iter().cloned().collect();
         seen.last = Some((Instant::now(), look.clone()));
         look

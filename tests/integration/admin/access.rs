@@ -61,9 +61,8 @@ fn a_form_without_the_right_token_changes_nothing() {
     let own = visitor.token();
     gateway.http().json("CreateQueue", r#"{"QueueName":"orders"}"#);
     gateway.http().json("SendMessage", r#"{"QueueUrl":"orders","MessageBody":"stays"}"#);
-    let state = || {
-        (redis.cli(&["KARIN.PEEK", "karin:{orders}"]), redis.cli(&["HGETALL", "karin:map"]))
-    };
+    let state =
+        || (redis.cli(&["KARIN.PEEK", "karin:{orders}"]), redis.cli(&["HGETALL", "karin:map"]));
     let before = state();
     let host = format!("http://127.0.0.1:{}", gateway.port());
     for route in routes::all().iter().filter(|route| route.has_post) {

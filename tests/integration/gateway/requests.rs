@@ -18,9 +18,9 @@ fn it_says_that_it_is_up() {
 }
 
 #[test]
-fn paths_of_later_parts_are_nobodys() {
+fn paths_of_other_parts_are_no_queues() {
     let (_redis, gateway) = gateway();
-    for path in ["/admin", "/2015-03-31/what"] {
+    for path in ["/admin/orders", "/2015-03-31/what", "/metrics/orders"] {
         assert_eq!(gateway.http().get(path).status, 404, "{path}");
     }
 }

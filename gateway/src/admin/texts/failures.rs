@@ -14,6 +14,8 @@ pub(in crate::admin) struct Texts {
     pub(in crate::admin) no_method_text: &'static str,
     pub(in crate::admin) no_invocation: &'static str,
     pub(in crate::admin) no_invocation_text: &'static str,
+    pub(in crate::admin) too_large: &'static str,
+    pub(in crate::admin) too_large_text: &'static str,
     pub(in crate::admin) forged: &'static str,
     pub(in crate::admin) forged_text: &'static str,
     pub(in crate::admin) refused: &'static str,
@@ -36,6 +38,8 @@ pub(super) const EN: Texts = Texts {
     no_invocation: "This invocation is not known",
     no_invocation_text: "Of each mapping the last 50 failures and the last 50 others are kept, and \
                          only failures outlive a restart or are seen by other gateways.",
+    too_large: "This is too large",
+    too_large_text: "Nothing was changed. A form may have 2 MiB here.",
     forged: "This form is out of date",
     forged_text: "Nothing was changed. Go back, load the page again, and repeat what you did.",
     refused: "This was refused",
@@ -58,6 +62,8 @@ pub(super) const KO: Texts = Texts {
     no_invocation: "기록에 없는 호출입니다",
     no_invocation_text: "매핑마다 최근 실패 50건과 그 밖의 최근 호출 50건만 보관하며, 다시 시작한 뒤나 다른 \
                          게이트웨이에서는 실패한 호출만 볼 수 있습니다.",
+    too_large: "너무 큽니다",
+    too_large_text: "아무것도 바뀌지 않았습니다. 여기서는 2 MiB까지 보낼 수 있습니다.",
     forged: "오래된 양식입니다",
     forged_text: "아무것도 바뀌지 않았습니다. 뒤로 가서 페이지를 새로 고친 뒤 다시 해 보세요.",
     refused: "거절되었습니다",
