@@ -23,4 +23,4 @@ pub mod redis;
 pub mod sigv4;
 pub mod wait;
 
-pub mod process;
+mod process;

@@ -12,11 +12,11 @@ use crate::wait;
 
 /// Everything a process printed so far; shared with the threads that read it.
 #[derive(Debug, Clone, Default)]
-pub struct Output(Arc<Mutex<String>>);
+pub(crate) struct Output(Arc<Mutex<String>>);
 
 impl Output {
     /// All of it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -36,19 +36,19 @@ impl Output {
 
 /// A running child; killed when dropped.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
     /// Starts `command`; both its streams are appended to `output`.
-    pub fn spawn(command: &mut Command, output: &Output) -> Self {
+    pub(crate) fn spawn(command: &mut Command, output: &Output) -> Self {
         Self::spawn_with(command, Stdio::null(), output)
     }
 
     /// The same, with this as its standard input.
-    pub fn spawn_with(command: &mut Command, stdin: Stdio, output: &Output) -> Self {
+    pub(crate) fn spawn_with(command: &mut Command, stdin: Stdio, output: &Output) -> Self {
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let readers = vec![
@@ -59,35 +59,35 @@ impl Process {
     }
 
     /// Returns when all it printed is in its output: once it and all who got its streams ended.
-    pub fn read_to_end(&mut self) {
+    pub(crate) fn read_to_end(&mut self) {
         for reader in self.readers.drain(..) {
             reader.join().expect("a reader");
         }
     }
 
     /// Its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("waiting for our own child")
     }
 
     /// Sends a signal; one that is gone gets none.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let _gone_is_fine = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// SIGKILL; returns when the process is gone.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _gone_is_fine = self.child.kill();
         let _reaped = self.child.wait();
     }
 
     /// SIGTERM; returns how the process ended, panics if it does not within `deadline`.
-    pub fn terminate(&mut self, deadline: Duration) -> ExitStatus {
+    pub(crate) fn terminate(&mut self, deadline: Duration) -> ExitStatus {
         self.signal(Signal::TERM);
         wait::until_some(deadline, "the end of a process after SIGTERM", || self.ended())
     }
@@ -100,7 +100,7 @@ impl Drop for Process {
 }
 
 /// The end of a log, for a panic's message.
-pub fn tail(log: &str) -> String {
+pub(crate) fn tail(log: &str) -> String {
     const LINES: usize = 200;
     let skip = log.lines().count().saturating_sub(LINES);
     log.lines().skip(skip).collect::<Vec<_>>().join("\n")

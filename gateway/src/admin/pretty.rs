@@ -1,5 +1,5 @@
-//! JSON with a line for each member, as it was written otherwise: numbers, escapes and the order
-//! of members stay.
+//! JSON with line ends and spaces, as people read it. Nothing in it is changed: neither the order
+//! of members, nor numbers, nor what is given twice.
 
 use std::fmt::Write as _;
 
@@ -7,29 +7,37 @@ use serde::de::IgnoredAny;
 
 use crate::admin::shown::is_plain;
 
-/// The text over several lines. Deep nesting makes nothing huge of it: it ends some way after
-/// `characters_max`. `None`: it is no JSON of objects or arrays.
-pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
-    let text = std::str::from_utf8(json).ok()?;
-    if !text.trim_start().starts_with(['{', '[']) {
+/// JSON that is longer stays as it is, in bytes.
+const BYTES_MAX: usize = 64 * 1024;
+/// JSON that would become longer stays as it is, too, in bytes.
+const SHOWN_BYTES_MAX: usize = 4 * BYTES_MAX;
+/// As does what is nested deeper: each level makes its lines longer, so a short hostile text
+/// would take gigabytes.
+const DEPTH_MAX: usize = 64;
+const INDENT: &str = "  ";
+
+/// The text with line ends; `None`: it is no JSON of objects or arrays, too long or too deep.
+pub(super) fn pretty(text: &str) -> Option<String> {
+    let is_compound = text.trim_start().starts_with(['{', '[']);
+    if !is_compound || text.len() > BYTES_MAX {
         return None;
     }
     serde_json::from_str::<IgnoredAny>(text).ok()?;
-    let mut out = String::new();
+    let mut out = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        if out.len() > characters_max.saturating_mul(4) {
-            break;
-        }
         if in_string {
             out.push(character);
             in_string = is_escaped || character != '"';
-            is_escaped = !is_escaped && character == '\\';
+            is_escaped = character == '\\' && !is_escaped;
             continue;
         }
+        if depth > DEPTH_MAX || out.len() > SHOWN_BYTES_MAX {
+            return None;
+        }
         match character {
-            ' ' | '\t' | '\r' | '\n' => {}
+            ' ' | '\t' | '\n' | '\r' => {}
             '{' | '[' => {
                 out.push(character);
                 while characters.next_if(char::is_ascii_whitespace).is_some() {}
@@ -37,20 +45,20 @@ pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
                     out.push(end);
                 } else {
                     depth += 1;
-                    begin_line(&mut out, depth);
+                    new_line(&mut out, depth);
                 }
             }
             '}' | ']' => {
                 depth = depth.saturating_sub(1);
-                begin_line(&mut out, depth);
+                new_line(&mut out, depth);
                 out.push(character);
             }
             ',' => {
                 out.push(character);
-                begin_line(&mut out, depth);
+                new_line(&mut out, depth);
             }
             ':' => out.push_str(": "),
-            character => {
+            _ => {
                 in_string = character == '"';
                 out.push(character);
             }
@@ -59,9 +67,9 @@ pub(super) fn pretty(json: &[u8], characters_max: usize) -> Option<String> {
     Some(out)
 }
 
-fn begin_line(out: &mut String, depth: usize) {
+fn new_line(out: &mut String, depth: usize) {
     out.push('\n');
-    out.extend(std::iter::repeat_n("  ", depth));
+    out.push_str(&INDENT.repeat(depth));
 }
 
 /// The same JSON, in which nothing is invisible or changes the direction of the text. Such
@@ -86,21 +94,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_stand_in_lines_and_strings_stay_as_they_are() {
-        let json = br#" {"b":[1.0e5,{ },[ ]],"a":"{\"x\",:\\","c":{"d":null}}"#;
-        let expected = "{\n  \"b\": [\n    1.0e5,\n    {},\n    []\n  ],\n  \
-                        \"a\": \"{\\\"x\\\",:\\\\\",\n  \"c\": {\n    \"d\": null\n  }\n}";
-        assert_eq!(pretty(json, 1_000).unwrap(), expected);
-        let deep = "[".repeat(1_000) + &"]".repeat(1_000);
-        for bad in [&b"{"[..], b"", b"7", b"[\"\xff\"]", b"{} {}", deep.as_bytes()] {
-            assert_eq!(pretty(bad, 10), None);
-        }
+    fn json_gets_lines_and_keeps_all_else() {
+        let text = r#"{"b":[1.50,{}, [ ] ],"a":"x\"{,\\","a":null}"#;
+        let lines = "{\n  \"b\": [\n    1.50,\n    {},\n    []\n  ],\n  \"a\": \"x\\\"{,\\\\\",\n  \
+                     \"a\": null\n}";
+        assert_eq!(pretty(text).as_deref(), Some(lines));
+        assert_eq!(pretty(lines).as_deref(), Some(lines));
     }
 
     #[test]
-    fn nesting_makes_nothing_huge() {
-        let json = format!("{}{}1{}", "[".repeat(100), "1,".repeat(30_000), "]".repeat(100));
-        assert!(pretty(json.as_bytes(), 1_000).unwrap().len() < 5_000);
+    fn what_is_no_json_stays_as_it_is() {
+        let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+        let long = format!("[\"{}\"]", "x".repeat(BYTES_MAX));
+        let wide = format!("{}{}1{}", "[".repeat(60), "1,".repeat(20_000), "]".repeat(60));
+        for text in ["", "7", "\"x\"", "{", "{a:1}", "[1,]", "[1] 2", &deep, &long, &wide] {
+            assert!(pretty(text).is_none(), "{}", &text[..text.len().min(9)]);
+        }
     }
 
     #[test]

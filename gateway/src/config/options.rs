@@ -130,8 +130,8 @@ pub struct Options {
     )]
     #[serde(deserialize_with = "secrets")]
     pub token: Vec<Secret>,
-    /// The password of the admin page at /admin, 8 characters or more. Without one the page is open where everything else
-    /// is, and closed where there are keys or tokens
+    /// The password of the admin page at /admin, 8 characters or more. Without one the page is
+    /// open where everything else is, and closed where there are keys or tokens
     #[arg(long, env = "KARIN_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     #[serde(deserialize_with = "secret")]
     pub admin_password: Option<Secret>,

@@ -1,4 +1,4 @@
-"""Calls boto3's clients for SQS and Lambda as told on standard input, a JSON object a line, and answers so.
+"""Calls boto3's clients for SQS and Lambda as told, and answers, a JSON object a line.
 
 boto_calls.py URL
 """
@@ -28,7 +28,8 @@ def main():
     for line in sys.stdin:
         call = json.loads(line)
         try:
-            result = getattr(clients[call.get("service", "sqs")], call["method"])(**call["parameters"])
+            client = clients[call.get("service", "sqs")]
+            result = getattr(client, call["method"])(**call["parameters"])
             result.pop("ResponseMetadata", None)
             answer = {"result": result}
         except ClientError as error:

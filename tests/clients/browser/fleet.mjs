@@ -24,7 +24,8 @@ await withBrowser(async (browser) => {
   const functions = await open(browser, "/admin/functions");
   assert.ok((await functions.locator("section", { hasText: "f2" }).innerText()).includes(other));
   const attributes = ["ApproximateNumberOfMessages"];
-  const { Attributes } = await sqs("get_queue_attributes", { QueueUrl, AttributeNames: attributes });
+  const asked = { QueueUrl, AttributeNames: attributes };
+  const { Attributes } = await sqs("get_queue_attributes", asked);
   assert.equal(Attributes.ApproximateNumberOfMessages, "1");
   const { EventSourceMappings } = await lambda("list_event_source_mappings");
   assert.equal(EventSourceMappings.length, 1, "of its own configuration it knows one");

@@ -78,7 +78,8 @@ fn post(gateway: &Gateway, id: &str, asked: &Response, run: &str) -> Response {
 /// Invokes again as the button does. Returns the new one's id.
 #[track_caller]
 fn invoke_again(gateway: &Gateway, id: &str) -> String {
-    let asked = gateway.http().get(&format!("/admin/invocations/{id}/again"));
+    let path = format!("/admin/invocations/{id}/again");
+    let asked = gateway.http().request("GET", &path, &[BROWSER], b"");
     assert_eq!(asked.status, 200, "{}", asked.text());
     let response = post(gateway, id, &asked, &field(asked.text(), "run"));
     assert_eq!(response.status, 303, "{}", response.text());
@@ -204,7 +205,8 @@ fn a_long_event_is_kept_cut_and_cannot_be_invoked_again() {
     send(&gateway, "q", "please-fail");
     let both = wait_for(&gateway, "function_error", 2);
     let small = both.iter().find(|other| **other != id).unwrap();
-    let asked = gateway.http().get(&format!("/admin/invocations/{small}/again"));
+    let path = format!("/admin/invocations/{small}/again");
+    let asked = gateway.http().request("GET", &path, &[BROWSER], b"");
     let refused = post(&gateway, &id, &asked, "00000000000000ab-1");
     assert_eq!(refused.status, 400, "{}", refused.text());
     assert_eq!(function.events().len(), 2);

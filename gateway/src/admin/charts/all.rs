@@ -176,7 +176,8 @@ impl Part {
         let asked = asked.and_then(|(_, part)| part.parse::<usize>().ok()).unwrap_or(0);
         let part = asked.min(of.saturating_sub(1) / SHOWN_MAX);
         let url = |part: usize| {
-            let mut url = form_urlencoded::Serializer::new(format!("{path}?"));
+            let start = format!("{path}?");
+            let mut url = form_urlencoded::Serializer::for_suffix(start, path.len() + 1);
             url.extend_pairs(given.into_iter().filter(|(name, _)| name != parameter));
             url.append_pair(parameter, &part.to_string()).finish()
         };

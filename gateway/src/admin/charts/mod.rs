@@ -41,7 +41,7 @@ impl Choice {
     pub(super) fn of(url: &str) -> Self {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut span, mut has_numbers) = (Span::default(), false);
-        let mut rest = form_urlencoded::Serializer::new(format!("{path}?"));
+        let mut rest = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 SPAN => span = Span::of_name(&value).unwrap_or_default(),

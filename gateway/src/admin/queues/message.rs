@@ -136,10 +136,7 @@ pub(super) async fn page(
         body: shown::text(&text, BODY_BYTES_MAX).0,
         is_utf8: whole.is_ok(),
         line_ends: LineEnds::of(&text),
-        pretty: whole
-            .ok()
-            .and_then(|whole| pretty(whole.as_bytes(), BODY_BYTES_MAX))
-            .map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
+        pretty: whole.ok().and_then(pretty).map(|text| shown::text(&text, BODY_BYTES_MAX * 2).0),
         attributes: stored.user.iter().map(attribute).collect(),
         trace: trace.unwrap_or_default(),
         can_edit: Draft::of(&seen.message, String::new).is_some(),

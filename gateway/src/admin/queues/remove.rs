@@ -55,7 +55,8 @@ async fn asked(
 ) -> Result<Page, Failure> {
     let info = state.0.queues.info(&queue).await?;
     let (sources, _more) = state.0.queues.sources(&queue, None, ROWS_MAX).await?;
-    let functions = mappings_of(state, &queue).into_iter().map(|mapping| mapping.function_name);
+    let functions =
+        mappings_of(state, &queue).await.into_iter().map(|mapping| mapping.function_name);
     Ok(Page {
         frame: visitor
             .frame(Section::Queues, (visitor.lang.texts().queue.delete_title)(queue.as_str())),

@@ -9,10 +9,12 @@ use hyper::header::HOST;
 use super::redrive::{Task, tasks};
 use super::{Named, ROWS_MAX, attributes, change, page_of, under, words};
 use crate::admin::State;
+use crate::admin::charts::{Charts, queue_charts};
 use crate::admin::failure::Failure;
+use crate::admin::mapping_state::{self, ShownState};
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::shown;
-use crate::lambda::{MappingStatus, StateStatus};
+use crate::lambda::MappingStatus;
 use crate::queues::{MessageState, QueueInfo, QueueName};
 
 /// The header by which htmx says that it wants only what changes.
@@ -33,6 +35,7 @@ struct Page {
     /// `None`: nobody asked.
     sources: Option<Vec<QueueName>>,
     url: String,
+    charts: Charts,
 }
 
 #[derive(Debug)]
@@ -103,16 +106,8 @@ impl Page {
         self.info.tags.iter().map(|(key, value)| (shown(key), shown(value))).collect()
     }
 
-    /// A mapping's state: the badge's class and the word.
-    fn state_of(&self, mapping: &MappingStatus) -> (&'static str, &'static str) {
-        let t = &self.frame.t.queue;
-        match mapping.state {
-            StateStatus::Running => ("good", t.running),
-            StateStatus::Waiting { .. } => ("warn", t.waiting),
-            StateStatus::Paused { .. } => ("bad", t.paused),
-            StateStatus::Disabled => ("", t.disabled),
-            StateStatus::Elsewhere => ("info", t.elsewhere),
-        }
+    fn state_of(&self, mapping: &MappingStatus) -> ShownState {
+        mapping_state::of(mapping, self.frame.t)
     }
 }
 
@@ -122,9 +117,9 @@ impl Attribute {
     }
 }
 
-/// The mappings of a queue.
-pub(super) fn mappings_of(state: &State, queue: &QueueName) -> Vec<MappingStatus> {
-    let mut mappings = state.0.control.status().mappings;
+/// The mappings of a queue, whichever gateways serve them.
+pub(super) async fn mappings_of(state: &State, queue: &QueueName) -> Vec<MappingStatus> {
+    let mut mappings = state.0.control.fleet_status().await.trigger.mappings;
     mappings.retain(|mapping| mapping.queue == queue.as_str());
     mappings
 }
@@ -153,11 +148,13 @@ pub(super) async fn page(
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let identity = state.identity();
+    let frame = visitor.frame(Section::Queues, queue.as_str());
     Ok(html(&Page {
-        frame: visitor.frame(Section::Queues, queue.as_str()),
+        charts: queue_charts(&state, &queue, &frame).await?,
+        frame,
         now_ms: now_ms(),
         attributes,
-        mappings: mappings_of(&state, &queue),
+        mappings: mappings_of(&state, &queue).await,
         tasks: tasks(&state, &queue, visitor.lang).await?,
         sources,
         url: identity.queue_url(&identity.base_url(host, ""), &queue),
