@@ -179,7 +179,7 @@ async fn start(
     let sources = Sources {
         queues: queues.clone(),
         control: lambda.control().clone(),
-        census: lambda.census().clone(),
+        company: lambda.company().clone(),
         requests: Sources::requests(&sqs, lambda.api(), &admin_requests),
     };
     let metrics = Metrics::new(sources, config.admin_password.as_ref());

@@ -234,7 +234,17 @@ mod tests {
 
     fn counts(name: &str, ready: u64, dead: u64) -> QueueCounts {
         let queue = QueueName::parse(name).unwrap();
-        QueueCounts { queue, ready, delayed: 1, in_flight: 0, dead, next_ms: None }
+        QueueCounts {
+            queue,
+            ready,
+            delayed: 1,
+            in_flight: 0,
+            dead,
+            next_ms: None,
+            hint: 0,
+            oldest_sent_ms: None,
+            sequence: 0,
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use api::Api;
 pub(crate) use api::{Operation, is_api_path};
 pub use control::Control;
 pub use counters::DURATION_BUCKETS;
-pub(crate) use fleet::Census;
+pub(crate) use fleet::Company;
 pub use functions::CloudFunction;
 pub use local::{REAPER_SUBCOMMAND, run_reaper};
 pub(crate) use measures::{MappingCounts, MappingMeasures};
@@ -95,7 +95,7 @@ pub struct Lambda {
     functions: Arc<LocalFunctions>,
     control: Control,
     api: Api,
-    census: Census,
+    company: Company,
     /// Writes what fails to Redis.
     keeping: JoinHandle<()>,
 }
@@ -126,7 +126,7 @@ pub fn start(
     let functions = LocalFunctions::new(&config.functions, folder, &identity, endpoint, karin);
     let functions = Arc::new(functions);
     let fleet = Fleet::join(&queues, holder)?;
-    let census = fleet.census();
+    let company = fleet.company();
     let lookout = Lookout::new(queues.clone(), fleet.company(), Arc::clone(&functions), listen);
     let records = Records::new(queues.clone(), config.keep_payloads);
     let (control, requests) = control::channel(lookout, records.clone());
@@ -143,7 +143,7 @@ pub fn start(
         Supervisor::new(queues, config, fleet, identity, Arc::clone(&functions), requests);
     let supervisor = tokio::spawn(supervisor.run(stopped));
     let keeping = tokio::spawn(records.keep());
-    Ok(Lambda { stop, supervisor, lookout, functions, control, api, census, keeping })
+    Ok(Lambda { stop, supervisor, lookout, functions, control, api, company, keeping })
 }
 
 /// Makes the queues of the configuration's mappings, so that they are there when karin says that it
@@ -175,8 +175,8 @@ impl Lambda {
     }
 
     /// What knows how many gateways are alive.
-    pub(crate) fn census(&self) -> &Census {
-        &self.census
+    pub(crate) fn company(&self) -> &Company {
+        &self.company
     }
 
     /// Stops: nothing more is taken, what was taken and not begun is given back, running

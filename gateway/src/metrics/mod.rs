@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::auth::{Auth, Entrance, Secret};
-use crate::lambda::{self, Census, Control};
+use crate::lambda::{self, Company, Control};
 use crate::queues::{QueueName, Queues, RedisMemory, Statistics};
 use access::{Access, Denied};
 use page::Format;
@@ -73,7 +73,7 @@ pub(crate) struct Sources {
     /// The trigger.
     pub(crate) control: Control,
     /// Who knows the other gateways.
-    pub(crate) census: Census,
+    pub(crate) company: Company,
     /// The requests of each API.
     pub(crate) requests: Vec<Arc<Requests>>,
 }
@@ -152,7 +152,7 @@ impl Metrics {
     }
 
     async fn scrape(&self, server: Server) -> Scrape {
-        let Sources { queues, control, census, requests } = &self.0.sources;
+        let Sources { queues, control, company, requests } = &self.0.sources;
         let seen = self.seen().await;
         Scrape {
             seen,
@@ -163,7 +163,7 @@ impl Metrics {
             long_polls: queues.long_polls(),
             mappings: control.measures(),
             sync: control.status().sync,
-            gateways: census.count(),
+            gateways: company.others() + 1,
             requests: requests.iter().flat_map(|requests| requests.read()).collect(),
             server,
             process: process::Process::read(),

@@ -15,6 +15,7 @@ use super::requests::ActionRequests;
 use super::{Distribution, Seen, Server};
 use crate::lambda::{MappingCounts, MappingMeasures, SyncStatus};
 use crate::queues::{QueueName, QueueStatistics};
+use crate::version;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn build(&self, page: &mut Page<'_>) -> fmt::Result {
-        let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
+        let revision = version::revision().unwrap_or("unknown");
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("revision", revision)];
         page.gauges(("karin_build_info", "The version of this gateway; always 1."), [(labels, 1)])?;
         let help = "Gateways that are alive as this one sees them, itself included.";

@@ -218,8 +218,11 @@ impl Queues {
         let mut command = redis::cmd("KARIN.LIST");
         command.arg("PREFIX").arg(self.0.naming.key(queue)).arg("COUNT").arg(1);
         let page = reply::page(self.0.client.call_idempotent(&command).await?)?;
+        let is_too_old = page.rows.iter().any(|row| row.state.is_none());
         let now = self.states(page).into_iter().find(|now| now.name == *queue);
-        self.series_of(&now.ok_or(QueueError::NoQueue)?, span).await
+        let too_old = || QueueError::Unexpected("the module is too old for charts".into());
+        let now = now.ok_or_else(|| if is_too_old { too_old() } else { QueueError::NoQueue })?;
+        self.series_of(&now, span).await
     }
 
     /// A queue over a span, of which is known how it is now; one command.

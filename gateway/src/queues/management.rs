@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::reply::{self, Row};
+use super::reply::{self, Outlook, Row};
 use super::{QueueCounts, QueueError, QueueInfo, QueueName, Queues};
 
 /// Queues of one LIST at most (docs/commands.md).
@@ -119,11 +119,37 @@ impl Queues {
     ) -> Result<(Vec<QueueCounts>, bool), QueueError> {
         let (rows, more) = self.rows(prefix, None, after, count).await?;
         let counts = rows.into_iter().map(|(queue, row)| {
-            let Row { ready, delayed, in_flight, dead, outlook, .. } = row;
-            let next_ms = outlook.next_ms;
-            QueueCounts { queue, ready, delayed, in_flight, dead, next_ms }
+            let Row { ready, delayed, in_flight, dead, outlook, state, key: _ } = row;
+            let Outlook { hint, next_ms } = outlook;
+            let oldest_sent_ms = state.and_then(|state| state.oldest_sent_ms);
+            let sequence = state.map_or(0, |state| state.sequence);
+            QueueCounts {
+                queue,
+                ready,
+                delayed,
+                in_flight,
+                dead,
+                next_ms,
+                hint,
+                oldest_sent_ms,
+                sequence,
+            }
         });
         Ok((counts.collect(), more))
+    }
+
+    /// The counts of all queues, sorted by key; a command for each thousand.
+    pub async fn all_counts(&self) -> Result<Vec<QueueCounts>, QueueError> {
+        let mut all: Vec<QueueCounts> = Vec::new();
+        loop {
+            let after = all.last().map(|counts| counts.queue.to_string());
+            let (page, more) = self.counts("", after.as_deref(), LIST_PAGE_MAX - 1).await?;
+            let is_over = page.is_empty() || !more;
+            all.extend(page);
+            if is_over {
+                return Ok(all);
+            }
+        }
     }
 
     /// The queues of [`Self::list`] whose dead letters go to `target`, if one is given.

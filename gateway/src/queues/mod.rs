@@ -36,7 +36,7 @@ pub use bulletin::{Bulletin, Notice, TellError};
 pub use carrier::ArnMaker;
 pub use client::ConnectError;
 pub(crate) use history::QueueNow;
-pub use looking::{Glance, Peeked, Seen, ServerFacts};
+pub use looking::{Peeked, Seen};
 pub use move_tasks::{
     CHOSEN_MAX, MoveTask, MoveTaskFailure, MoveTaskStatus, MoveTasks, NewMoveTask,
 };

@@ -11,6 +11,15 @@ use super::{QueueError, Queues};
 pub struct ServerInfo(HashMap<String, String>);
 
 impl ServerInfo {
+    /// From an answer to INFO. Errors: it is no text.
+    pub(super) fn of(answer: &Value) -> Result<Self, QueueError> {
+        match answer {
+            Value::BulkString(text) => Ok(Self::parse(&String::from_utf8_lossy(text))),
+            Value::VerbatimString { text, .. } => Ok(Self::parse(text)),
+            other => Err(QueueError::Unexpected(format!("no text: {other:?}"))),
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Self {
         // Each module is a line of its own, all under one name.
         let field = |line: &'_ str| match line.trim_end().strip_prefix("module:name=") {
@@ -39,9 +48,7 @@ impl ServerInfo {
             None => self.text("redis_version").map(|version| format!("Redis {version}")),
         }
     }
-}
 
-impl ServerInfo {
     /// The version of karin's module there.
     pub fn module_version(&self) -> Option<String> {
         let fields = self.text("module:karin")?.split(',');
@@ -54,11 +61,7 @@ impl ServerInfo {
 impl Queues {
     /// What the server says of itself. Errors: `Unavailable` also if we may not ask.
     pub async fn server_info(&self) -> Result<ServerInfo, QueueError> {
-        match self.0.client.call_idempotent(&redis::cmd("INFO")).await? {
-            Value::BulkString(text) => Ok(ServerInfo::parse(&String::from_utf8_lossy(&text))),
-            Value::VerbatimString { text, .. } => Ok(ServerInfo::parse(&text)),
-            other => Err(QueueError::Unexpected(format!("no text: {other:?}"))),
-        }
+        ServerInfo::of(&self.0.client.call_idempotent(&redis::cmd("INFO")).await?)
     }
 }
 

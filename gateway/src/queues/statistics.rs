@@ -1,7 +1,5 @@
 //! What there is to count: queues, Redis, and what this gateway does with them.
 
-use redis::Value;
-
 use super::{QueueError, QueueName, QueueTraffic, Queues, ServerInfo, redrive, reply::Row};
 use crate::metrics::Distribution;
 
@@ -66,12 +64,7 @@ impl Queues {
     pub(crate) async fn redis_memory(&self) -> Result<RedisMemory, QueueError> {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
-        let answer = self.0.client.call_idempotent(&command).await?;
-        let info = match &answer {
-            Value::BulkString(text) => ServerInfo::parse(&String::from_utf8_lossy(text)),
-            Value::VerbatimString { text, .. } => ServerInfo::parse(text),
-            _ => return Err(QueueError::Unexpected("no text in answer to INFO".to_owned())),
-        };
+        let info = ServerInfo::of(&self.0.client.call_idempotent(&command).await?)?;
         let number = |field| info.number(field).unwrap_or(0);
         Ok(RedisMemory { used: number("used_memory"), maximum: number("maxmemory") })
     }

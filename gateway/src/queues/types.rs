@@ -304,6 +304,13 @@ pub struct QueueCounts {
     pub dead: u64,
     /// Milliseconds until the next message is due; `None`: nothing is waiting.
     pub next_ms: Option<u64>,
+    /// A number that grows with what is due sooner than before.
+    pub hint: u64,
+    /// When the oldest message was sent, epoch milliseconds; `None`: there is none, or the module
+    /// is too old to say.
+    pub oldest_sent_ms: Option<u64>,
+    /// The last sequence number given; 0: none, or the module is too old to say.
+    pub sequence: u64,
 }
 
 impl QueueInfo {

@@ -8,6 +8,7 @@ use karin_tests::wait::{PATIENCE, until};
 use serde_json::json;
 
 use super::browse;
+use super::visitor::Visitor;
 use crate::lambda::sync::{FUNCTIONS, Stack, arn};
 use crate::lambda::{Function, counts, send};
 
@@ -53,6 +54,45 @@ fn a_drain_goes_on_after_a_restart_and_at_another_gateway() {
     until(PATIENCE, "no drain", || redis.cli(&["HKEYS", "karin:map"]) == disabled);
     send(&other, "orders", "late");
     until(PATIENCE, "it to stay", || counts(&other, "orders") == (1, 0, 0));
+}
+
+#[test]
+fn a_drain_that_is_called_off_stops_nothing() {
+    let redis = RedisServer::start(&[]);
+    let function = Function::new("answer null");
+    let gateway = start(
+        &redis,
+        &function,
+        &["--map", "orders=worker,batch_size=1", "--admin-password", "hunter22"],
+    );
+    let mut visitor = Visitor::signed_in(&gateway, "hunter22");
+    let page = visitor.get("/admin/mappings").text().to_owned();
+    let (_, rest) = page.split_once("<tr id=\"m-").unwrap();
+    let uuid = rest.split('"').next().unwrap().to_owned();
+    let mut ask = |what: &str| {
+        let answer = visitor.post(&format!("/admin/mappings/{uuid}/{what}"), &[]);
+        assert_eq!(answer.status, 303, "{what}: {answer:?}");
+    };
+    let kept = || redis.cli(&["HKEYS", "karin:map"]);
+    // Somebody else's message in flight keeps the drain from its end.
+    ask("stop");
+    until(PATIENCE, "the mapping to stop", || gateway.log().contains("unmapped queue=orders"));
+    send(&gateway, "orders", "theirs");
+    let key = "karin:{orders}";
+    redis.cli(&["KARIN.POPDUE", key, "VISIBILITY", "600"]);
+    for call_off in ["start", "stop"] {
+        ask("drain");
+        assert!(kept().contains("draining:"), "{}", kept());
+        ask(call_off);
+        assert!(!kept().contains("draining:"), "{call_off}: {}", kept());
+    }
+    ask("drain");
+    ask("start");
+    redis.cli(&["KARIN.PURGE", key]);
+    send(&gateway, "orders", "ours");
+    function.wait_for(1, PATIENCE);
+    until(PATIENCE, "an empty queue", || counts(&gateway, "orders") == (0, 0, 0));
+    assert_eq!(kept(), "", "it goes on");
 }
 
 #[test]

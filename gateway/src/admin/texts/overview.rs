@@ -80,7 +80,7 @@ pub(super) const KO: Texts = Texts {
            갑니다.",
     queues: "대기열",
     first_queues: "일부만 셌으며 더 있습니다",
-    ready: "받을 수 있음",
+    ready: "수신 가능",
     in_flight: "처리 중",
     delayed: "지연됨",
     mappings: "매핑",

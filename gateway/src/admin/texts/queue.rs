@@ -245,7 +245,7 @@ pub(super) const KO: Texts = Texts {
     cancel_text: "이미 옮긴 메시지는 그대로 있고 나머지는 여기에 남습니다.",
     revive_text: |count| {
         format!(
-            "배달 못 한 편지 대기열로 옮겨지기를 기다리는 메시지는 {count}개입니다. 한 번도 받지 않은 것처럼 다시 이 대기열의 메시지가 됩니다."
+            "배달 못 한 메시지 대기열로 옮겨지기를 기다리는 메시지는 {count}개입니다. 한 번도 받지 않은 것처럼 다시 이 대기열의 메시지가 됩니다."
         )
     },
     purge_text: |count| {
@@ -271,7 +271,7 @@ pub(super) const KO: Texts = Texts {
                 각각 한 번만 도착합니다."
         )
     },
-    no_sources: "배달 못 한 편지 대기열이 아닙니다. 이곳으로 메시지를 보내는 대기열이 없으므로 옮길 수 없습니다.",
+    no_sources: "배달 못 한 메시지 대기열이 아닙니다. 이곳으로 메시지를 보내는 대기열이 없으므로 옮길 수 없습니다.",
     other_queue: "다른 대기열:",
     other_name: "다른 대기열의 이름",
     rate: "초당 최대 개수",
@@ -285,7 +285,7 @@ pub(super) const KO: Texts = Texts {
         "ReceiveMessageWaitTimeSeconds" => ("수신 대기 시간", "메시지를 기다리는 시간(초)입니다."),
         "MaximumMessageSize" => ("최대 메시지 크기", "속성을 포함한 바이트 수입니다."),
         "dead-letter-queue" => {
-            ("배달 못 한 편지 대기열", "이름이나 ARN입니다. 유형이 같아야 합니다.")
+            ("배달 못 한 메시지 대기열", "이름이나 ARN입니다. 유형이 같아야 합니다.")
         }
         "max-receives" => ("최대 수신 횟수", ""),
         "RedrivePolicy" => ("배달 못 한 메시지", ""),

@@ -70,7 +70,7 @@ pub(super) const KO: Texts = Texts {
     next_due: "다음 차례",
     due_now: "지금",
     due_in: |time| format!("{time} 후"),
-    target: "배달 못 한 편지 대기열",
+    target: "배달 못 한 메시지 대기열",
     pages: "목록 페이지",
     first_page: "첫 페이지",
     next_page: "다음 페이지",

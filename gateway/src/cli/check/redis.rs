@@ -8,7 +8,7 @@ use std::{
 
 use super::{Finding, Level};
 use crate::{
-    cli::place, config::Config, data_dir::DataDir, embedded::is_program, queues::ServerFacts,
+    cli::place, config::Config, data_dir::DataDir, embedded::is_program, queues::ServerInfo,
     run::module,
 };
 
@@ -108,22 +108,24 @@ async fn running(config: &Config) -> Vec<Finding> {
         Err(_) if is_own => return vec![],
         Err(error) => return vec![Finding::new(Level::Problem, SUBJECT, error.to_string())],
     };
-    let facts = queues.server_facts().await;
-    let version = facts.version.as_deref().unwrap_or("of unknown version");
+    // A user that may not ask learns nothing.
+    let info = queues.server_info().await.unwrap_or_default();
+    let version = info.text("redis_version");
     let target = config.redis_url.as_ref().map_or_else(
         || format!("that of the karin that runs on {}", config.data_dir.display()),
         ToString::to_string,
     );
-    let level = facts.version.as_deref().map_or(Level::Ok, level_of_version);
+    let level = version.map_or(Level::Ok, level_of_version);
+    let version = version.unwrap_or("unknown");
     let reached = Finding::new(level, SUBJECT, format!("{target} answers, version {version}"));
-    std::iter::once(reached).chain(settings(&facts)).collect()
+    std::iter::once(reached).chain(settings(&info)).collect()
 }
 
 /// What people should know of how it is set up.
-fn settings(facts: &ServerFacts) -> Vec<Finding> {
-    let mut findings = vec![version_of_module(facts)];
+fn settings(info: &ServerInfo) -> Vec<Finding> {
+    let mut findings = vec![version_of_module(info)];
     let mut add = |level, text: &str| findings.push(Finding::new(level, SUBJECT, text));
-    match facts.eviction.as_deref() {
+    match info.text("maxmemory_policy") {
         Some(policy) if policy.starts_with("allkeys") => add(
             Level::Warning,
             &format!(
@@ -134,22 +136,21 @@ fn settings(facts: &ServerFacts) -> Vec<Finding> {
         Some(policy) => add(Level::Ok, &format!("when memory runs out: {policy}")),
         None => add(Level::Ok, "this user may not ask how it is set up"),
     }
-    match facts.is_append_only {
-        Some(false) => add(Level::Warning, "appendonly is off: a crash loses messages"),
-        Some(true) => add(Level::Ok, "messages outlive it (appendonly)"),
+    match info.number("aof_enabled") {
+        Some(0) => add(Level::Warning, "appendonly is off: a crash loses messages"),
+        Some(_) => add(Level::Ok, "messages outlive it (appendonly)"),
         None => {}
     }
-    if facts.is_replica == Some(true) {
+    if info.text("role") == Some("slave") {
         add(Level::Problem, "it is a replica, which takes no messages");
     }
     findings
 }
 
-fn version_of_module(facts: &ServerFacts) -> Finding {
-    let Some(number) = facts.module else {
+fn version_of_module(info: &ServerInfo) -> Finding {
+    let Some(theirs) = info.module_version() else {
         return Finding::new(Level::Ok, "module", "loaded");
     };
-    let theirs = format!("{}.{}.{}", number / 10_000, number / 100 % 100, number % 100);
     let ours = env!("CARGO_PKG_VERSION");
     if theirs == ours {
         return Finding::new(Level::Ok, "module", format!("loaded, version {theirs}"));
@@ -171,9 +172,10 @@ mod tests {
 
     #[test]
     fn a_module_of_another_version_is_told() {
-        let of = |module| version_of_module(&ServerFacts { module, ..ServerFacts::default() });
-        assert_eq!(of(Some(90_807)).level, Level::Warning);
-        assert!(of(Some(90_807)).text.contains("9.8.7"));
-        assert_eq!(of(None).level, Level::Ok);
+        let of = |info| version_of_module(&ServerInfo::parse(info));
+        let other = of("module:name=karin,ver=90807,api=1\r\n");
+        assert_eq!(other.level, Level::Warning);
+        assert!(other.text.contains("9.8.7"));
+        assert_eq!(of("").level, Level::Ok);
     }
 }

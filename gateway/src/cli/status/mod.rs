@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::{
@@ -22,11 +21,9 @@ use super::{
 use crate::{
     config::{Config, Options},
     lambda::{self, FleetStatus, GatewayInfo, MappingStatus},
-    queues::{Glance, QueueError, Queues},
+    queues::{QueueCounts, QueueError, Queues},
 };
 
-/// Queues that are asked for details at a time.
-const ASKED_AT_ONCE: usize = 100;
 /// Moves the cursor to the beginning of the terminal.
 const HOME: &str = "\u{1b}[H";
 /// Deletes the rest of a line.
@@ -115,7 +112,7 @@ struct QueueLine {
     delayed: u64,
     in_flight: u64,
     dead: u64,
-    /// How long ago the message at its head was sent.
+    /// How long ago its oldest message was sent.
     oldest_ms: Option<u64>,
     /// In how long the next message can be received.
     next_due_ms: Option<u64>,
@@ -153,38 +150,24 @@ async fn see(queues: &mut Option<Queues>, config: &Config) -> Result<Snapshot, C
 
 async fn look(queues: &Queues) -> Result<Snapshot, QueueError> {
     let at_ms = now_ms();
-    let mut lines = Vec::new();
-    for some in queues.glance().await?.chunks(ASKED_AT_ONCE) {
-        lines.extend(try_join_all(some.iter().map(|glance| queue(queues, glance, at_ms))).await?);
-    }
+    let lines = queues.all_counts().await?.into_iter().map(|counts| line_of(counts, at_ms));
+    let lines = lines.collect();
     let fleet = lambda::read_fleet(queues).await.map_err(|error| error.to_string());
-    Ok(Snapshot { at_ms, queues: lines.into_iter().flatten().collect(), fleet })
+    Ok(Snapshot { at_ms, queues: lines, fleet })
 }
 
-/// `None`: it was deleted meanwhile.
-async fn queue(
-    queues: &Queues,
-    glance: &Glance,
-    now_ms: u64,
-) -> Result<Option<QueueLine>, QueueError> {
-    let Glance { queue, ready, delayed, in_flight, dead, next_due_ms, .. } = glance;
-    let oldest_sent_ms = if ready + in_flight == 0 {
-        None
-    } else {
-        match queues.info(queue).await {
-            Err(QueueError::NoQueue) => return Ok(None),
-            info => info?.oldest_sent_ms,
-        }
-    };
-    Ok(Some(QueueLine {
+fn line_of(counts: QueueCounts, now_ms: u64) -> QueueLine {
+    let QueueCounts { queue, ready, delayed, in_flight, dead, next_ms, oldest_sent_ms, .. } =
+        counts;
+    QueueLine {
         name: queue.to_string(),
-        ready: *ready,
-        delayed: *delayed,
-        in_flight: *in_flight,
-        dead: *dead,
+        ready,
+        delayed,
+        in_flight,
+        dead,
         oldest_ms: oldest_sent_ms.map(|sent| now_ms.saturating_sub(sent)),
-        next_due_ms: *next_due_ms,
-    }))
+        next_due_ms: next_ms,
+    }
 }
 
 /// How it is shown.

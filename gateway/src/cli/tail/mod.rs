@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::{Config, Options},
     message_view::MessageView,
-    queues::{Glance, QueueError, QueueName, Queues},
+    queues::{QueueCounts, QueueError, QueueName, Queues},
 };
 
 use mappings::Mappings;
@@ -114,14 +114,20 @@ pub(super) fn run(arguments: Arguments, before: Options) -> Result<ExitCode, Cli
 
 /// A queue as it was at the last look.
 struct Seen {
-    glance: Glance,
+    counts: QueueCounts,
     uid: String,
     sequence: u64,
 }
 
 impl Seen {
+    /// Whether something happened since; that what is due comes nearer is nothing.
+    fn differs_from(&self, now: &QueueCounts) -> bool {
+        let QueueCounts { next_ms, .. } = self.counts;
+        self.counts != QueueCounts { next_ms, ..now.clone() }
+    }
+
     fn total(&self) -> u64 {
-        let Glance { ready, delayed, in_flight, dead, .. } = &self.glance;
+        let QueueCounts { ready, delayed, in_flight, dead, .. } = &self.counts;
         ready + delayed + in_flight + dead
     }
 }
@@ -166,16 +172,16 @@ impl Follower {
 
     async fn changes(&mut self, queues: Queues) -> Result<Vec<Event>, QueueError> {
         let mut events = Vec::new();
-        let mut glances = queues.glance().await?;
-        glances.retain(|glance| self.wanted.is_empty() || self.wanted.contains(&glance.queue));
-        let there: BTreeSet<_> = glances.iter().map(|glance| glance.queue.clone()).collect();
-        for glance in glances {
-            let before = self.seen.get(&glance.queue);
-            if before.is_some_and(|seen| seen.glance == glance) {
+        let mut all = queues.all_counts().await?;
+        all.retain(|counts| self.wanted.is_empty() || self.wanted.contains(&counts.queue));
+        let there: BTreeSet<_> = all.iter().map(|counts| counts.queue.clone()).collect();
+        for counts in all {
+            let before = self.seen.get(&counts.queue);
+            if before.is_some_and(|seen| !seen.differs_from(&counts)) {
                 continue;
             }
-            let name = glance.queue.clone();
-            match self.queue(&queues, glance, before, &mut events).await {
+            let name = counts.queue.clone();
+            match self.queue(&queues, counts, before, &mut events).await {
                 // It was deleted meanwhile, which the next look tells.
                 Err(QueueError::NoQueue) => {}
                 seen => drop(self.seen.insert(name, seen?)),
@@ -196,13 +202,13 @@ impl Follower {
     async fn queue(
         &self,
         queues: &Queues,
-        glance: Glance,
+        counts: QueueCounts,
         before: Option<&Seen>,
         events: &mut Vec<Event>,
     ) -> Result<Seen, QueueError> {
-        let name = glance.queue.clone();
+        let name = counts.queue.clone();
         let info = queues.info(&name).await?;
-        let now = Seen { glance, uid: info.uid, sequence: info.sequence };
+        let now = Seen { counts, uid: info.uid, sequence: info.sequence };
         let before = before.filter(|before| before.uid == now.uid);
         let (sequence, total) = match before {
             Some(before) => (before.sequence, before.total()),
@@ -224,10 +230,17 @@ impl Follower {
             }
         }
         let sent = now.sequence.saturating_sub(sequence);
-        let Glance { ready, delayed, in_flight, dead, .. } = now.glance;
+        let QueueCounts { ready, delayed, in_flight, dead, .. } = now.counts;
         let gone = (total + sent).saturating_sub(now.total());
-        let counts = What::Counts { sent, gone, ready, delayed, in_flight, dead };
-        events.push(event(&name, counts));
+        let numbers = |counts: &QueueCounts| {
+            let QueueCounts { ready, delayed, in_flight, dead, .. } = *counts;
+            (ready, delayed, in_flight, dead)
+        };
+        let is_other = before.is_none_or(|seen| numbers(&seen.counts) != numbers(&now.counts));
+        if is_other || sent > 0 || gone > 0 {
+            let counts = What::Counts { sent, gone, ready, delayed, in_flight, dead };
+            events.push(event(&name, counts));
+        }
         Ok(now)
     }
 }
@@ -284,6 +297,25 @@ fn as_line(event: &Event, colours: Colours) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_what_is_due_comes_nearer_is_no_change() {
+        let counts = QueueCounts {
+            queue: QueueName::parse("q").unwrap(),
+            ready: 0,
+            delayed: 1,
+            in_flight: 0,
+            dead: 0,
+            next_ms: Some(9_000),
+            hint: 1,
+            oldest_sent_ms: Some(1),
+            sequence: 1,
+        };
+        let seen = Seen { counts: counts.clone(), uid: String::new(), sequence: 1 };
+        assert!(!seen.differs_from(&QueueCounts { next_ms: Some(8_500), ..counts.clone() }));
+        assert!(seen.differs_from(&QueueCounts { sequence: 2, ..counts.clone() }));
+        assert!(seen.differs_from(&QueueCounts { delayed: 0, ready: 1, ..counts }));
+    }
 
     #[test]
     fn an_event_is_a_line() {

@@ -54,12 +54,9 @@ pub(super) enum News {
 #[derive(Debug, Clone)]
 pub(super) struct Licence(Arc<Shared>);
 
-/// Knows how many gateways are alive. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) struct Census(Arc<Shared>);
 /// Knows the others, and hears it when somebody looks. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Company(Arc<Shared>);
+pub(crate) struct Company(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -142,11 +139,6 @@ impl Fleet {
         self.shared.with(|members, _| members.membership.map_changed());
     }
 
-    /// What tells how many there are.
-    pub(super) fn census(&self) -> Census {
-        Census(Arc::clone(&self.shared))
-    }
-
     /// Tells the others to look at the function of the mapping with this UUID.
     pub(super) fn again(&self, uuid: &str) {
         self.shared.with(|members, _| members.membership.again(uuid));
@@ -195,13 +187,6 @@ impl Licence {
     }
 }
 
-impl Census {
-    /// How many gateways are alive, this one included.
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().membership.others() + 1
-    }
-}
-
 impl Company {
     /// What this gateway is called.
     pub(super) fn id(&self) -> GatewayId {
@@ -209,7 +194,7 @@ impl Company {
     }
 
     /// How many others live.
-    pub(super) fn others(&self) -> usize {
+    pub(crate) fn others(&self) -> usize {
         self.0.lock().membership.others()
     }
 
