@@ -157,11 +157,11 @@ fn counters(status: &MappingStatus) -> Vec<(&'static str, u64)> {
 /// Empty: nothing was invoked.
 fn durations(status: &MappingStatus, texts: &Texts) -> Vec<(&'static str, String)> {
     let counters = &status.counters;
-    let quantile = |of_thousand| counters.duration_quantile(of_thousand).map(duration);
+    let percentile = |share| counters.duration_percentile(share).map(duration);
     let count = counters.duration_buckets.iter().fold(0, |all: u64, n| all.saturating_add(*n));
     let mean = counters.duration_sum_us.checked_div(count);
     let mean = mean.map(|us| duration(Duration::from_micros(us)));
-    let all = [("p50", quantile(500)), ("p99", quantile(990)), (texts.mappings.mean, mean)];
+    let all = [("p50", percentile(0.5)), ("p99", percentile(0.99)), (texts.mappings.mean, mean)];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 

@@ -131,7 +131,7 @@ impl Row {
         } else {
             format!("{size} / {}", (texts.mappings.seconds)(window))
         };
-        let median = status.counters.duration_quantile(500).map(duration);
+        let median = status.counters.duration_percentile(0.5).map(duration);
         Self {
             uuid: status.uuid.clone(),
             queue: plain(&status.queue),

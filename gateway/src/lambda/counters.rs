@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::history::real;
+
 use crate::metrics::Histogram;
 
 /// The upper bounds of the buckets invocations are counted in by how long they took.
@@ -173,6 +175,36 @@ impl Durations {
     pub(super) fn counts(&self) -> [u64; DURATION_BUCKETS.len() + 1] {
         self.buckets.each_ref().map(Counter::get)
     }
+}
+
+/// How long a share of invocations took at most, in milliseconds, as exactly as buckets tell: they
+/// are taken to be spread evenly (on the logarithm's scale) within each. Of the last bucket, which
+/// has no bound, its beginning.
+pub(crate) fn percentile_ms(
+    buckets: &[u64; DURATION_BUCKETS.len() + 1],
+    share: f64,
+) -> Option<f64> {
+    let total: u64 = buckets.iter().fold(0, |sum, count| sum.saturating_add(*count));
+    if total == 0 {
+        return None;
+    }
+    let wanted = real(total) * share;
+    let mut counted = 0.0;
+    let mut lower_ms = 0.0;
+    for (number, count) in buckets.iter().enumerate() {
+        let Some(bound) = DURATION_BUCKETS.get(number) else { break };
+        let upper_ms = bound.as_secs_f64() * 1_000.0;
+        let count = real(*count);
+        if count > 0.0 && counted + count >= wanted {
+            let within = ((wanted - counted) / count).clamp(0.0, 1.0);
+            let ratio: f64 = if lower_ms > 0.0 { upper_ms / lower_ms } else { 1.0 };
+            let from_ms = if lower_ms > 0.0 { lower_ms } else { upper_ms };
+            return Some(from_ms * ratio.powf(within));
+        }
+        counted += count;
+        lower_ms = upper_ms;
+    }
+    Some(lower_ms)
 }
 
 /// The counters of one mapping. The first five count messages, the others what their names say.

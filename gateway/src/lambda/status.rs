@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::FailureReport;
 use crate::lambda::control::{Control, Served, SyncView, View};
-use crate::lambda::counters::{Counters, DURATION_BUCKETS};
+use crate::lambda::counters::{Counters, DURATION_BUCKETS, percentile_ms};
 use crate::lambda::health::MappingState;
 use crate::lambda::mapping::{Mapping, Origin};
 
@@ -236,22 +236,11 @@ fn buckets<'de, D: Deserializer<'de>>(
 }
 
 impl CounterValues {
-    /// How long invocations took: so many of a thousand took at most so long, estimated from the
-    /// buckets. `None`: there were none. Those beyond the last bound count as having taken it.
-    pub fn duration_quantile(&self, of_thousand: u64) -> Option<Duration> {
-        let all: u64 =
-            self.duration_buckets.iter().fold(0, |all, count| all.saturating_add(*count));
-        let rank = all.saturating_mul(of_thousand).div_ceil(1_000).max(1);
-        let (mut before, mut from) = (0_u64, Duration::ZERO);
-        for (count, to) in self.duration_buckets.iter().zip(DURATION_BUCKETS) {
-            if before.saturating_add(*count) >= rank && *count > 0 {
-                let part = u32::try_from((rank - before).saturating_mul(1_000) / count);
-                let width = to.saturating_sub(from);
-                return Some(from + width * part.unwrap_or(1_000) / 1_000);
-            }
-            (before, from) = (before.saturating_add(*count), to);
-        }
-        (all > 0).then_some(from)
+    /// How long a share of the invocations took at most, as exactly as buckets tell. `None`: there
+    /// were none.
+    pub fn duration_percentile(&self, share: f64) -> Option<Duration> {
+        percentile_ms(&self.duration_buckets, share)
+            .map(|milliseconds| Duration::from_secs_f64(milliseconds / 1_000.0))
     }
 
     /// What two did, together.
@@ -308,20 +297,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_estimated_within_their_bucket() {
+    fn percentiles_are_estimated_within_their_bucket() {
         let mut counters = CounterValues::default();
-        assert_eq!(counters.duration_quantile(500), None);
+        assert_eq!(counters.duration_percentile(0.5), None);
         // Ten from 10 to 30 ms, one that took longer than all bounds.
         counters.duration_buckets[3] = 10;
-        let ms = |of_thousand| {
+        let ms = |share| {
             let counters: &CounterValues = &counters;
-            counters.duration_quantile(of_thousand).unwrap().as_millis()
+            counters.duration_percentile(share).unwrap().as_millis()
         };
-        assert_eq!((ms(0), ms(500), ms(1_000)), (12, 20, 30));
+        assert_eq!((ms(0.0), ms(0.5), ms(1.0)), (10, 17, 30));
         counters.duration_buckets[14] = 1;
-        let longest = counters.duration_quantile(990).unwrap();
+        let longest = counters.duration_percentile(0.99).unwrap();
         assert_eq!(longest, Duration::from_mins(15));
         counters.duration_buckets = [u64::MAX; 15];
-        assert!(counters.duration_quantile(500).is_some());
+        assert!(counters.duration_percentile(0.5).is_some());
     }
 }
