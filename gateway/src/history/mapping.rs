@@ -1,7 +1,7 @@
 //! What a mapping did over time, and the series made of it.
 
 use crate::history::log::{Reader, Record, write_number};
-use crate::history::{Grid, Span, real};
+use crate::history::{Grid, Span};
 use crate::lambda::{CounterValues, DURATION_BUCKETS, percentile_ms};
 
 /// The buckets of durations, the last of which has no bound.
