@@ -28,7 +28,6 @@ lint: ## format and clippy, warnings are errors
 	@scripts/install-packages build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p karin-gateway --features otel --all-targets -- -D warnings
 
 test: ## what CI runs: all tests on real parts, with the time of each phase
 	@scripts/test
@@ -36,8 +35,9 @@ test: ## what CI runs: all tests on real parts, with the time of each phase
 test-clients: ## the tests with every client, runtime and Lambda endpoint, those slow to install too
 	@KARIN_TEST_CLIENTS=all scripts/test "clients:: examples:: lambda::runtimes lambda::endpoints lambda::api"
 
-test-long: ## the tests that take their time: twenty kills, long runs of the properties and fuzzers
+test-long: ## the tests that take their time: twenty kills, long runs of properties and fuzzers, otel
 	@KARIN_TEST_LONG=1 PROPTEST_CASES=20000 scripts/test
+	cargo clippy -p karin-gateway --features otel --all-targets -- -D warnings
 	cargo test -p karin-gateway --features otel --lib otel::
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
 

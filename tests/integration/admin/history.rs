@@ -90,8 +90,9 @@ fn what_happened_outlives_the_gateway() {
     minute(&redis, &[&gateway]);
     gateway.restart();
     assert_eq!(curve(&gateway, PAGE, "ready"), "ready: now 0, lowest 0, highest 12.");
-    assert!(highest(&gateway, PAGE, "sent") >= 8.0, "12 within about a minute");
-    assert!(highest(&gateway, PAGE, "gone") >= 8.0);
+    // 12 within about a minute, which may be parts of two minutes of the chart, or three.
+    assert!(highest(&gateway, PAGE, "sent") >= 5.0);
+    assert!(highest(&gateway, PAGE, "gone") >= 5.0);
     let ttl_s = number(&redis, &["TTL", "karin:{orders}:hist"]);
     assert!((7 * 86_400..9 * 86_400).contains(&ttl_s), "{ttl_s}");
     for span in ["day", "week"] {

@@ -69,7 +69,9 @@ fn each_line_is_a_json_object_and_each_failure_has_one_with_its_cause_and_its_re
     assert_eq!(status, 503);
     let about_it = about(&gateway, &id);
     assert_eq!((about_it.len(), &about_it[0]["level"]), (1, &"WARN".into()), "{about_it:?}");
-    assert!(about_it[0]["cause"].as_str().unwrap().contains("redis.sock"), "{about_it:?}");
+    // Why the connection went, or why there is no other yet.
+    let cause = about_it[0]["cause"].as_str().unwrap();
+    assert!(cause.contains("redis.sock") || cause.contains("closed"), "{about_it:?}");
 
     let log = gateway.log();
     for secret in [TOKEN, PASSWORD, "sesame"] {
