@@ -219,7 +219,8 @@ fn what_a_filter_drops_is_kept_on_request_and_costs_no_receive() {
     assert_eq!(function.events().len(), 1);
     let received = until_some(PATIENCE, "it to be received", || {
         let input = json!({
-            "QueueUrl": queue_url(&gateway, "q"), "VisibilityTimeout": 0,
+            // In one line with the poller, which would be there first whenever it is due.
+            "QueueUrl": queue_url(&gateway, "q"), "VisibilityTimeout": 0, "WaitTimeSeconds": 5,
             "MessageSystemAttributeNames": ["All"],
         });
         action(&gateway, "ReceiveMessage", &input)["Messages"].get(0).cloned()
