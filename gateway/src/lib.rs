@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 mod data_dir;
 mod embedded;
+mod epoch;
 pub mod exec;
 pub mod filter;
 mod hex;

@@ -2,8 +2,7 @@
 //!
 //! Source: esm-contract §11, trap 13.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::epoch::now_ms;
 use crate::filter::{Filters, Subject};
 use crate::message_view::MessageView;
 use crate::queues::{QueueError, QueueName, Queues, ReceivedMessage};
@@ -41,8 +40,7 @@ pub(crate) async fn try_on(
 fn as_received(mut message: ReceivedMessage) -> ReceivedMessage {
     message.receive_count += 1;
     if message.first_received_ms == 0 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        message.first_received_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        message.first_received_ms = now_ms();
     }
     message
 }

@@ -14,12 +14,7 @@ mod table;
 mod tail;
 mod try_filter;
 
-use std::{
-    ffi::OsString,
-    io,
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{ffi::OsString, io, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -146,11 +141,6 @@ pub fn usage(error: &dyn std::fmt::Display) -> ExitCode {
 /// A runtime for a command that only looks.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::epoch::{epoch_ms, now_ms};
 use crate::lambda::control::Control;
 use crate::lambda::fleet::Company;
 use crate::lambda::local::{LocalFunction, LocalFunctions};
 use crate::lambda::status::{
     FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, Look, MappingStatus, StateStatus,
-    epoch_ms, look_at,
+    look_at,
 };
 use crate::queues::{Queues, SNAPSHOT_BYTES_MAX};
 
@@ -71,7 +72,7 @@ impl Lookout {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms: epoch_ms(self.started),
             listen: self.listen.to_string(),
-            taken_ms: epoch_ms(SystemTime::now()),
+            taken_ms: now_ms(),
             functions: self.functions.known().iter().map(function).collect(),
             left_out: 0,
         }

@@ -6,11 +6,12 @@ mod fleet;
 pub use fleet::{FleetStatus, FunctionStatus, GatewayInfo, GatewayStatus, read_fleet};
 pub(super) use fleet::{Look, look_at};
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::FailureReport;
+use crate::epoch::epoch_ms;
 use crate::lambda::control::{Control, Served, SyncView, View};
 use crate::lambda::counters::{Counters, DURATION_BUCKETS, percentile_ms};
 use crate::lambda::health::MappingState;
@@ -286,10 +287,6 @@ impl Counters {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn epoch_ms(at: SystemTime) -> u64 {
-    milliseconds(at.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 #[cfg(test)]

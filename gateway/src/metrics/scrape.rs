@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -13,6 +12,7 @@ use super::page::{Page, Unit, approximate, bounded, seconds};
 use super::process::Process;
 use super::requests::ActionRequests;
 use super::{Distribution, Seen, Server};
+use crate::epoch::now_ms;
 use crate::lambda::{MappingCounts, MappingMeasures, SyncStatus};
 use crate::queues::{QueueName, QueueStatistics};
 use crate::version;
@@ -146,8 +146,7 @@ impl Scrape {
 
     /// Of queues that hold nothing it is 0, of those nothing is known of there is none.
     fn ages(&self, page: &mut Page<'_>) -> fmt::Result {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = now_ms();
         let queues = self.seen.statistics.iter().flat_map(|all| &all.queues);
         let ages = queues.filter_map(|queue| {
             let is_empty = queue.ready + queue.in_flight + queue.delayed == 0;

@@ -11,13 +11,13 @@ use karin_core::sequence_text;
 
 use super::messages::badge;
 use super::outgoing::{Draft, LineEnds};
-use super::show::now_ms;
 use super::{NamedMessage, message_page, page_of, under, words};
 use crate::admin::State;
 use crate::admin::failure::Failure;
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::pretty::pretty;
 use crate::admin::shown;
+use crate::epoch::now_ms;
 use crate::queues::attributes;
 use crate::queues::{MessageState, QueueName, SeenMessage};
 

@@ -6,13 +6,13 @@ use axum::response::Response;
 
 use super::form::{Fields, Form, Query, number};
 use super::message::beginning;
-use super::show::now_ms;
 use super::{Named, ROWS_MAX, message_page, page_of, under, words};
 use crate::admin::State;
 use crate::admin::failure::Failure;
 use crate::admin::page::{Frame, Section, Visitor, done, html};
 use crate::admin::shown;
 use crate::admin::texts::Lang;
+use crate::epoch::now_ms;
 use crate::queues::{DropOutcome, MessageState, QueueInfo, QueueName, SeenMessage};
 
 /// Bytes of a body that are fetched for the list.

@@ -14,6 +14,7 @@ use crate::admin::failure::Failure;
 use crate::admin::mapping_state::{self, ShownState};
 use crate::admin::page::{Frame, Section, Visitor, html};
 use crate::admin::shown;
+use crate::epoch::now_ms;
 use crate::lambda::MappingStatus;
 use crate::queues::{MessageState, QueueInfo, QueueName};
 
@@ -122,12 +123,6 @@ pub(super) async fn mappings_of(state: &State, queue: &QueueName) -> Vec<Mapping
     let mut mappings = state.0.control.fleet_status().await.trigger.mappings;
     mappings.retain(|mapping| mapping.queue == queue.as_str());
     mappings
-}
-
-/// The time as Redis's clock about has it; epoch milliseconds.
-pub(super) fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) async fn page(

@@ -13,13 +13,13 @@ use serde::Serialize;
 use super::{
     CliError,
     colours::{Colours, Tone},
-    now_ms,
     place::{Place, connect},
     runtime,
     shown::{line, time_of_day},
 };
 use crate::{
     config::{Config, Options},
+    epoch::now_ms,
     lambda::{self, FleetStatus, GatewayInfo, MappingStatus},
     queues::{QueueCounts, QueueError, Queues},
 };

@@ -16,7 +16,6 @@ use serde::Serialize;
 use super::{
     CliError,
     colours::{Colours, Tone},
-    now_ms,
     place::{Place, connect},
     runtime,
     shown::{beginning, line, time_of_day},
@@ -24,6 +23,7 @@ use super::{
 };
 use crate::{
     config::{Config, Options},
+    epoch::now_ms,
     message_view::MessageView,
     queues::{QueueCounts, QueueError, QueueName, Queues},
 };

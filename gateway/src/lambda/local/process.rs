@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::epoch::{epoch_ms, now_ms};
 use crate::exec;
 use crate::hex;
 use crate::lambda::local::call::LocalCall;
@@ -384,14 +385,9 @@ fn trace_header(call: &LocalCall) -> String {
 }
 
 fn trace_id() -> String {
-    let seconds = epoch_ms(SystemTime::now()) / 1_000;
+    let seconds = now_ms() / 1_000;
     let (root, parent) = (hex::text(&random::<12>()), hex::text(&random::<8>()));
     format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
-}
-
-fn epoch_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

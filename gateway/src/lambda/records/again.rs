@@ -4,16 +4,16 @@
 //! mapping, with the same timeout, and in turn with all others that want it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use crate::epoch::now_ms;
 use crate::lambda::control::Control;
 use crate::lambda::invoke::{Call, Kind, Target};
 use crate::lambda::limits::Gate;
 use crate::lambda::outcome::{Answer, Fault, Refusal, Told};
-use crate::lambda::records::ended::epoch_ms;
 use crate::lambda::records::run::{Outcome, Payload, Run, RunId, RunKind};
 use crate::lambda::records::{Ended, Records, Trail};
 
@@ -92,7 +92,7 @@ impl Records {
         let mut run = again.earlier.clone();
         (run.id, run.repeats) = (again.id, Some(again.earlier.id));
         (run.kind, run.outcome) = (RunKind::Again, Outcome::Running);
-        (run.at_ms, run.duration_us) = (epoch_ms(SystemTime::now()), 0);
+        (run.at_ms, run.duration_us) = (now_ms(), 0);
         (run.reason, run.request_id, run.trace) = (String::new(), String::new(), String::new());
         (run.messages, run.failed, run.named) = (0, 0, Vec::new());
         run.event = Payload::kept(&again.event, false);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::config::KeepPayloads;
+use crate::epoch::epoch_ms;
 use crate::lambda::batch::Held;
 use crate::lambda::outcome::{Answer, Fault, Told, Verdict};
 use crate::lambda::records::run::{
@@ -51,12 +52,6 @@ impl Trail {
         let trace = trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX).unwrap_or_default();
         Self { at_ms: epoch_ms(at), took, trace }
     }
-}
-
-/// Epoch milliseconds.
-pub(super) fn epoch_ms(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Ended<'_> {

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::lambda::records::ended::epoch_ms;
+use crate::epoch::now_ms;
 use crate::lambda::records::memory::RUNS_MAX;
 use crate::lambda::records::run::{Outcome, Payload, Run};
 use crate::queues::{KeptRun, QueueError, Queues};
@@ -60,7 +60,7 @@ pub(super) fn pause_after(saved: &Result<usize, QueueError>) -> Duration {
 /// An entry as it was written; `None`: another version's, or somebody else's.
 pub(super) fn read(text: &str) -> Option<Run> {
     let mut run: Run = serde_json::from_str(text).ok()?;
-    let now_ms = epoch_ms(SystemTime::now());
+    let now_ms = now_ms();
     let is_older = |age: Duration| run.ended_ms().saturating_add(milliseconds(age)) < now_ms;
     if is_older(AGE_MAX) {
         return None;
@@ -94,7 +94,7 @@ impl Keeper {
             self.entries.insert(id.clone(), entry);
             kept.push(KeptRun { id, summary, payloads });
         }
-        let surplus = self.surplus(epoch_ms(SystemTime::now()));
+        let surplus = self.surplus(now_ms());
         for id in &surplus {
             self.entries.remove(id);
         }
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was_written_with_its_payloads() {
         let kept = |text: &'static str| Payload::kept(&Bytes::from_static(text.as_bytes()), true);
-        let now = epoch_ms(SystemTime::now());
+        let now = now_ms();
         let mut run = sample(7, "a");
         run.at_ms = now;
         (run.event, run.answer, run.log) = (kept("{}"), Payload::default(), kept("log\n"));
@@ -292,6 +292,6 @@ mod tests {
     #[test]
     fn what_nobody_understands_is_the_first_to_go() {
         let (id, entry) = Entry::of("x".into(), "{}");
-        assert_eq!(keeper([(id, entry)]).surplus(epoch_ms(SystemTime::now())), ["x"]);
+        assert_eq!(keeper([(id, entry)]).surplus(now_ms()), ["x"]);
     }
 }

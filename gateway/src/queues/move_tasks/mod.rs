@@ -10,8 +10,6 @@ mod record;
 mod runner;
 mod store;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::{
     select,
     task::{JoinHandle, JoinSet},
@@ -23,6 +21,7 @@ use runner::Job;
 use store::Store;
 
 use super::{Demand, PopOptions, QueueError, QueueName, Queues, ReceivedMessage};
+use crate::epoch::now_ms;
 use crate::shutdown::Shutdown;
 
 /// Tasks received at once.
@@ -147,11 +146,6 @@ impl Queues {
         });
         Ok(shown.collect())
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The tasks this gateway runs.
